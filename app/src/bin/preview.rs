@@ -1,0 +1,2 @@
+//! preview
+fn main() {}

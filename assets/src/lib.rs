@@ -1,0 +1,27 @@
+//! What both sides include: forms, messages, styles.
+
+pub mod messages;
+
+/// Every version of every form file, as text.
+pub const FORMS: &[&str] = &[
+    include_str!("../forms/person.toml"),
+    include_str!("../forms/place.toml"),
+    include_str!("../forms/object.toml"),
+    include_str!("../forms/organization.toml"),
+    include_str!("../forms/event.toml"),
+];
+
+/// Style sheets.
+pub mod styles {
+    /// Every colour, size and distance.
+    pub const TOKENS: &str = include_str!("../styles/tokens.css");
+    /// Parts that handheld and console share.
+    pub const BASE: &str = include_str!("../styles/base.css");
+    /// The handheld's parts.
+    pub const HANDHELD: &str = include_str!("../styles/handheld.css");
+    /// The console's parts.
+    pub const CONSOLE: &str = include_str!("../styles/console.css");
+}
+
+/// Working days of the town: holidays and worked weekends, TOML.
+pub const CALENDAR: &str = include_str!("../calendar.toml");

@@ -1,0 +1,24 @@
+//! Sizes both sides keep to. Checked on the handheld when saving, so that the server never has to refuse for size.
+
+/// The protocol version this code speaks; pushes are taken from two versions back.
+pub const PROTOCOL: u32 = 1;
+/// The most edits in one round.
+pub const EDITS_A_ROUND: usize = 1_000;
+/// The most bytes of JSON of edits in one round; a single edit above this cannot be saved.
+pub const EDIT_BYTES_A_ROUND: usize = 512 * 1024;
+/// The most bytes of JSON of one edit.
+pub const EDIT_BYTES: usize = 256 * 1024;
+/// The most writes in one edit.
+pub const WRITES_AN_EDIT: usize = 500;
+/// The most bytes of a request's body after decompression.
+pub const REQUEST_BYTES: usize = 4 * 1024 * 1024;
+/// The deepest JSON read.
+pub const JSON_DEPTH: usize = 32;
+/// The most bytes of a photo as sent.
+pub const PHOTO_BYTES: u64 = 8 * 1024 * 1024;
+/// The most pixels of a photo as taken.
+pub const PHOTO_PIXELS: u64 = 50_000_000;
+/// The longest side of a photo as sent, in pixels.
+pub const PHOTO_SIDE: u32 = 1_600;
+/// The longest side of a thumbnail, in pixels.
+pub const THUMBNAIL_SIDE: u32 = 320;

@@ -1,0 +1,138 @@
+//! Views of the live writes. They never change the state: collapsing equal values or dropping an older one *in the
+//! state* would make replicas diverge.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::area::AreaId;
+use crate::ids::Dot;
+use crate::merge::{LiveWrite, PartState};
+use crate::path::Path;
+use crate::value::Value;
+
+/// How the live writes of a field are shown. A field's policy never changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Policy {
+    /// Text, choices, numbers, dates, a link to one: differing values are 待核对, a person decides.
+    One,
+    /// Position, condition, last checked: the newest by (time, dot), nobody is asked.
+    Latest,
+    /// Tags, links, photos: one path an element, present if any live write says so.
+    Many,
+    /// Workflow steps, remarks: one path an entry, written once, all shown.
+    Log,
+}
+
+/// A field of policy [`Policy::One`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum One<'a> {
+    /// Nobody wrote it.
+    Absent,
+    /// One distinct live value (perhaps written by several).
+    Agreed(LiveWrite<'a>),
+    /// 待核对: several distinct live values, one write each, the first by (time, dot) leading.
+    Open(Vec<LiveWrite<'a>>),
+}
+
+impl<'a> One<'a> {
+    /// What is shown where there is room for one value: the agreed or the leading one; nothing if cleared.
+    pub fn leading(&self) -> Option<LiveWrite<'a>> {
+        match self {
+            Self::Absent => None,
+            Self::Agreed(write) => Some(*write),
+            Self::Open(writes) => writes.first().copied(),
+        }
+        .filter(|write| !write.value.is_null())
+    }
+
+    /// Whether a person has to decide.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Open(_))
+    }
+}
+
+fn by_time(write: &LiveWrite<'_>) -> (DateTime<Utc>, Dot) {
+    (write.head.at, write.dot)
+}
+
+/// The view of a field of policy [`Policy::One`].
+pub fn one<'a>(part: &'a PartState, field: &str) -> One<'a> {
+    let mut writes: Vec<_> = part.live(&Path::field(field)).collect();
+    writes.sort_by_key(by_time);
+    let mut distinct: Vec<LiveWrite<'a>> = Vec::with_capacity(writes.len());
+    for write in writes {
+        if !distinct.iter().any(|known| known.value == write.value) {
+            distinct.push(write);
+        }
+    }
+    match distinct.as_slice() {
+        [] => One::Absent,
+        [write] => One::Agreed(*write),
+        _ => One::Open(distinct),
+    }
+}
+
+/// The view of a field of policy [`Policy::Latest`]: the newest live write, if it is not a clearing one.
+pub fn latest<'a>(part: &'a PartState, field: &str) -> Option<LiveWrite<'a>> {
+    part.live(&Path::field(field)).max_by_key(by_time).filter(|write| !write.value.is_null())
+}
+
+/// The view of a field of policy [`Policy::Many`]: the elements present, each with its newest particulars.
+pub fn many<'a>(part: &'a PartState, field: &'a str) -> Vec<(&'a str, LiveWrite<'a>)> {
+    let mut elements: Vec<(&str, LiveWrite<'_>)> = Vec::new();
+    for (path, write) in part.live_under(field).filter(|(_, write)| !write.value.is_null()) {
+        let Some(name) = path.element_name() else { continue };
+        match elements.last_mut() {
+            Some((known, newest)) if *known == name => {
+                if by_time(newest) < by_time(&write) {
+                    *newest = write;
+                }
+            }
+            _ => elements.push((name, write)),
+        }
+    }
+    elements
+}
+
+/// The view of a field of policy [`Policy::Log`]: all entries in causal order, concurrent ones by (time, dot).
+pub fn log<'a>(part: &'a PartState, field: &'a str) -> Vec<(&'a str, LiveWrite<'a>)> {
+    let mut rest: Vec<_> = part
+        .live_under(field)
+        .filter_map(|(path, write)| Some((path.element_name()?, write)))
+        .filter(|(_, write)| !write.value.is_null())
+        .collect();
+    rest.sort_by_key(|(_, write)| by_time(write));
+    // Take each time the first by (time, dot) that has no unseen predecessor left.
+    let mut ordered = Vec::with_capacity(rest.len());
+    while !rest.is_empty() {
+        let free = rest
+            .iter()
+            .position(|(_, write)| !rest.iter().any(|(_, other)| write.head.context.covers(other.dot)))
+            .unwrap_or(0);
+        ordered.push(rest.remove(free));
+    }
+    ordered
+}
+
+/// The fields of policy [`Policy::One`] among `fields` on which a person has to decide.
+pub fn open_fields<'a>(part: &PartState, fields: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    fields.filter(|field| one(part, field).is_open()).collect()
+}
+
+/// The value shown for a field of policy `One` or `Latest` where there is room for one.
+pub fn shown<'a>(part: &'a PartState, field: &str, policy: Policy) -> Option<&'a Value> {
+    match policy {
+        Policy::One => one(part, field).leading().map(|write| write.value),
+        Policy::Latest => latest(part, field).map(|write| write.value),
+        Policy::Many | Policy::Log => None,
+    }
+}
+
+/// The areas the record lies in: more than one while they are 待核对; readable in each of them.
+pub fn areas(open: &PartState) -> Vec<AreaId> {
+    let mut areas: Vec<AreaId> = open.live(&Path::field("area")).filter_map(|write| write.value.get()).collect();
+    areas.sort_unstable();
+    areas.dedup();
+    areas
+}

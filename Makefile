@@ -1,0 +1,54 @@
+# Every target asks nothing. `make demo` and `make test` work from a fresh clone on Debian or Ubuntu.
+#
+# One selection of packages and features everywhere: with another one cargo would compile the dependencies a second
+# time. The demo and the tests use the dev profile for the same reason: the crates that crunch bytes are optimised in
+# it (Cargo.toml), and a cold build takes half the time of a release build.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+CARGO ?= cargo
+SELECT := --locked --workspace --features app/preview
+DEMO_DIR ?= ./demo-data
+# nextest where it stands, cargo's own runner otherwise.
+RUN_TESTS := $(if $(shell command -v cargo-nextest),nextest run,test --no-fail-fast)
+
+.PHONY: help setup setup-browser build demo demo-reset test lint unit bench pictures deny
+
+help: ## What there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: ## Installs what building needs, only what is missing
+	@tests/setup.sh build
+
+setup-browser: ## Installs what the browser tests need too, only what is missing
+	@tests/setup.sh build browser
+
+build: setup ## Builds every program (dev profile)
+	$(CARGO) build $(SELECT) --bins
+
+demo: build ## A fictional township, the server and two handhelds in the browser; Ctrl-C stops all
+	target/debug/demo --dir '$(DEMO_DIR)'
+
+demo-reset: build ## The same from the start: deletes the folder of the demo first
+	target/debug/demo --dir '$(DEMO_DIR)' --reset
+
+lint: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(SELECT) --all-targets -- -D warnings
+
+unit: setup
+	$(CARGO) build $(SELECT) --bins --tests
+	$(CARGO) $(RUN_TESTS) $(SELECT)
+
+test: setup-browser lint unit ## Everything: format, lints, unit, property, real-HTTP and browser tests
+
+bench: setup ## Measures the product and, in the same run, the floor beneath it (release profile)
+	$(CARGO) build $(SELECT) --release --bins
+	target/release/bench
+
+pictures: setup-browser build ## Screenshots of every screen into ./pictures, the README's into docs/pictures
+	target/debug/pictures
+
+deny: ## cargo-deny with its advisories, where it is installed (licences, bans and sources are in `make test`)
+	$(CARGO) deny check

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Installs what is missing, and only that, with apt-get. Asks nothing.
+#   setup.sh build            C compiler, perl, make, pkg-config (SQLCipher and its OpenSSL are compiled)
+#   setup.sh build browser    also Chromium, its driver and a Chinese font
+set -euo pipefail
+
+declare -A packages=()
+need() { # need <command> <package>
+  command -v "$1" >/dev/null 2>&1 || packages["$2"]=1
+}
+
+for group in "$@"; do
+  case "$group" in
+    build)
+      need gcc gcc
+      need perl perl
+      need make make
+      need pkg-config pkg-config
+      # `cc` alone may stand without the C library's headers.
+      [ -e /usr/include/stdio.h ] || packages[libc6-dev]=1
+      ;;
+    browser)
+      command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || packages[chromium]=1
+      need chromedriver chromium-driver
+      [ -e /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc ] || packages[fonts-noto-cjk]=1
+      ;;
+    *)
+      echo "setup.sh: unknown group '$group' (build, browser)" >&2
+      exit 2
+      ;;
+  esac
+done
+
+if ! command -v cargo >/dev/null 2>&1; then
+  echo "setup: cargo is missing. Install Rust from https://rustup.rs (rust-toolchain.toml names the version)." >&2
+  exit 1
+fi
+[ ${#packages[@]} -eq 0 ] && exit 0
+
+missing="${!packages[*]}"
+if ! command -v apt-get >/dev/null 2>&1; then
+  echo "setup: these Debian packages, or what your system calls them, are missing: $missing" >&2
+  exit 1
+fi
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+    as_root=(sudo -n)
+  else
+    echo "setup: please install as root, then try again: apt-get install --no-install-recommends $missing" >&2
+    exit 1
+  fi
+fi
+echo "setup: installing $missing"
+export DEBIAN_FRONTEND=noninteractive
+"${as_root[@]}" apt-get update -qq
+# shellcheck disable=SC2086 # the list is meant to be split
+"${as_root[@]}" apt-get install -y -qq --no-install-recommends $missing

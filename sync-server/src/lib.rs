@@ -1,1 +1,147 @@
-//! Placeholder.
+//! The server: it alone applies edits. HTTP handlers call [`sync`] and `batch`; those see the [`store::Store`] trait
+//! and no HTTP.
+
+pub mod auth;
+pub mod batch;
+pub mod blobs;
+pub mod config;
+pub mod console;
+pub mod error;
+pub mod export;
+pub mod http;
+pub mod import;
+pub mod store;
+pub mod sync;
+pub mod system;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use shared::area::{AreaId, AreaTree};
+use shared::form::Forms;
+use shared::outside::Outside;
+
+use crate::store::{Store, StoreError};
+
+/// Everything a request, a command or a test of the server works with. Cheap to clone: `App` is an `Arc` of it.
+pub struct AppState {
+    /// What is kept.
+    pub store: Arc<dyn Store>,
+    /// Photos.
+    pub blobs: blobs::Blobs,
+    /// Every version of every form.
+    pub forms: Arc<Forms>,
+    /// Clock and randomness.
+    pub outside: Arc<dyn Outside>,
+    /// The secret that signs cursors.
+    pub key: [u8; 32],
+    /// The folder it all lies in; batches are under `batches/`.
+    pub data: PathBuf,
+    areas: Mutex<(u64, Arc<AreaTree>)>,
+}
+
+/// A shared [`AppState`]: the state of every axum handler.
+pub type App = Arc<AppState>;
+
+/// Why the data folder cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The database.
+    #[error("cannot open {path}")]
+    Store {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
+    /// A file or folder.
+    #[error("cannot open {path}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The forms that come with this program do not hold together.
+    #[error("a form file is broken")]
+    Form(#[from] shared::form::BadForm),
+    /// `server.key` is not 32 bytes.
+    #[error("{0} is not a key of 32 bytes; restore it, or remove it and all handhelds fill anew")]
+    Key(PathBuf),
+}
+
+impl AppState {
+    /// Opens the data folder `data`, making it where it is not there.
+    pub fn open(data: &Path, outside: Arc<dyn Outside>) -> Result<App, OpenError> {
+        let file = |path: &Path| {
+            let path = path.to_owned();
+            move |source| OpenError::File { path, source }
+        };
+        std::fs::create_dir_all(data).map_err(file(data))?;
+        let path = data.join("town.db");
+        let store = store::sqlite::SqliteStore::open(&path)
+            .map_err(|source| OpenError::Store { path: path.clone(), source })?;
+        let key = server_key(&data.join("server.key"), &*outside)?;
+        let blobs = blobs::Blobs::open(&data.join("blobs")).map_err(file(&data.join("blobs")))?;
+        Ok(Arc::new(Self {
+            store: Arc::new(store),
+            blobs,
+            forms: Arc::new(Forms::parse(assets::FORMS.iter().copied())?),
+            outside,
+            key,
+            data: data.to_owned(),
+            areas: Mutex::new((0, Arc::default())),
+        }))
+    }
+
+    /// The tree of areas, read again when it changed.
+    pub fn areas(&self) -> Result<Arc<AreaTree>, StoreError> {
+        let version = self.store.directory_version()?;
+        {
+            let held = self.areas.lock().unwrap_or_else(PoisonError::into_inner);
+            if held.0 == version {
+                return Ok(Arc::clone(&held.1));
+            }
+        }
+        let tree: Arc<AreaTree> = Arc::new(self.store.areas()?.into_iter().collect());
+        *self.areas.lock().unwrap_or_else(PoisonError::into_inner) = (version, Arc::clone(&tree));
+        Ok(tree)
+    }
+
+    /// What edits are checked against.
+    pub fn rules(&self) -> Result<sync::accept::Rules, StoreError> {
+        Ok(sync::accept::Rules {
+            forms: Arc::clone(&self.forms),
+            areas: self.areas()?,
+            epoch: self.store.epoch()?,
+            now: self.outside.now(),
+        })
+    }
+
+    /// The town an area lies in.
+    pub fn town_of(&self, area: AreaId) -> Result<AreaId, StoreError> {
+        self.areas()?.town_of(area).ok_or(StoreError::Missing("the area's town"))
+    }
+}
+
+fn server_key(path: &Path, outside: &dyn Outside) -> Result<[u8; 32], OpenError> {
+    use std::io::Write;
+    let file = |source| OpenError::File { path: path.to_owned(), source };
+    match std::fs::read(path) {
+        Ok(bytes) => bytes.try_into().map_err(|_| OpenError::Key(path.to_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let mut key = [0; 32];
+            outside.fill(&mut key);
+            let mut options = std::fs::OpenOptions::new();
+            options.write(true).create_new(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let mut new = options.open(path).map_err(file)?;
+            new.write_all(&key).and_then(|()| new.sync_all()).map_err(file)?;
+            Ok(key)
+        }
+        Err(error) => Err(file(error)),
+    }
+}

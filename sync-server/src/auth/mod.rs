@@ -1,0 +1,29 @@
+//! Who somebody is (tokens, codes, passwords, sessions) and what they may do (`authorize`).
+
+pub mod authorize;
+pub mod enrol;
+pub mod password;
+pub mod people;
+pub mod session;
+pub mod token;
+
+use shared::area::{AreaTree, Scope};
+
+use crate::store::User;
+
+/// Somebody acting: a user with their scope spread out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    /// The user.
+    pub user: User,
+    /// Their areas with all below them.
+    pub scope: Scope,
+}
+
+impl Who {
+    /// `user` in this tree.
+    pub fn of(user: User, areas: &AreaTree) -> Self {
+        let scope = areas.scope(&user.scope);
+        Self { user, scope }
+    }
+}

@@ -1,0 +1,119 @@
+//! Adding people and areas: what the command line and the demo call.
+
+use std::collections::BTreeSet;
+
+use shared::area::{Area, AreaId, AreaLevel};
+use shared::author::Role;
+use shared::ids::UserId;
+
+use crate::AppState;
+use crate::auth::password::{self, BadPassword};
+use crate::store::{self, StoreError, User};
+
+/// A user to be added.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// Unique over all towns.
+    pub login: String,
+    /// As shown.
+    pub name: String,
+    /// What they do.
+    pub role: Role,
+    /// The roots of their scope; the first one's town is theirs.
+    pub scope: Vec<AreaId>,
+    /// May read restricted parts in their scope.
+    pub cleared: bool,
+    /// May see and export without masks.
+    pub may_unmask: bool,
+    /// For the console.
+    pub password: Option<String>,
+}
+
+/// Why somebody or something cannot be added.
+#[derive(Debug, thiserror::Error)]
+pub enum AddError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The password.
+    #[error(transparent)]
+    Password(#[from] BadPassword),
+    /// A scope names an area that is not there.
+    #[error("there is no area {0}; import the areas first")]
+    NoSuchArea(AreaId),
+    /// The scope's first area lies in no town.
+    #[error("the area {0} lies in no town; a user belongs to one")]
+    NoTown(AreaId),
+    /// A login must be something.
+    #[error("a user needs a login and a name")]
+    Empty,
+    /// A line of the areas' file.
+    #[error("line {line} of the areas: {why}")]
+    Line {
+        /// From 1, the header included.
+        line: u64,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// Adds a user.
+pub fn add_user(app: &AppState, new: NewUser) -> Result<User, AddError> {
+    let areas = app.areas()?;
+    if new.login.trim().is_empty() || new.name.trim().is_empty() {
+        return Err(AddError::Empty);
+    }
+    if let Some(missing) = new.scope.iter().find(|id| areas.get(**id).is_none()) {
+        return Err(AddError::NoSuchArea(*missing));
+    }
+    let first = new.scope.first().copied().ok_or(AddError::NoSuchArea(AreaId(0)))?;
+    let town = areas.town_of(first).ok_or(AddError::NoTown(first))?;
+    let password = new.password.as_deref().map(|text| password::hash(&*app.outside, text)).transpose()?;
+    let user = User {
+        id: UserId::fresh(&*app.outside),
+        town,
+        name: new.name.trim().to_owned(),
+        login: new.login.trim().to_owned(),
+        role: new.role,
+        scope: new.scope,
+        cleared: new.cleared,
+        may_unmask: new.may_unmask,
+        password,
+        active: true,
+    };
+    store::write(&*app.store, town, |tx| tx.put_user(&user))?;
+    Ok(user)
+}
+
+/// Reads areas from CSV with the header `id,parent,level,name,code` (UTF-8, a BOM is taken) and adds or replaces them,
+/// all or none. Returns how many there were.
+pub fn import_areas(app: &AppState, csv: impl std::io::Read) -> Result<usize, AddError> {
+    let known: Vec<Area> = app.store.areas()?;
+    let mut ids: BTreeSet<AreaId> = known.iter().map(|area| area.id).collect();
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(csv);
+    let mut areas = Vec::new();
+    for (row, line) in reader.records().zip(2_u64..) {
+        let bad = |why: &str| AddError::Line { line, why: why.to_owned() };
+        let row = row.map_err(|error| bad(&error.to_string()))?;
+        let cell = |place: usize| row.get(place).unwrap_or_default();
+        let id = cell(0).trim_start_matches('\u{feff}').parse().map(AreaId).map_err(|_| bad("the id is no number"))?;
+        let parent = match cell(1) {
+            "" => None,
+            text => Some(text.parse().map(AreaId).map_err(|_| bad("the parent is no number"))?),
+        };
+        let level = AreaLevel::from_code(cell(2)).ok_or_else(|| bad("the level is county, town, community or grid"))?;
+        if cell(3).is_empty() {
+            return Err(bad("the name is missing"));
+        }
+        ids.insert(id);
+        areas.push((line, Area { id, parent, level, name: cell(3).to_owned(), code: cell(4).to_owned() }));
+    }
+    for (line, area) in &areas {
+        if let Some(parent) = area.parent.filter(|parent| !ids.contains(parent)) {
+            return Err(AddError::Line { line: *line, why: format!("there is no parent {parent}") });
+        }
+    }
+    let areas: Vec<Area> = areas.into_iter().map(|(_, area)| area).collect();
+    app.store.put_areas(&areas)?;
+    Ok(areas.len())
+}

@@ -1,0 +1,130 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use shared::area::AreaId;
+use shared::author::Role;
+
+/// Merges the edits of all handhelds; the centre's console and batches.
+#[derive(Debug, Parser)]
+#[command(name = "sync-server", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The folder everything is kept in.
+#[derive(Debug, Clone, Args)]
+pub struct DataArgs {
+    /// Folder of town.db, blobs/, batches/ and server.key.
+    #[arg(long, env = "SYNC_SERVER_DATA")]
+    pub data: PathBuf,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Answers handhelds and the console until told to stop.
+    Serve(ServeArgs),
+    /// Makes an empty data folder.
+    Init(DataArgs),
+    /// Areas.
+    #[command(subcommand)]
+    Area(AreaCommand),
+    /// People who log in.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Prints a one-time code (10 minutes) by which a user's handheld is enrolled.
+    EnrolCode(EnrolCodeArgs),
+    /// Brings in records from a table.
+    Import(crate::import::ImportArgs),
+    /// Merged data for the centre.
+    #[command(subcommand)]
+    Batch(crate::batch::BatchCommand),
+}
+
+/// `serve`
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Where the data are.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Where to listen; port 0 takes a free one. The address taken is printed in one line.
+    #[arg(long, default_value = "127.0.0.1:7300", env = "SYNC_SERVER_LISTEN")]
+    pub listen: SocketAddr,
+}
+
+/// `area …`
+#[derive(Debug, Subcommand)]
+pub enum AreaCommand {
+    /// Adds or changes areas from a CSV file: id,parent,level,name,code.
+    Import {
+        /// Where the data are.
+        #[command(flatten)]
+        data: DataArgs,
+        /// The file, UTF-8.
+        file: PathBuf,
+    },
+}
+
+/// `user …`
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Adds a user.
+    Add(UserAddArgs),
+}
+
+/// `user add`
+#[derive(Debug, Clone, Args)]
+pub struct UserAddArgs {
+    /// Where the data are.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Unique.
+    #[arg(long)]
+    pub login: String,
+    /// As shown.
+    #[arg(long)]
+    pub name: String,
+    /// `grid_member`, `grid_leader`, `informant`, `patrol_member`, `center_staff`, `department` or `admin`.
+    #[arg(long, value_parser = role)]
+    pub role: Role,
+    /// The roots of their scope, ids of areas; the first one's town is theirs.
+    #[arg(long = "area", required = true, value_parser = area)]
+    pub areas: Vec<AreaId>,
+    /// May read restricted parts in their scope.
+    #[arg(long)]
+    pub cleared: bool,
+    /// May see and export without masks.
+    #[arg(long)]
+    pub may_unmask: bool,
+    /// For the console, read from this file's first line; without it there is no log-in to the console.
+    #[arg(long)]
+    pub password_file: Option<PathBuf>,
+}
+
+/// `enrol-code`
+#[derive(Debug, Clone, Args)]
+pub struct EnrolCodeArgs {
+    /// Where the data are.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Whose handheld.
+    #[arg(long)]
+    pub login: String,
+}
+
+fn role(code: &str) -> Result<Role, String> {
+    Role::from_code(code).ok_or_else(|| {
+        let codes: Vec<&str> = Role::ALL.into_iter().map(Role::code).collect();
+        format!("a role is one of {}", codes.join(", "))
+    })
+}
+
+/// An area's id on the command line.
+pub fn area(id: &str) -> Result<AreaId, String> {
+    id.parse().map(AreaId).map_err(|_| "an area's id is a whole number".to_owned())
+}

@@ -1,0 +1,259 @@
+//! What the server keeps, behind one trait: synchronous, keyed by town, set-based, called inside `spawn_blocking`.
+//!
+//! What the trait guarantees, and `store/tests.rs` checks against every implementation:
+//! - the work of [`Store::with_tx`] is applied whole or not at all, and is durable when the call returns;
+//! - one write transaction of a town runs at a time; a sequence number taken in it becomes visible in order;
+//! - [`Store::with_read`] sees one moment and never waits for a writer.
+
+mod model;
+pub mod sqlite;
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, Utc};
+use shared::area::{Area, AreaId};
+use shared::ids::{DeviceId, EditId, PhotoHash, RecordId, Slot, UserId};
+use shared::record::Part;
+use uuid::Uuid;
+
+pub use model::*;
+
+/// What can go wrong below: all of it lies outside the protocol. Texts hold no personal data.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk, or the quota of the store, is full. Nothing was applied.
+    #[error("the store is full")]
+    Full,
+    /// Another process held the store for too long.
+    #[error("the store is busy")]
+    Busy,
+    /// The file was written by a newer version of this program.
+    #[error("the store has schema version {found}, this program knows {known}; start a newer program")]
+    FromTheFuture {
+        /// What the file says.
+        found: u32,
+        /// The newest this program knows.
+        known: u32,
+    },
+    /// Stored bytes do not read as what they should be.
+    #[error("stored {what} cannot be read: {why}")]
+    Corrupt {
+        /// Kind of thing and, where harmless, its id.
+        what: String,
+        /// The parser's words.
+        why: String,
+    },
+    /// Something that must be unique was there already (a login, a slot).
+    #[error("{0} exists already")]
+    Exists(&'static str),
+    /// What an operation was for is not there.
+    #[error("{0} does not exist")]
+    Missing(&'static str),
+    /// Anything else.
+    #[error("the store failed while it {action}")]
+    Other {
+        /// What was being done.
+        action: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// What a write transaction ends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Keep all of it.
+    Commit,
+    /// Keep nothing of it.
+    Rollback,
+}
+
+/// The store. See [`write`] and [`read`] for the comfortable doors.
+pub trait Store: Send + Sync {
+    /// Runs `work` in one write transaction of `town`. `work` may be run again from the start if the store asks for it.
+    fn with_tx(
+        &self,
+        town: AreaId,
+        work: &mut dyn FnMut(&mut dyn Tx) -> Result<End, StoreError>,
+    ) -> Result<(), StoreError>;
+
+    /// Runs `work` on one moment of `town`.
+    fn with_read(
+        &self,
+        town: AreaId,
+        work: &mut dyn FnMut(&dyn Read) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+
+    /// Every town there is, in order of ids.
+    fn towns(&self) -> Result<Vec<AreaId>, StoreError>;
+    /// Every area there is.
+    fn areas(&self) -> Result<Vec<Area>, StoreError>;
+    /// Grows whenever an area or a user changes.
+    fn directory_version(&self) -> Result<u64, StoreError>;
+    /// The present epoch.
+    fn epoch(&self) -> Result<u32, StoreError>;
+    /// The device that holds the token of this SHA-256, whatever its town.
+    fn device_by_token(&self, hash: &[u8; 32]) -> Result<Option<(Device, User)>, StoreError>;
+    /// The session whose token has this SHA-256, whatever its town; with its user.
+    fn session_by_token(&self, hash: &[u8; 32]) -> Result<Option<(Session, User)>, StoreError>;
+    /// The user of a login name, whatever the town.
+    fn user_by_login(&self, login: &str) -> Result<Option<User>, StoreError>;
+    /// The town and user of an unused enrolment code's SHA-256, and when it ends.
+    fn enrol_code(&self, hash: &[u8; 32]) -> Result<Option<EnrolCode>, StoreError>;
+    /// Adds or replaces areas; all towns see them.
+    fn put_areas(&self, areas: &[Area]) -> Result<(), StoreError>;
+}
+
+/// What can be read of one town at one moment.
+pub trait Read {
+    /// The town.
+    fn town(&self) -> AreaId;
+
+    /// The parts of these records that exist, in no particular order.
+    fn load_many(&self, keys: &[(RecordId, Part)]) -> Result<Vec<StoredPart>, StoreError>;
+    /// Parts that `filter` wants, one after the other, without holding them all; stops when `each` says `false`.
+    fn each_part(
+        &self,
+        filter: &PartFilter,
+        each: &mut dyn FnMut(StoredPart) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError>;
+    /// How many parts `filter` wants (its `limit` aside).
+    fn count_parts(&self, filter: &PartFilter) -> Result<u64, StoreError>;
+    /// What stands in the feed of a part after a sequence number, in order, without the states; stops at `false`.
+    fn feed(
+        &self,
+        part: Part,
+        after: u64,
+        each: &mut dyn FnMut(FeedEntry) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError>;
+    /// The state (JSON of a `PartState`) and kind at a place the feed named.
+    fn feed_state(&self, row: i64) -> Result<String, StoreError>;
+    /// The last sequence number taken of a part.
+    fn last_seq(&self, part: Part) -> Result<u64, StoreError>;
+
+    /// Every applied edit of a record, oldest first.
+    fn edits_of(&self, record: RecordId) -> Result<Vec<StoredEdit>, StoreError>;
+    /// What became of edits that were seen before.
+    fn outcomes(&self, edits: &[EditId]) -> Result<Vec<SeenEdit>, StoreError>;
+    /// What the server did not apply: newest first; `open` only those nobody has decided on.
+    fn quarantine(&self, open: bool, limit: usize) -> Result<Vec<Quarantined>, StoreError>;
+    /// One quarantined edit.
+    fn quarantined(&self, edit: EditId) -> Result<Option<Quarantined>, StoreError>;
+    /// Whether some quarantined edit was for this record.
+    fn has_quarantined(&self, record: RecordId) -> Result<bool, StoreError>;
+    /// What became of a slot's quarantined edits, decided after the running number `after`, with their numbers.
+    fn decided_since(&self, slot: Slot, after: u64) -> Result<Vec<(u64, SeenEdit)>, StoreError>;
+
+    /// Every user of the town, by name.
+    fn users(&self) -> Result<Vec<User>, StoreError>;
+    /// One user.
+    fn user(&self, id: UserId) -> Result<Option<User>, StoreError>;
+    /// Every device of the town, the last seen first.
+    fn devices(&self) -> Result<Vec<Device>, StoreError>;
+    /// A writer.
+    fn slot(&self, slot: Slot) -> Result<Option<SlotRow>, StoreError>;
+    /// The newest audit entries.
+    fn audits(&self, limit: usize) -> Result<Vec<Audit>, StoreError>;
+    /// A small named value.
+    fn meta(&self, key: &str) -> Result<Option<String>, StoreError>;
+
+    /// A photo that was delivered and verified.
+    fn photo(&self, hash: &PhotoHash) -> Result<Option<Photo>, StoreError>;
+    /// Who delivered a photo.
+    fn photo_senders(&self, hash: &PhotoHash) -> Result<Vec<UserId>, StoreError>;
+    /// Which records link a photo.
+    fn photo_links(&self, hash: &PhotoHash) -> Result<Vec<PhotoLink>, StoreError>;
+    /// Photos that edits of this slot link and nobody has delivered.
+    fn wanted(&self, slot: Slot, limit: usize) -> Result<Vec<PhotoHash>, StoreError>;
+    /// An unfinished or finished upload.
+    fn upload(&self, id: Uuid) -> Result<Option<Upload>, StoreError>;
+
+    /// Batches, newest first.
+    fn batches(&self, limit: usize) -> Result<Vec<Batch>, StoreError>;
+    /// One batch.
+    fn batch(&self, id: Uuid) -> Result<Option<Batch>, StoreError>;
+}
+
+/// What can be written in one town's transaction.
+pub trait Tx: Read {
+    /// Takes the next sequence number of a part.
+    fn next_seq(&mut self, part: Part) -> Result<u64, StoreError>;
+    /// Adds or replaces parts, with the edits, departures and photo links that made them so.
+    fn save_many(&mut self, parts: &[StoredPart]) -> Result<(), StoreError>;
+    /// Notes that a record's part left what these readers see; takes notes back for those who see it again.
+    fn note_departures(&mut self, departures: &[Departure]) -> Result<(), StoreError>;
+    /// Adds applied edits.
+    fn save_edits(&mut self, edits: &[StoredEdit]) -> Result<(), StoreError>;
+    /// Adds edits that are not applied.
+    fn put_quarantined(&mut self, edits: &[Quarantined]) -> Result<(), StoreError>;
+    /// Says what became of a quarantined edit.
+    fn decide_quarantined(&mut self, edit: EditId, outcome: &Decision) -> Result<(), StoreError>;
+    /// A new writer; its slot must be unused.
+    fn put_slot(&mut self, slot: &SlotRow) -> Result<(), StoreError>;
+    /// The highest n of a slot with an outcome.
+    fn set_high_water(&mut self, slot: Slot, n: u64) -> Result<(), StoreError>;
+
+    /// Adds or replaces a user.
+    fn put_user(&mut self, user: &User) -> Result<(), StoreError>;
+    /// Adds a device.
+    fn put_device(&mut self, device: &Device, token_hash: &[u8; 32]) -> Result<(), StoreError>;
+    /// Notes what a device said of itself.
+    fn seen_device(&mut self, id: DeviceId, seen: &DeviceSeen) -> Result<(), StoreError>;
+    /// Ends a device's token at `at`.
+    fn expire_device(&mut self, id: DeviceId, at: DateTime<Utc>) -> Result<(), StoreError>;
+    /// Adds a one-time code.
+    fn put_enrol_code(&mut self, code: &EnrolCode) -> Result<(), StoreError>;
+    /// Uses a code up; `false` if somebody was faster.
+    fn use_enrol_code(&mut self, hash: &[u8; 32]) -> Result<bool, StoreError>;
+    /// Adds a session.
+    fn put_session(&mut self, session: &Session) -> Result<(), StoreError>;
+    /// Ends a session, and all that are over by `now`.
+    fn drop_session(&mut self, hash: &[u8; 32], now: DateTime<Utc>) -> Result<(), StoreError>;
+    /// Writes down who did what.
+    fn put_audit(&mut self, audit: &Audit) -> Result<(), StoreError>;
+    /// Sets a small named value.
+    fn set_meta(&mut self, key: &str, value: &str) -> Result<(), StoreError>;
+
+    /// A photo was delivered by somebody and verified; it is wanted no longer.
+    fn put_photo(&mut self, photo: &Photo, sender: UserId) -> Result<(), StoreError>;
+    /// Links photos to a record; those not delivered yet are wanted of `slot`.
+    fn link_photos(&mut self, slot: Slot, links: &[PhotoLink]) -> Result<(), StoreError>;
+    /// Adds or replaces an upload.
+    fn put_upload(&mut self, upload: &Upload) -> Result<(), StoreError>;
+    /// Forgets an upload.
+    fn drop_upload(&mut self, id: Uuid) -> Result<(), StoreError>;
+
+    /// Adds or replaces a batch.
+    fn put_batch(&mut self, batch: &Batch) -> Result<(), StoreError>;
+}
+
+/// Runs `work` in one write transaction of `town` and hands its result through; an error keeps nothing.
+pub fn write<T, E: From<StoreError>>(
+    store: &dyn Store,
+    town: AreaId,
+    mut work: impl FnMut(&mut dyn Tx) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut result = None;
+    store.with_tx(town, &mut |tx| {
+        let done = work(tx);
+        let end = if done.is_ok() { End::Commit } else { End::Rollback };
+        result = Some(done);
+        Ok(end)
+    })?;
+    result.unwrap_or_else(|| Err(StoreError::Missing("the transaction's result").into()))
+}
+
+/// Runs `work` on one moment of `town` and hands its result through.
+pub fn read<T, E: From<StoreError>>(
+    store: &dyn Store,
+    town: AreaId,
+    mut work: impl FnMut(&dyn Read) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut result = None;
+    store.with_read(town, &mut |read| {
+        result = Some(work(read));
+        Ok(())
+    })?;
+    result.unwrap_or_else(|| Err(StoreError::Missing("the read's result").into()))
+}

@@ -1,0 +1,374 @@
+//! The rows of the store as values.
+
+use chrono::{DateTime, Utc};
+use shared::area::AreaId;
+use shared::author::Role;
+use shared::edit::Edit;
+use shared::ids::{DeviceId, EditId, PhotoHash, RecordId, Slot, UserId};
+use shared::record::{Part, RecordKind};
+use shared::vector::VectorTimestamp;
+use shared::wire::{Outcome, Rejection};
+use uuid::Uuid;
+
+/// Somebody who may log in to a handheld or to the console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Permanent.
+    pub id: UserId,
+    /// Where they work.
+    pub town: AreaId,
+    /// As shown.
+    pub name: String,
+    /// Unique over all towns.
+    pub login: String,
+    /// What they do.
+    pub role: Role,
+    /// The roots of their scope.
+    pub scope: Vec<AreaId>,
+    /// Whether they may read restricted parts in their scope.
+    pub cleared: bool,
+    /// Whether they may see and export without masks; asking for it is logged.
+    pub may_unmask: bool,
+    /// Argon2id in PHC form; none: no log-in to the console.
+    pub password: Option<String>,
+    /// Whether they still work here.
+    pub active: bool,
+}
+
+/// One enrolment of one handheld by one user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Permanent.
+    pub id: DeviceId,
+    /// Of its user.
+    pub town: AreaId,
+    /// Who uses it.
+    pub user: UserId,
+    /// The writer it is.
+    pub slot: Slot,
+    /// What it calls itself (model).
+    pub name: String,
+    /// When its token ends.
+    pub expires: DateTime<Utc>,
+    /// When it was enrolled.
+    pub enrolled: DateTime<Utc>,
+    /// What it said last.
+    pub seen: Option<DeviceSeen>,
+}
+
+/// What a device said of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceSeen {
+    /// By the server's clock.
+    pub at: DateTime<Utc>,
+    /// The app's version.
+    pub app: String,
+    /// Percent, if known.
+    pub battery: Option<u8>,
+    /// Its clock less the server's, in milliseconds.
+    pub clock_off: i64,
+    /// Edits and photos it still holds.
+    pub undelivered: u32,
+}
+
+/// A one-time code for enrolment; only its hash is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnrolCode {
+    /// SHA-256 of the digits.
+    pub hash: [u8; 32],
+    /// Of the user.
+    pub town: AreaId,
+    /// Who may use it.
+    pub user: UserId,
+    /// When it ends.
+    pub expires: DateTime<Utc>,
+}
+
+/// A log-in to the console; only the hash of its token is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// SHA-256 of the token in the cookie.
+    pub hash: [u8; 32],
+    /// Of the user.
+    pub town: AreaId,
+    /// Who.
+    pub user: UserId,
+    /// To be named by every form that changes something.
+    pub csrf: String,
+    /// When it ends.
+    pub expires: DateTime<Utc>,
+}
+
+/// What a writer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A handheld.
+    Device,
+    /// The console, one slot an epoch.
+    Console,
+    /// One import.
+    Import,
+}
+
+impl Origin {
+    /// The code name, as in SQL.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Console => "console",
+            Self::Import => "import",
+        }
+    }
+
+    /// The origin of a code name.
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::Device, Self::Console, Self::Import].into_iter().find(|origin| origin.code() == code)
+    }
+}
+
+/// A writer: never reused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotRow {
+    /// Its number.
+    pub slot: Slot,
+    /// Its town.
+    pub town: AreaId,
+    /// What it is.
+    pub origin: Origin,
+    /// As shown in the history: the device's name, "console", the import's file.
+    pub label: String,
+    /// The highest n that has an outcome.
+    pub high_water: u64,
+}
+
+/// One part of one record as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredPart {
+    /// Of which record.
+    pub record: RecordId,
+    /// Which part.
+    pub part: Part,
+    /// Of which kind.
+    pub kind: RecordKind,
+    /// Its place in the feed of its town and part.
+    pub seq: u64,
+    /// Where the record lies (more than one while 待核对), from its open part.
+    pub areas: Vec<AreaId>,
+    /// Who else may read it: an event's reporter, 主办 and 协办.
+    pub readers: Vec<UserId>,
+    /// The shown value of the form's title field; empty for a restricted part.
+    pub title: String,
+    /// The shown values of the fields search goes by, in lower case, one a line.
+    pub words: String,
+    /// How many fields are 待核对.
+    pub open_fields: u32,
+    /// Whether it counts as deleted.
+    pub deleted: bool,
+    /// Whether a live write's author stays with the centre.
+    pub anonymous: bool,
+    /// JSON of the `merge::PartState`.
+    pub state: String,
+}
+
+/// Which parts are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PartFilter {
+    /// Which of the two parts.
+    pub part: Part,
+    /// Only of this kind.
+    pub kind: Option<RecordKind>,
+    /// Only in one of these areas (name every one: no tree is walked here).
+    pub areas: Option<Vec<AreaId>>,
+    /// Only with fields that are 待核对.
+    pub open_only: bool,
+    /// Only where every one of these words stands in a searched field; lower case.
+    pub words: Vec<String>,
+    /// Only after this sequence number.
+    pub after: u64,
+    /// Only up to this sequence number.
+    pub upto: Option<u64>,
+    /// Newest first; else in the order of the sequence.
+    pub newest_first: bool,
+    /// Leave so many out first.
+    pub offset: u64,
+    /// At most so many.
+    pub limit: Option<u64>,
+}
+
+/// A place in the feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedEntry {
+    /// Its number.
+    pub seq: u64,
+    /// Which record.
+    pub record: RecordId,
+    /// What stands there.
+    pub what: FeedWhat,
+}
+
+/// What stands at a place of the feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FeedWhat {
+    /// The part as it is now.
+    Part {
+        /// For [`Read::feed_state`](super::Read::feed_state).
+        row: i64,
+        /// Of which kind.
+        kind: RecordKind,
+        /// Where the record lies.
+        areas: Vec<AreaId>,
+        /// Who else may read it.
+        readers: Vec<UserId>,
+        /// Whether authors have to be masked for some readers.
+        anonymous: bool,
+    },
+    /// It left what this reader saw.
+    Left(ReaderKey),
+}
+
+/// By what somebody sees a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReaderKey {
+    /// By their scope.
+    Area(AreaId),
+    /// By name.
+    User(UserId),
+}
+
+/// A record's part left, or came back to, what readers of a key see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Departure {
+    /// Which record.
+    pub record: RecordId,
+    /// Which part.
+    pub part: Part,
+    /// By what it was seen.
+    pub key: ReaderKey,
+    /// The sequence number at which it left; none: it is back.
+    pub seq: Option<u64>,
+}
+
+/// An applied edit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredEdit {
+    /// As it was applied (its context clipped).
+    pub edit: Edit,
+    /// By the server's clock.
+    pub received: DateTime<Utc>,
+    /// The vector of the part right after it.
+    pub vector: VectorTimestamp,
+    /// The label of its slot; not read by `save_edits`.
+    pub origin: String,
+}
+
+/// An edit that was seen before, with its outcome.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeenEdit {
+    /// Which.
+    pub edit: EditId,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// An edit the server would not apply.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quarantined {
+    /// As it came.
+    pub edit: Edit,
+    /// By the server's clock.
+    pub received: DateTime<Utc>,
+    /// Why.
+    pub rejection: Rejection,
+    /// The label of its slot; not read by `put_quarantined`.
+    pub origin: String,
+    /// What was decided about it since, if anything.
+    pub decision: Option<Decision>,
+}
+
+/// What somebody decided about a quarantined edit.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// Applied after all, with a new dot; the vector of the part right after.
+    Released(VectorTimestamp),
+    /// Left out for good.
+    Dismissed,
+}
+
+/// Who did what, for the log of access to personal data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    /// By the server's clock.
+    pub at: DateTime<Utc>,
+    /// Who; none: a command on the server.
+    pub user: Option<UserId>,
+    /// A message key, e.g. `unmask`, `batch_pull`, `log_in`.
+    pub action: String,
+    /// What it was done to: an id, never a name.
+    pub subject: String,
+    /// More of it, no personal data.
+    pub detail: String,
+}
+
+/// A verified photo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Photo {
+    /// SHA-256 of its bytes.
+    pub hash: PhotoHash,
+    /// Its length.
+    pub bytes: u64,
+    /// By the server's clock.
+    pub received: DateTime<Utc>,
+}
+
+/// A record links a photo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PhotoLink {
+    /// Which photo.
+    pub hash: PhotoHash,
+    /// Which record.
+    pub record: RecordId,
+    /// Who linked it.
+    pub user: Option<UserId>,
+    /// Whether who linked it could read it by then; else the link counts only if they deliver it.
+    pub proved: bool,
+}
+
+/// A photo on its way (tus).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// Names it in its URL.
+    pub id: Uuid,
+    /// Who sends.
+    pub user: UserId,
+    /// What the bytes must hash to.
+    pub hash: PhotoHash,
+    /// How many bytes there will be.
+    pub length: u64,
+    /// When it was begun.
+    pub begun: DateTime<Utc>,
+    /// Whether it was verified and stored.
+    pub done: bool,
+}
+
+/// A sealed batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// Names it in its file and URL.
+    pub id: Uuid,
+    /// The roots of what it holds.
+    pub scope: Vec<AreaId>,
+    /// `csv`, `ndjson`.
+    pub format: String,
+    /// Whether values are masked in it.
+    pub masked: bool,
+    /// Sequence numbers after which it begins: open, restricted.
+    pub after: (u64, u64),
+    /// Sequence numbers up to which it goes.
+    pub upto: (u64, u64),
+    /// When it was sealed.
+    pub at: DateTime<Utc>,
+    /// By whom; none: a command on the server.
+    pub user: Option<UserId>,
+    /// JSON: files, counts, SHA-256.
+    pub manifest: String,
+}

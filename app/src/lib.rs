@@ -1,1 +1,10 @@
-//! Placeholder.
+//! The handheld: an encrypted store, one sync round, and the screens.
+//!
+//! The screens call [`handheld::Handheld`] and nothing below it; [`store`] and [`sync`] know nothing of screens.
+
+pub mod handheld;
+pub mod photo;
+pub mod platform;
+pub mod store;
+pub mod sync;
+pub mod system;

@@ -1,0 +1,1 @@
+//! Photos: taken in, turned upright, shrunk, stripped, hashed.

@@ -1,0 +1,107 @@
+//! What differs between an Android handheld, a desktop window and the preview: one trait each, chosen at start.
+
+mod files;
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use shared::form::Position;
+
+pub use files::{FileKeyStore, FixedLocation, NoLocation};
+
+use crate::sync::{Connect, HttpConnect};
+
+/// A future that can be sent to another thread.
+pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Why a key could not be read or made.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyStoreError {
+    /// The file system refused.
+    #[error("the key {name} cannot be read or written: {source}")]
+    Io {
+        /// Which key.
+        name: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// There is something under this name that is not a key.
+    #[error("the key {0} is damaged")]
+    Damaged(String),
+}
+
+/// Keeps secrets of 32 bytes, each under a name of letters, digits and dashes.
+///
+/// Guarantees: a key once given is given again for the same name until it is removed; names do not influence each
+/// other; a key that was returned is durable.
+pub trait KeyStore: Send + Sync {
+    /// The key of `name`, or `None` if there is none yet.
+    fn get(&self, name: &str) -> Result<Option<[u8; 32]>, KeyStoreError>;
+
+    /// Keeps a new key; an existing one of that name is not replaced but an error.
+    fn put(&self, name: &str, key: &[u8; 32]) -> Result<(), KeyStoreError>;
+}
+
+/// Where the handheld is.
+pub trait Location: Send + Sync {
+    /// A fix: the first one of 20 m or better within 20 s, else the best there was. `None` without a receiver or
+    /// permission. WGS-84.
+    fn fix(&self) -> Boxed<'_, Option<Position>>;
+}
+
+/// Where files of a handheld lie. Everything below one folder, so that two handhelds can run beside each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    root: PathBuf,
+}
+
+impl Paths {
+    /// Everything below `root`, which is created when needed.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Settings of the handheld that belong to no user (language, text size, server): not secret.
+    pub fn settings(&self) -> PathBuf {
+        self.root.join("settings.json")
+    }
+
+    /// The folder of the file-based key store.
+    pub fn keys(&self) -> PathBuf {
+        self.root.join("keys")
+    }
+
+    /// The folder of one user: database and photos.
+    pub fn user(&self, user: shared::ids::UserId) -> PathBuf {
+        self.root.join("users").join(user.to_string())
+    }
+}
+
+/// The platform as the rest of the app sees it.
+#[derive(Clone)]
+pub struct Services {
+    /// Keeps the raw keys of the databases.
+    pub keys: Arc<dyn KeyStore>,
+    /// Makes transports to a server.
+    pub connect: Arc<dyn Connect>,
+    /// Positions.
+    pub location: Arc<dyn Location>,
+}
+
+impl Services {
+    /// Files below `root` for the keys, HTTP to the server, no position: desktop, preview and tests.
+    pub fn files(root: &Path) -> Self {
+        Self {
+            keys: Arc::new(FileKeyStore::new(&Paths::new(root).keys())),
+            connect: Arc::new(HttpConnect),
+            location: Arc::new(NoLocation),
+        }
+    }
+}

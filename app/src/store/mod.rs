@@ -1,0 +1,5 @@
+//! The encrypted store of one user.
+
+mod error;
+
+pub use error::StoreError;

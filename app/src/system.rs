@@ -1,0 +1,24 @@
+//! The one place of this crate that reads the real clock and real randomness.
+
+use chrono::{DateTime, Utc};
+use shared::outside::Outside;
+
+/// The machine's own clock and random number generator.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct System;
+
+impl Outside for System {
+    #[allow(clippy::disallowed_methods, reason = "the one implementation of Outside that is the real world")]
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "the one implementation of Outside that is the real world")]
+    fn fill(&self, bytes: &mut [u8]) {
+        if let Err(error) = getrandom::fill(bytes) {
+            // Keys and ids made of predictable bytes would be worse than not starting.
+            tracing::error!(%error, "the system gives no random bytes");
+            std::process::abort();
+        }
+    }
+}

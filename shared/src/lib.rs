@@ -6,6 +6,7 @@
 
 pub mod area;
 pub mod author;
+pub mod calendar;
 pub mod check;
 pub mod edit;
 pub mod form;

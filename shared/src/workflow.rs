@@ -3,9 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::area::AreaLevel;
 use crate::author::Role;
+use crate::calendar::Calendar;
 use crate::edit::Edit;
-use crate::ids::UserId;
+use crate::ids::{EditId, UserId};
 use crate::merge::PartState;
 
 /// The log of steps in the open part of an event.
@@ -87,10 +89,11 @@ pub enum Limit {
 }
 
 /// Where an event stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// 上报 done, waiting for 分流.
+    #[default]
     Reported,
     /// 分流 done, 办理 under way.
     Handling,
@@ -105,13 +108,141 @@ pub enum Stage {
 }
 
 /// Who holds an event that is not dispatched yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// 小网格
+    #[default]
     Grid,
     /// 大网格: village, community, farm
     Community,
     /// 综治中心
     Centre,
+}
+
+/// Who acts: a user in a role, at the highest level of their scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Actor {
+    /// The person or department.
+    pub user: UserId,
+    /// What they are.
+    pub role: Role,
+    /// Where they stand; see [`Actor::new`].
+    pub level: Level,
+}
+
+impl Actor {
+    /// `scope` is the level of the highest root of the actor's scope; centre staff act for the centre in any case.
+    pub fn new(user: UserId, role: Role, scope: AreaLevel) -> Self {
+        let level = match (role, scope) {
+            (Role::CenterStaff, _) | (_, AreaLevel::County | AreaLevel::Town) => Level::Centre,
+            (_, AreaLevel::Community) => Level::Community,
+            (_, AreaLevel::Grid) => Level::Grid,
+        };
+        Self { user, role, level }
+    }
+}
+
+/// 准予延期 is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// By which entry.
+    pub entry: EditId,
+    /// How much more.
+    pub limit: Limit,
+    /// Why.
+    pub reason: String,
+}
+
+/// Where an event stands: what its log folds to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventState {
+    /// Where it stands.
+    pub stage: Stage,
+    /// Who holds it until it is dispatched, as the log says; see [`held_by`] for what time makes of it.
+    pub level: Level,
+    /// Who reported it; `None` where that may not be known, or nobody has.
+    pub reporter: Option<UserId>,
+    /// When it was reported; `None` while nobody has.
+    pub reported_at: Option<DateTime<Utc>>,
+    /// When it last moved (reported, raised, dispatched, …).
+    pub moved_at: Option<DateTime<Utc>>,
+    /// 主办
+    pub host: Option<UserId>,
+    /// 协办, in order of ids.
+    pub helpers: Vec<UserId>,
+    /// Who dispatched or took it.
+    pub dispatcher: Option<UserId>,
+    /// When its time began to run.
+    pub since: Option<DateTime<Utc>>,
+    /// The limit set.
+    pub limit: Option<Limit>,
+    /// When its time is over, extensions included.
+    pub due: Option<DateTime<Utc>>,
+    /// An extension asked for and neither granted nor overtaken.
+    pub asked: Option<Asked>,
+    /// 现场处理
+    pub settled_on_site: bool,
+    /// How often it was urged since it last moved.
+    pub urged: u32,
+    /// 督办
+    pub supervised: bool,
+    /// What the reporter said to the outcome, if asked.
+    pub satisfied: Option<bool>,
+    /// Of 结案.
+    pub outcome: Option<String>,
+    /// Of 建档.
+    pub ledger: Option<String>,
+    /// Entries at odds with each other, in pairs; empty: not contested. Staff decide by a further entry.
+    pub contested: Vec<(EditId, EditId)>,
+}
+
+/// How much of the limit is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Light {
+    /// 期限内
+    Green,
+    /// 将到期: under a fifth left.
+    Yellow,
+    /// 超期
+    Red,
+}
+
+/// The state of an event by its open part.
+pub fn fold(open: &PartState, calendar: &Calendar) -> EventState {
+    let _ = (open, calendar);
+    EventState::default()
+}
+
+/// What `actor` may do now, in the order of the buttons.
+pub fn allowed(state: &EventState, actor: &Actor) -> Vec<Step> {
+    let _ = (state, actor);
+    Vec::new()
+}
+
+/// Whether `edit` of an event is possible in the state it was made in (its context). `Err` is a message key.
+pub fn judge(open: &PartState, edit: &Edit, actor: &Actor, calendar: &Calendar) -> Result<(), &'static str> {
+    let _ = (open, edit, actor, calendar);
+    Ok(())
+}
+
+/// The light of an event under way; none before its time runs and after it was closed.
+pub fn light(state: &EventState, now: DateTime<Utc>) -> Option<Light> {
+    let _ = (state, now);
+    None
+}
+
+/// Who holds an event that is not dispatched yet: untouched for 24 h it rises by itself.
+pub fn held_by(state: &EventState, now: DateTime<Utc>) -> Level {
+    let _ = now;
+    state.level
+}
+
+/// The limit of an urgency (the form's code): urgent 24 h, difficult 7 working days, else 3.
+pub fn usual_limit(urgency: Option<&str>) -> Limit {
+    match urgency {
+        Some("urgent") => Limit::Hours(24),
+        Some("difficult") => Limit::Days(7),
+        _ => Limit::Days(3),
+    }
 }

@@ -1,0 +1,58 @@
+//! The township is the same from the same seed, as large as asked for, and holds every stage.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::ids::RecordId;
+use shared::record::{Part, Record, RecordKind};
+use shared::view;
+
+use super::*;
+
+fn small(seed: u64) -> Township {
+    Township::new(seed, NaiveDate::from_ymd_opt(2026, 11, 23).unwrap(), Size::small()).unwrap()
+}
+
+fn edits(township: &Township) -> Vec<Edit> {
+    let mut all = Vec::new();
+    township
+        .record(1, |waves| {
+            all.extend(waves.into_iter().flatten());
+            Ok(())
+        })
+        .unwrap();
+    all
+}
+
+#[test]
+fn the_same_seed_gives_the_same_township_and_another_another() {
+    assert_eq!(edits(&small(7)), edits(&small(7)));
+    assert_ne!(edits(&small(7)), edits(&small(8)));
+}
+
+#[test]
+fn it_is_as_large_as_asked_for_and_nothing_in_it_is_of_tomorrow() {
+    let township = small(7);
+    let edits = edits(&township);
+    let mut kinds: BTreeMap<RecordKind, BTreeSet<RecordId>> = BTreeMap::new();
+    for edit in &edits {
+        kinds.entry(edit.kind).or_default().insert(edit.record);
+        assert!(edit.at <= township.today, "{edit:?}");
+    }
+    assert_eq!(kinds[&RecordKind::Person].len(), township.size.residents);
+    assert_eq!(kinds[&RecordKind::Organization].len(), township.size.shops);
+    assert_eq!(kinds[&RecordKind::Event].len(), township.size.events * township.size.grids);
+    let grids = township.areas.iter().filter(|area| area.level == AreaLevel::Grid).count();
+    assert_eq!(grids, township.size.grids);
+}
+
+#[test]
+fn some_fields_are_open_and_some_parts_restricted() {
+    let mut records: BTreeMap<RecordId, Record> = BTreeMap::new();
+    for edit in edits(&small(7)) {
+        let record = records.entry(edit.record).or_insert_with(|| Record::empty(edit.record, edit.kind));
+        record.part_mut(edit.part).apply(&edit);
+    }
+    let open = records.values().filter(|record| view::one(&record.open, "phone").is_open()).count();
+    let restricted = records.values().filter(|record| !record.part(Part::Restricted).is_empty()).count();
+    assert!(open > 0 && restricted > 10, "{open} open, {restricted} restricted");
+}

@@ -48,7 +48,7 @@ pub fn parse_date(text: &str) -> Option<NaiveDate> {
 /// The value of `field` as it is shown to those who may not see it whole; the plain text of a field without a mask.
 pub fn value(field: &Field, value: &Value, today: NaiveDate) -> String {
     match (field.mask, value.as_text()) {
-        (Some(kind), Some(text)) => masked(kind, &text, today),
+        (Some(kind), Some(text)) => mask(kind, &text, today),
         // Not the shape the mask knows: better nothing than too much.
         (Some(_), None) => String::new(),
         (None, _) => value.plain(),
@@ -56,7 +56,7 @@ pub fn value(field: &Field, value: &Value, today: NaiveDate) -> String {
 }
 
 /// `text` behind the mask `kind`.
-pub fn masked(kind: MaskKind, text: &str, today: NaiveDate) -> String {
+pub fn mask(kind: MaskKind, text: &str, today: NaiveDate) -> String {
     match kind {
         MaskKind::IdNumber => id_number(text),
         MaskKind::Phone => phone(text),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::area::AreaId;
 use crate::ids::Dot;
 use crate::merge::{LiveWrite, PartState};
+use crate::order::causal;
 use crate::path::Path;
 use crate::value::Value;
 
@@ -97,22 +98,13 @@ pub fn many<'a>(part: &'a PartState, field: &'a str) -> Vec<(&'a str, LiveWrite<
 
 /// The view of a field of policy [`Policy::Log`]: all entries in causal order, concurrent ones by (time, dot).
 pub fn log<'a>(part: &'a PartState, field: &'a str) -> Vec<(&'a str, LiveWrite<'a>)> {
-    let mut rest: Vec<_> = part
+    let rest: Vec<_> = part
         .live_under(field)
         .filter_map(|(path, write)| Some((path.element_name()?, write)))
         .filter(|(_, write)| !write.value.is_null())
         .collect();
-    rest.sort_by_key(|(_, write)| by_time(write));
-    // Take each time the first by (time, dot) that has no unseen predecessor left.
-    let mut ordered = Vec::with_capacity(rest.len());
-    while !rest.is_empty() {
-        let free = rest
-            .iter()
-            .position(|(_, write)| !rest.iter().any(|(_, other)| write.head.context.covers(other.dot)))
-            .unwrap_or(0);
-        ordered.push(rest.remove(free));
-    }
-    ordered
+    let items: Vec<_> = rest.iter().map(|(_, write)| (write.dot, &write.head.context, by_time(write))).collect();
+    causal(&items).into_iter().filter_map(|place| rest.get(place).copied()).collect()
 }
 
 /// The fields of policy [`Policy::One`] among `fields` on which a person has to decide.

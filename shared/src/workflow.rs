@@ -1,14 +1,21 @@
 //! An event's life (六步闭环): the state is what the log of steps folds to, the same on every machine.
 
+mod fold;
+mod judge;
+mod pairs;
+mod time;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::area::AreaLevel;
 use crate::author::Role;
-use crate::calendar::Calendar;
-use crate::edit::Edit;
-use crate::ids::{EditId, UserId};
-use crate::merge::PartState;
+use crate::ids::{Dot, EditId, UserId};
+
+pub use fold::{fold, fold_at};
+pub use judge::{allowed, judge};
+pub use pairs::{Move, Rule, Same, rule};
+pub use time::{MAX_DAYS, held_by, light};
 
 /// The log of steps in the open part of an event.
 pub const STEPS: &str = "steps";
@@ -195,6 +202,8 @@ pub struct EventState {
     pub ledger: Option<String>,
     /// Entries at odds with each other, in pairs; empty: not contested. Staff decide by a further entry.
     pub contested: Vec<(EditId, EditId)>,
+    /// The entry that set host and limit: which extensions belong to it.
+    assigned: Option<Dot>,
 }
 
 /// How much of the limit is left.
@@ -208,34 +217,16 @@ pub enum Light {
     Red,
 }
 
-/// The state of an event by its open part.
-pub fn fold(open: &PartState, calendar: &Calendar) -> EventState {
-    let _ = (open, calendar);
-    EventState::default()
-}
+impl EventState {
+    /// Whether entries are at odds, so that a person has to decide.
+    pub fn is_contested(&self) -> bool {
+        !self.contested.is_empty()
+    }
 
-/// What `actor` may do now, in the order of the buttons.
-pub fn allowed(state: &EventState, actor: &Actor) -> Vec<Step> {
-    let _ = (state, actor);
-    Vec::new()
-}
-
-/// Whether `edit` of an event is possible in the state it was made in (its context). `Err` is a message key.
-pub fn judge(open: &PartState, edit: &Edit, actor: &Actor, calendar: &Calendar) -> Result<(), &'static str> {
-    let _ = (open, edit, actor, calendar);
-    Ok(())
-}
-
-/// The light of an event under way; none before its time runs and after it was closed.
-pub fn light(state: &EventState, now: DateTime<Utc>) -> Option<Light> {
-    let _ = (state, now);
-    None
-}
-
-/// Who holds an event that is not dispatched yet: untouched for 24 h it rises by itself.
-pub fn held_by(state: &EventState, now: DateTime<Utc>) -> Level {
-    let _ = now;
-    state.level
+    /// Whether `user` is 主办 or one of the 协办.
+    pub fn is_handled_by(&self, user: UserId) -> bool {
+        self.host == Some(user) || self.helpers.contains(&user)
+    }
 }
 
 /// The limit of an urgency (the form's code): urgent 24 h, difficult 7 working days, else 3.
@@ -246,3 +237,46 @@ pub fn usual_limit(urgency: Option<&str>) -> Limit {
         _ => Limit::Days(3),
     }
 }
+
+macro_rules! codes {
+    ($type:ident { $($variant:ident => $code:literal),+ $(,)? }) => {
+        impl $type {
+            /// Each of them, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The code name, as on the wire, in SQL and at the end of message keys.
+            pub fn code(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $code),+
+                }
+            }
+        }
+    };
+}
+
+codes!(Step {
+    Report => "report",
+    SettleOnSite => "settle_on_site",
+    Take => "take",
+    Raise => "raise",
+    Dispatch => "dispatch",
+    Handle => "handle",
+    Extend => "extend",
+    GrantExtension => "grant_extension",
+    SendBack => "send_back",
+    Feedback => "feedback",
+    Close => "close",
+    Archive => "archive",
+    Urge => "urge",
+    Supervise => "supervise",
+});
+codes!(Stage {
+    Reported => "reported",
+    Handling => "handling",
+    Handled => "handled",
+    Answered => "answered",
+    Closed => "closed",
+    Archived => "archived",
+});
+codes!(Level { Grid => "grid", Community => "community", Centre => "centre" });
+codes!(Light { Green => "green", Yellow => "yellow", Red => "red" });

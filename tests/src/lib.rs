@@ -1,6 +1,9 @@
 //! What the tests, the demo and the benches of the whole product share.
 
 pub mod browser;
+pub mod centre;
+pub mod link;
 pub mod picture;
 pub mod process;
+pub mod story;
 pub mod township;

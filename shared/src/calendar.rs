@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc, Weekday};
 use serde::Deserialize;
 
+use crate::mask::in_beijing;
 use crate::workflow::Limit;
 
 /// Working days and the hour at which they end.
@@ -66,8 +67,8 @@ impl Calendar {
     }
 
     fn after_days(&self, from: DateTime<Utc>, days: u32) -> DateTime<Utc> {
-        let Some(zone) = FixedOffset::east_opt(8 * 3600) else { return from };
-        let mut day = from.with_timezone(&zone).date_naive();
+        let (Some(zone), Some(start)) = (FixedOffset::east_opt(8 * 3600), in_beijing(from)) else { return from };
+        let mut day = start.date();
         // A limit has 15 days at most; a forged one of four billion must not keep us here.
         let mut left = days.min(1_000);
         while left > 0 {

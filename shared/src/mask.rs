@@ -3,7 +3,7 @@
 //!
 //! All of it works on characters, never on bytes, and on any text: what people type is not always what was asked.
 
-use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, Utc};
 
 use crate::check;
 use crate::form::{Field, FieldType, MaskKind, PhotoParticulars, Position};
@@ -12,10 +12,10 @@ use crate::value::Value;
 /// 北京时间, the only zone that is shown: seconds east of UTC.
 const BEIJING: i32 = 8 * 3600;
 
-/// `first` characters, stars, `last` characters; all stars if nothing would be hidden between them.
+/// `first` characters, stars, `last` characters; all stars if fewer than three would be hidden between them.
 fn keep(text: &str, first: usize, last: usize) -> String {
     let count = text.chars().count();
-    let hide_all = count <= first + last;
+    let hide_all = count < first + last + 3;
     text.chars()
         .enumerate()
         .map(|(at, c)| if !hide_all && (at < first || at >= count - last) { c } else { '*' })
@@ -104,14 +104,18 @@ pub struct LinkOrText {
 
 /// Milliseconds since 1970 UTC as `2026-11-23 17:05` in 北京时间; `None` beyond the years chrono knows.
 pub fn time(millis: i64) -> Option<String> {
-    let zone = FixedOffset::east_opt(BEIJING)?;
-    DateTime::<Utc>::from_timestamp_millis(millis)
-        .map(|time| time.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string())
+    in_beijing(DateTime::from_timestamp_millis(millis)?).map(|time| time.format("%Y-%m-%d %H:%M").to_string())
+}
+
+/// `time` as a clock in 北京时间 shows it; `None` at the very end of the calendar, where a forged time can lie and
+/// chrono's `with_timezone` would panic.
+pub fn in_beijing(time: DateTime<Utc>) -> Option<NaiveDateTime> {
+    time.naive_utc().checked_add_offset(FixedOffset::east_opt(BEIJING)?)
 }
 
 /// The date in 北京时间 at `now`: "today" for ages and limits.
 pub fn today(now: DateTime<Utc>) -> NaiveDate {
-    FixedOffset::east_opt(BEIJING).map_or(now.date_naive(), |zone| now.with_timezone(&zone).date_naive())
+    in_beijing(now).map_or(now.date_naive(), |time| time.date())
 }
 
 /// Latitude, longitude in degrees with six digits (11 cm), and the accuracy in metres.
@@ -138,13 +142,15 @@ mod tests {
 
     #[test]
     fn short_and_strange_texts_show_nothing_and_never_panic() {
-        for text in ["", "1", "34", "123", "证件号码", "ß", "👨‍👩‍👧", "110"] {
-            assert!(id_number(text).chars().filter(|c| *c != '*').count() <= 3);
+        for text in ["", "1", "34", "123", "证件号码", "ß", "👨‍👩‍👧", "110", "12345"] {
+            assert!(id_number(text).chars().all(|c| c == '*'), "{text}");
             assert!(phone(text).chars().all(|c| c == '*'), "{text}");
             assert_eq!(birth_date(text, day("2026-11-23")), "");
         }
         assert_eq!(id_number("护照号码一二三"), "护****二三");
         assert_eq!(birth_date("2027-01-01", day("2026-11-23")), "");
+        assert_eq!(time(i64::MAX), None);
+        assert_eq!(time(DateTime::<Utc>::MAX_UTC.timestamp_millis()), None);
     }
 
     #[test]
@@ -165,7 +171,7 @@ mod tests {
         let shown = |name: &str, value: Value| display(event.field(name).unwrap(), &value, "zh-CN", &say);
         assert_eq!(shown("category", Value::text("hazard")), "安全隐患");
         assert_eq!(shown("category", Value::text("of_version_2")), "of_version_2");
-        assert_eq!(shown("happened_at", Value::of(&1_795_424_700_000_i64)), "2026-11-23 16:25");
+        assert_eq!(shown("happened_at", Value::of(&1_795_422_300_000_i64)), "2026-11-23 16:25");
         assert_eq!(shown("place", Value::of(&serde_json::json!({"text": "3 号楼前"}))), "3 号楼前");
         assert_eq!(shown("title", Value::null()), "");
         let at = Position { lat: 37.183_912, lon: 104.051_204, accuracy: 8.2, at: 0 };

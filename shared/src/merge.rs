@@ -7,11 +7,12 @@
 //! cover *beyond* the vector. The construction is the causal register of "Dotted Version Vectors" (Preguiça et al.,
 //! 2010) a path; `tests/merge.rs` checks it against the definition.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::author::Author;
 use crate::edit::Edit;
@@ -40,13 +41,6 @@ pub struct Head {
     /// What its author had seen: decides deletes, and by which state a step of the workflow is judged.
     #[serde(default, skip_serializing_if = "VectorTimestamp::is_empty")]
     pub context: VectorTimestamp,
-}
-
-/// What is known of one path: its live writes in order of dots, and what was covered there before it arrived.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct PathState {
-    live: Vec<(Dot, Value)>,
-    beyond: VectorTimestamp,
 }
 
 /// A live write with what is known of its edit.
@@ -81,12 +75,17 @@ pub enum Applied {
 }
 
 /// One part of a record as the set of edits makes it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Wire", into = "Wire")]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(try_from = "Wire")]
 pub struct PartState {
     vector: VectorTimestamp,
-    heads: BTreeMap<Dot, Head>,
-    paths: BTreeMap<Path, PathState>,
+    /// With the number of live writes of each; a head without any is dropped.
+    heads: BTreeMap<Dot, (Head, usize)>,
+    /// The live writes of each path in order of dots; never an empty list.
+    paths: BTreeMap<Path, Vec<(Dot, Value)>>,
+    /// What contexts covered at a path beyond the vector; never an empty one. Nearly always there is none at all, so
+    /// that applying an edit touches only the paths it writes.
+    beyond: BTreeMap<Path, VectorTimestamp>,
 }
 
 impl PartState {
@@ -102,12 +101,12 @@ impl PartState {
 
     /// The paths with live writes, in order.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.paths.iter().filter(|(_, state)| !state.live.is_empty()).map(|(path, _)| path)
+        self.paths.keys()
     }
 
     /// The live writes of one path, in order of dots.
     pub fn live<'a>(&'a self, path: &Path) -> impl Iterator<Item = LiveWrite<'a>> + use<'a> {
-        self.paths.get(path).into_iter().flat_map(|state| self.lit(state))
+        self.paths.get(path).into_iter().flat_map(|live| self.lit(live))
     }
 
     /// Every path of `field` (itself, its elements, its entries) with its live writes.
@@ -118,19 +117,16 @@ impl PartState {
             .range(first..)
             .take_while(move |(path, _)| path.as_str().starts_with(field))
             .filter(move |(path, _)| path.field_name() == field)
-            .flat_map(|(path, state)| self.lit(state).map(move |write| (path, write)))
+            .flat_map(|(path, live)| self.lit(live).map(move |write| (path, write)))
     }
 
     /// Every live write.
     pub fn all_live(&self) -> impl Iterator<Item = (&Path, LiveWrite<'_>)> {
-        self.paths.iter().flat_map(|(path, state)| self.lit(state).map(move |write| (path, write)))
+        self.paths.iter().flat_map(|(path, live)| self.lit(live).map(move |write| (path, write)))
     }
 
-    fn lit<'a>(&'a self, state: &'a PathState) -> impl Iterator<Item = LiveWrite<'a>> + use<'a> {
-        state
-            .live
-            .iter()
-            .filter_map(|(dot, value)| self.heads.get(dot).map(|head| LiveWrite { dot: *dot, value, head }))
+    fn lit<'a>(&'a self, live: &'a [(Dot, Value)]) -> impl Iterator<Item = LiveWrite<'a>> + use<'a> {
+        live.iter().filter_map(|(dot, value)| self.heads.get(dot).map(|(head, _)| LiveWrite { dot: *dot, value, head }))
     }
 
     /// Applies one edit. Any order that keeps each slot's own order, and any repetition, gives the same state.
@@ -142,37 +138,44 @@ impl PartState {
             return Applied::Repeated;
         }
         let excess = edit.context.beyond(&self.vector);
-        let mut superseded = BTreeSet::new();
-        let mut lives = false;
+        let mut living = 0;
         for (path, value) in &edit.writes {
-            let state = self.paths.entry(path.clone()).or_default();
-            state.live.retain(|(dot, _)| {
-                let seen = edit.context.covers(*dot);
-                if seen {
-                    superseded.insert(*dot);
+            let heads = &mut self.heads;
+            let lives = !self.beyond.get(path).is_some_and(|beyond| beyond.covers(edit.dot));
+            living += usize::from(lives);
+            match self.paths.get_mut(path) {
+                Some(live) => {
+                    live.retain(|(dot, _)| {
+                        let seen = edit.context.covers(*dot);
+                        if seen {
+                            release(heads, *dot);
+                        }
+                        !seen
+                    });
+                    if lives {
+                        let place = live.partition_point(|(dot, _)| *dot < edit.dot);
+                        live.insert(place, (edit.dot, value.clone()));
+                    } else if live.is_empty() {
+                        self.paths.remove(path);
+                    }
                 }
-                !seen
-            });
-            if !state.beyond.covers(edit.dot) {
-                lives = true;
-                let place = state.live.partition_point(|(dot, _)| *dot < edit.dot);
-                state.live.insert(place, (edit.dot, value.clone()));
+                None if lives => drop(self.paths.insert(path.clone(), vec![(edit.dot, value.clone())])),
+                None => {}
             }
-            state.beyond.join(&excess);
+            if !excess.is_empty() {
+                self.beyond.entry(path.clone()).or_default().join(&excess);
+            }
         }
-        if lives {
-            self.heads.insert(edit.dot, Head::of(edit));
+        if living > 0 {
+            self.heads.insert(edit.dot, (Head::of(edit), living));
         }
         self.vector.observe(edit.dot);
-        let vector = &self.vector;
-        self.paths.retain(|_, state| {
-            state.beyond.drop_covered(vector);
-            !state.live.is_empty() || !state.beyond.is_empty()
-        });
-        for dot in superseded {
-            if !self.paths.values().any(|state| state.live.iter().any(|(live, _)| *live == dot)) {
-                self.heads.remove(&dot);
-            }
+        if !self.beyond.is_empty() {
+            let vector = &self.vector;
+            self.beyond.retain(|_, beyond| {
+                beyond.drop_covered(vector);
+                !beyond.is_empty()
+            });
         }
         Applied::Fresh
     }
@@ -197,12 +200,23 @@ impl PartState {
     /// The same state as a reader outside the centre may see it: an informant is a role without a name.
     #[must_use]
     pub fn with_masked_authors(mut self) -> Self {
-        for head in self.heads.values_mut() {
+        for (head, _) in self.heads.values_mut() {
             if head.author.role.is_anonymous_to_others() {
                 head.author = Arc::new(head.author.masked());
             }
         }
         self
+    }
+}
+
+/// One live write of the edit at `dot` is no more.
+fn release(heads: &mut BTreeMap<Dot, (Head, usize)>, dot: Dot) {
+    if let Entry::Occupied(mut head) = heads.entry(dot) {
+        let (_, living) = head.get_mut();
+        *living = living.saturating_sub(1);
+        if *living == 0 {
+            head.remove();
+        }
     }
 }
 
@@ -220,13 +234,23 @@ impl Head {
 }
 
 /// How a part travels and is stored: heads in order, live writes naming theirs by its place in that list.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Wire {
     vector: VectorTimestamp,
     heads: Vec<(Dot, Head)>,
     live: BTreeMap<Path, Vec<(usize, Value)>>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     beyond: BTreeMap<Path, VectorTimestamp>,
+}
+
+/// The same, borrowed, to be written.
+#[derive(Serialize)]
+struct WireRef<'a> {
+    vector: &'a VectorTimestamp,
+    heads: Vec<(Dot, &'a Head)>,
+    live: BTreeMap<&'a Path, Vec<(usize, &'a Value)>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    beyond: &'a BTreeMap<Path, VectorTimestamp>,
 }
 
 /// Stored or sent bytes that are no part of a record.
@@ -238,24 +262,30 @@ pub enum BadPart {
     /// A dot is not covered by the vector.
     #[error("the vector does not cover the dot {0:?}")]
     NotCovered(Dot),
+    /// A dot has two heads, or an edit two live writes at one path.
+    #[error("the dot {0:?} stands twice where it may stand once")]
+    Twice(Dot),
 }
 
-impl From<PartState> for Wire {
-    fn from(part: PartState) -> Self {
-        let places: BTreeMap<Dot, usize> = part.heads.keys().enumerate().map(|(place, dot)| (*dot, place)).collect();
-        let mut live = BTreeMap::new();
-        let mut beyond = BTreeMap::new();
-        for (path, state) in part.paths {
-            if !state.beyond.is_empty() {
-                beyond.insert(path.clone(), state.beyond);
-            }
-            let writes: Vec<_> =
-                state.live.into_iter().filter_map(|(dot, value)| Some((*places.get(&dot)?, value))).collect();
-            if !writes.is_empty() {
-                live.insert(path, writes);
-            }
+impl Serialize for PartState {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let dots: Vec<Dot> = self.heads.keys().copied().collect();
+        WireRef {
+            vector: &self.vector,
+            heads: self.heads.iter().map(|(dot, (head, _))| (*dot, head)).collect(),
+            live: self
+                .paths
+                .iter()
+                .map(|(path, live)| {
+                    (
+                        path,
+                        live.iter().filter_map(|(dot, value)| Some((dots.binary_search(dot).ok()?, value))).collect(),
+                    )
+                })
+                .collect(),
+            beyond: &self.beyond,
         }
-        Self { vector: part.vector, heads: part.heads.into_iter().collect(), live, beyond }
+        .serialize(out)
     }
 }
 
@@ -264,22 +294,39 @@ impl TryFrom<Wire> for PartState {
 
     fn try_from(wire: Wire) -> Result<Self, BadPart> {
         let dots: Vec<Dot> = wire.heads.iter().map(|(dot, _)| *dot).collect();
-        if let Some(dot) = dots.iter().find(|dot| !wire.vector.covers(**dot)) {
-            return Err(BadPart::NotCovered(*dot));
+        let mut heads: BTreeMap<Dot, (Head, usize)> = BTreeMap::new();
+        for (dot, head) in wire.heads {
+            if !wire.vector.covers(dot) {
+                return Err(BadPart::NotCovered(dot));
+            }
+            if heads.insert(dot, (head, 0)).is_some() {
+                return Err(BadPart::Twice(dot));
+            }
         }
-        let mut paths: BTreeMap<Path, PathState> = BTreeMap::new();
+        let mut paths: BTreeMap<Path, Vec<(Dot, Value)>> = BTreeMap::new();
         for (path, writes) in wire.live {
             let mut live = Vec::with_capacity(writes.len());
             for (place, value) in writes {
                 let dot = dots.get(place).ok_or_else(|| BadPart::NoSuchHead(path.clone(), place, dots.len()))?;
+                if let Some((_, living)) = heads.get_mut(dot) {
+                    *living += 1;
+                }
                 live.push((*dot, value));
             }
             live.sort_by_key(|(dot, _)| *dot);
-            paths.insert(path, PathState { live, beyond: VectorTimestamp::new() });
+            if let Some([(dot, _), _]) = live.windows(2).find(|pair| matches!(pair, [a, b] if a.0 == b.0)) {
+                return Err(BadPart::Twice(*dot));
+            }
+            if !live.is_empty() {
+                paths.insert(path, live);
+            }
         }
-        for (path, beyond) in wire.beyond {
-            paths.entry(path).or_default().beyond = beyond;
-        }
-        Ok(Self { vector: wire.vector, heads: wire.heads.into_iter().collect(), paths })
+        heads.retain(|_, (_, living)| *living > 0);
+        let mut beyond = wire.beyond;
+        beyond.retain(|_, beyond| {
+            beyond.drop_covered(&wire.vector);
+            !beyond.is_empty()
+        });
+        Ok(Self { vector: wire.vector, heads, paths, beyond })
     }
 }

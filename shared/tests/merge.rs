@@ -1,6 +1,8 @@
 //! The one rule: whatever order keeps each slot's own order, and whatever is repeated, the record is the same; and its
 //! live writes are those of a model that keeps every edit and applies the definition.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop at what it did not expect")]
+
 mod history;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -61,7 +61,7 @@ impl Delivery {
             let open: Vec<Slot> = lanes.iter().filter(|(_, lane)| !lane.is_empty()).map(|(slot, _)| *slot).collect();
             let choice = usize::from(self.choices.get(place).copied().unwrap_or(0));
             // The low bits choose a slot; every eighth choice lets one slot run far ahead of the others.
-            let slot = if choice % 8 == 0 { open[0] } else { open[(choice / 8) % open.len()] };
+            let slot = if choice.is_multiple_of(8) { open[0] } else { open[(choice / 8) % open.len()] };
             arrived.extend(lanes.get_mut(&slot).and_then(Vec::pop));
         }
         for repeat in &self.repeats {
@@ -91,11 +91,11 @@ fn write(choice: u8, value: u8, id: EditId) -> (Path, Value) {
     let text = |value: u8| Value::text(["13900000001", "13900000002", "13900000003"][usize::from(value) % 3]);
     match choice % 16 {
         0..4 => (path("phone"), text(value)),
-        4..7 => (path("name"), if value % 5 == 0 { Value::null() } else { text(value) }),
+        4..7 => (path("name"), if value.is_multiple_of(5) { Value::null() } else { text(value) }),
         7..10 => (Path::element("tags", ["a", "b"][usize::from(value) % 2]), presence(value)),
         10 => (Path::element("photos", "a"), presence(value)),
         11..14 => (Path::entry("steps", id), text(value)),
-        _ => (path("deleted"), if value % 3 == 0 { Value::null() } else { Value::of(&true) }),
+        _ => (path("deleted"), if value.is_multiple_of(3) { Value::null() } else { Value::of(&true) }),
     }
 }
 
@@ -130,7 +130,7 @@ pub fn histories(writers: usize, saves: usize) -> impl Strategy<Value = History>
             let by = usize::try_from(random.next_u32()).unwrap() % writers;
             let [a, b, c, ..] = random.next_u32().to_le_bytes();
             happening.push(Happens::Save { by, writes: vec![(a, b)], skew: i64::from(c) });
-            if c % 2 == 0 {
+            if c.is_multiple_of(2) {
                 happening.push(Happens::Send { by });
                 happening.push(Happens::Fetch { by: usize::from(a) % writers });
             }

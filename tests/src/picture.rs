@@ -99,9 +99,8 @@ pub fn quarters(jpeg: &[u8]) -> Result<([usize; 4], u32, u32)> {
     let (w, h) = picture.dimensions();
     let at = |x: u32, y: u32| {
         let seen = picture.get_pixel(x, y).0;
-        let distance = |of: &[u8; 3]| -> u32 {
-            seen.iter().zip(of).map(|(a, b)| u32::from(a.abs_diff(*b)).pow(2)).sum()
-        };
+        let distance =
+            |of: &[u8; 3]| -> u32 { seen.iter().zip(of).map(|(a, b)| u32::from(a.abs_diff(*b)).pow(2)).sum() };
         (0..QUARTERS.len()).min_by_key(|index| QUARTERS.get(*index).map_or(u32::MAX, distance)).unwrap_or_default()
     };
     Ok(([at(w / 4, h / 4), at(3 * w / 4, h / 4), at(w / 4, 3 * h / 4), at(3 * w / 4, 3 * h / 4)], w, h))

@@ -74,13 +74,13 @@ pub fn make(making: &mut Making<'_>) -> Vec<Vec<Edit>> {
 }
 
 fn take(making: &mut Making<'_>, matter: &mut Matter<'_>, account: &Account, hours: i64, entry: &StepEntry) -> Edit {
-    matter.at = (matter.at + Duration::minutes(hours * 60 + i64::from(making.dice.below(50)))).min(making.township.today);
+    matter.at =
+        (matter.at + Duration::minutes(hours * 60 + i64::from(making.dice.below(50)))).min(making.township.today);
     let id = EditId(making.dice.uuid(matter.at));
     let writes = matter.first.take().unwrap_or_default();
     let writes = writes.with(STEPS, &id.to_string(), entry);
     let by = By { account, at: matter.at, slot: account.slot };
-    let edit =
-        making.writer.save_as(id, by, matter.record, RecordKind::Event, Part::Open, matter.seen.clone(), writes);
+    let edit = making.writer.save_as(id, by, matter.record, RecordKind::Event, Part::Open, matter.seen.clone(), writes);
     matter.seen.observe(edit.dot);
     edit
 }
@@ -184,7 +184,10 @@ fn moves<'a>(making: &mut Making<'a>, n: usize, done: &str) -> Vec<Move<'a>> {
     all.push((
         staff,
         30,
-        StepEntry { ledger: Some(format!("{}-{}-{:03}", township.today.format("%Y"), making.grid, n + 1)), ..entry(Step::Archive, "") },
+        StepEntry {
+            ledger: Some(format!("{}-{}-{:03}", township.today.format("%Y"), making.grid, n + 1)),
+            ..entry(Step::Archive, "")
+        },
     ));
     let raised = usize::from(by_centre);
     let urged = usize::from(stage == 4);

@@ -79,11 +79,7 @@ fn photos(township: &Township, app: &App) -> Result<()> {
     for photo in &township.photos {
         for (hash, bytes) in [(&photo.hash, &photo.bytes), (&photo.thumbnail_hash, &photo.thumbnail)] {
             app.blobs.put(hash, bytes).context("keeping a photo")?;
-            let row = store::Photo {
-                hash: hash.clone(),
-                bytes: u64::try_from(bytes.len())?,
-                received: township.today,
-            };
+            let row = store::Photo { hash: hash.clone(), bytes: u64::try_from(bytes.len())?, received: township.today };
             store::write(&*app.store, township.town, |tx| tx.put_photo(&row, sender)).context("noting a photo")?;
         }
     }
@@ -125,7 +121,11 @@ fn accept(
     }
     for (slot, edits) in by_slot {
         let census = slot == township.census;
-        let author = if census { township.account("staff").map(|account| account.id) } else { edits.first().and_then(|edit| edit.author.user) };
+        let author = if census {
+            township.account("staff").map(|account| account.id)
+        } else {
+            edits.first().and_then(|edit| edit.author.user)
+        };
         let user = author.and_then(|id| users.get(&id)).context("an edit of nobody")?;
         let origin = if census { Origin::Import } else { Origin::Device };
         let writer = Writer { who: Who::of(user.clone(), &rules.areas), slot, origin };

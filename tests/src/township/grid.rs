@@ -75,8 +75,7 @@ impl<'a> Making<'a> {
 
     pub(super) fn save(&mut self, by: By<'_>, kind: RecordKind, writes: Writes) -> RecordId {
         let record = RecordId(self.dice.uuid(by.at));
-        let edit =
-            self.writer.save(&mut self.dice, by, record, kind, Part::Open, VectorTimestamp::new(), writes);
+        let edit = self.writer.save(&mut self.dice, by, record, kind, Part::Open, VectorTimestamp::new(), writes);
         self.edits.push(edit);
         record
     }
@@ -150,8 +149,7 @@ impl<'a> Making<'a> {
         let by = self.recorded();
         let name = format!("{village}{group}组文化广场");
         let position = self.position(by.at);
-        let writes =
-            Writes::in_area(self.grid).set("name", &name).set("type", "public").set("position", &position);
+        let writes = Writes::in_area(self.grid).set("name", &name).set("type", "public").set("position", &position);
         let square = self.save(by, RecordKind::Place, writes);
         self.places.push((square, name));
     }
@@ -165,7 +163,16 @@ impl<'a> Making<'a> {
             .set("type", kind)
             .set("address", address)
             .maybe("parent", parent)
-            .set("use", if vacant { "vacant" } else if self.dice.chance(12) { "let" } else { "own" });
+            .set(
+                "use",
+                if vacant {
+                    "vacant"
+                } else if self.dice.chance(12) {
+                    "let"
+                } else {
+                    "own"
+                },
+            );
         if parent.is_none() {
             let position = self.position(by.at);
             writes = writes.set("position", &position);
@@ -223,8 +230,7 @@ impl<'a> Making<'a> {
             let account = self.members[usize::from(self.dice.chance(50))];
             let writes = Writes::default().set("phone", &numbers::phone(&mut self.dice));
             let by = By { account, at, slot: account.slot };
-            let edit =
-                self.writer.save(&mut self.dice, by, record, RecordKind::Person, Part::Open, seen, writes);
+            let edit = self.writer.save(&mut self.dice, by, record, RecordKind::Person, Part::Open, seen, writes);
             self.changes.push(edit);
         }
         record
@@ -257,8 +263,7 @@ impl<'a> Making<'a> {
         // The member who is cleared for it.
         let by = By { account: self.members[0], at: by.at + Duration::days(3), slot: by.slot };
         let none = VectorTimestamp::new();
-        let edit =
-            self.writer.save(&mut self.dice, by, record, RecordKind::Person, Part::Restricted, none, writes);
+        let edit = self.writer.save(&mut self.dice, by, record, RecordKind::Person, Part::Restricted, none, writes);
         self.edits.push(edit);
     }
 

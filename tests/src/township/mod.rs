@@ -6,13 +6,13 @@
 
 pub mod dice;
 mod events;
+pub mod fill;
 mod grid;
 mod household;
 pub mod names;
 pub mod numbers;
 mod people;
 mod scene;
-pub mod fill;
 mod writer;
 
 use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
@@ -54,7 +54,7 @@ impl Size {
 
     /// Enough for a story.
     pub fn small() -> Self {
-        Self { communities: 2, grids: 6, residents: 600, shops: 30, events: 12, objects: 4, photos: 6 }
+        Self { communities: 2, grids: 6, residents: 600, shops: 30, events: 12, objects: 4, photos: 3 }
     }
 }
 
@@ -89,7 +89,13 @@ impl Township {
         let mut dice = Dice::new(seed);
         let (county, town) = (AreaId(1), AreaId(2));
         let mut areas = vec![
-            Area { id: county, parent: None, level: AreaLevel::County, name: "云岭县".into(), code: numbers::REGION.into() },
+            Area {
+                id: county,
+                parent: None,
+                level: AreaLevel::County,
+                name: "云岭县".into(),
+                code: numbers::REGION.into(),
+            },
             Area {
                 id: town,
                 parent: Some(county),

@@ -30,18 +30,11 @@ pub fn all(dice: &mut Dice, n: usize) -> Result<Vec<Photo>> {
 }
 
 fn photo(dice: &mut Dice) -> Result<Photo> {
-    const SIZE: (u16, u16) = (960, 720);
+    const SIZE: (u16, u16) = (800, 600);
     const SMALL: (u16, u16) = (320, 240);
     let scene = Scene::new(dice);
     let (bytes, thumbnail) = (scene.paint(SIZE)?, scene.paint(SMALL)?);
-    Ok(Photo {
-        hash: hash(&bytes),
-        thumbnail_hash: hash(&thumbnail),
-        bytes,
-        thumbnail,
-        width: SIZE.0,
-        height: SIZE.1,
-    })
+    Ok(Photo { hash: hash(&bytes), thumbnail_hash: hash(&thumbnail), bytes, thumbnail, width: SIZE.0, height: SIZE.1 })
 }
 
 fn hash(bytes: &[u8]) -> PhotoHash {
@@ -64,7 +57,12 @@ impl Scene {
         let houses = (0..dice.between(3, 6))
             .map(|n| {
                 let colour = [shade(dice, 150, 220), shade(dice, 120, 180), shade(dice, 100, 160)];
-                (hundredth(n * 20 + dice.below(8)), hundredth(dice.between(12, 20)), hundredth(dice.between(18, 40)), colour)
+                (
+                    hundredth(n * 20 + dice.below(8)),
+                    hundredth(dice.between(12, 20)),
+                    hundredth(dice.between(18, 40)),
+                    colour,
+                )
             })
             .collect();
         let colour = [shade(dice, 30, 90), shade(dice, 30, 80), shade(dice, 30, 80)];
@@ -83,13 +81,21 @@ impl Scene {
         }
         if y > 0.62 {
             let lane = (x - 0.5).abs() < 0.006 && (y * 14.0).fract() < 0.5;
-            return if lane { [225, 225, 215] } else if y < 0.65 { [150, 145, 135] } else { [95, 95, 98] };
+            return if lane {
+                [225, 225, 215]
+            } else if y < 0.65 {
+                [150, 145, 135]
+            } else {
+                [95, 95, 98]
+            };
         }
         for (hx, width, height, colour) in &self.houses {
             let (in_x, in_y) = ((x - hx) / width, (0.62 - y) / height);
             if (0.0..1.0).contains(&in_x) && (0.0..1.0).contains(&in_y) {
-                let window = (in_x * 4.0).fract() > 0.35 && (in_x * 4.0).fract() < 0.75
-                    && (in_y * 5.0).fract() > 0.35 && (in_y * 5.0).fract() < 0.75;
+                let window = (in_x * 4.0).fract() > 0.35
+                    && (in_x * 4.0).fract() < 0.75
+                    && (in_y * 5.0).fract() > 0.35
+                    && (in_y * 5.0).fract() < 0.75;
                 return if window { [70, 90, 110] } else { *colour };
             }
         }

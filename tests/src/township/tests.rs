@@ -56,3 +56,33 @@ fn some_fields_are_open_and_some_parts_restricted() {
     let restricted = records.values().filter(|record| !record.part(Part::Restricted).is_empty()).count();
     assert!(open > 0 && restricted > 10, "{open} open, {restricted} restricted");
 }
+
+/// Every edit passes its form, and every step was possible when it was taken.
+#[test]
+fn nothing_in_it_breaks_the_rules() {
+    let township = small(7);
+    let forms = shared::form::Forms::parse(assets::FORMS.iter().copied()).unwrap();
+    let calendar = shared::calendar::Calendar::parse(assets::CALENDAR).unwrap();
+    let tree = township.tree();
+    let mut records: BTreeMap<RecordId, Record> = BTreeMap::new();
+    for edit in edits(&township) {
+        let form = forms.get(edit.kind, edit.form).unwrap();
+        let problems = shared::validate::edit(form, &edit);
+        assert!(problems.is_empty(), "{problems:?} of {edit:?}");
+        let record = records.entry(edit.record).or_insert_with(|| Record::empty(edit.record, edit.kind));
+        if edit.kind == RecordKind::Event {
+            let account = township.accounts.iter().find(|account| Some(account.id) == edit.author.user).unwrap();
+            let level = tree.get(account.scope[0]).unwrap().level;
+            let actor = shared::workflow::Actor::new(account.id, account.role, level);
+            let judged = shared::workflow::judge(&record.open, &edit, &actor, &calendar);
+            assert_eq!(judged, Ok(()), "{edit:?} after {:?}", shared::workflow::fold(&record.open, &calendar));
+        }
+        record.part_mut(edit.part).apply(&edit);
+    }
+    let stages: BTreeSet<_> = records
+        .values()
+        .filter(|record| record.kind == RecordKind::Event)
+        .map(|record| shared::workflow::fold(&record.open, &calendar).stage)
+        .collect();
+    assert_eq!(stages.len(), 6, "{stages:?}");
+}

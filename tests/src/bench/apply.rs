@@ -1,0 +1,175 @@
+//! The merge itself, in memory and durable on the server; and what staff take out.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use chrono::{DateTime, Utc};
+use shared::author::Author;
+use shared::edit::Edit;
+use shared::ids::{Dot, EditId, RecordId, Slot};
+use shared::merge::PartState;
+use shared::path::Path as Field;
+use shared::record::{Part, RecordKind};
+use shared::value::Value;
+use shared::vector::VectorTimestamp;
+use shared::wire::Outcome;
+use sync_server::AppState;
+use sync_server::auth::Who;
+use sync_server::batch::{self, Format, Pull, Pulled, Since};
+use sync_server::store::{self, Origin, SlotRow};
+use sync_server::sync::accept::{self, Writer};
+
+use super::table::{Line, rate, ratio, seconds};
+use super::{Rows, floor};
+use crate::township::Township;
+use crate::township::dice::Dice;
+
+const EDITS: usize = 100_000;
+const RECORDS: usize = 5_000;
+const SLOTS: usize = 5;
+
+/// Field edits by five writers, none of whom saw the others': on each record four edits of each writer.
+fn edits(township: &Township, at: DateTime<Utc>, records: &[(RecordId, VectorTimestamp)]) -> Result<Vec<Vec<Edit>>> {
+    let account = township.account("staff").context("the staff")?;
+    let author = Arc::new(Author { user: Some(account.id), name: account.name.clone(), role: account.role });
+    let mut dice = Dice::new(99);
+    let fields = ["phone", "address", "note", "residence_status"];
+    (0..SLOTS)
+        .map(|slot| {
+            let mut all = Vec::with_capacity(EDITS / SLOTS);
+            for n in 0..EDITS / SLOTS {
+                let (record, seen) = records.get(n % records.len()).context("a record")?;
+                let field = fields.get(n / records.len() % fields.len()).context("a field")?;
+                let value = match *field {
+                    "phone" => format!("138000{:05}", n % 100_000),
+                    "residence_status" => "away".to_owned(),
+                    _ => format!("第{slot}人写的第{n}次"),
+                };
+                all.push(Edit {
+                    id: EditId(dice.uuid(at)),
+                    record: *record,
+                    kind: RecordKind::Person,
+                    part: Part::Open,
+                    dot: Dot { slot: slot_of(slot), n: u64::try_from(n + 1)? },
+                    context: seen.clone(),
+                    epoch: 1,
+                    at,
+                    zone: 480,
+                    author: author.clone(),
+                    form: 1,
+                    writes: BTreeMap::from([(Field::field(field), Value::text(&value))]),
+                });
+            }
+            Ok(all)
+        })
+        .collect()
+}
+
+fn slot_of(n: usize) -> Slot {
+    Slot(777_000 + u64::try_from(n).unwrap_or_default())
+}
+
+/// Pure apply, accepted and durable, batches.
+pub fn run(dir: &Path, data: &Path, township: &Township, rows: &Rows) -> Result<Vec<Line>> {
+    let app = AppState::open(data, Arc::new(sync_server::system::System))?;
+    let rules = app.rules()?;
+    let mut people = Vec::new();
+    store::read(&*app.store, township.town, |read| {
+        let filter = store::PartFilter { kind: Some(RecordKind::Person), ..store::PartFilter::default() };
+        people.clear();
+        read.each_part(&filter, &mut |part| {
+            if let Ok(state) = serde_json::from_str::<PartState>(&part.state) {
+                people.push((part.record, state.vector().clone()));
+            }
+            Ok(people.len() < RECORDS)
+        })
+    })?;
+    let mut all = edits(township, rules.now, &people)?;
+    all.iter_mut().flatten().for_each(|edit| edit.epoch = rules.epoch);
+    let flat: Vec<Edit> = all.iter().flatten().cloned().collect();
+
+    let mut states: BTreeMap<RecordId, PartState> = BTreeMap::new();
+    let mut by_record: BTreeMap<RecordId, Vec<&Edit>> = BTreeMap::new();
+    for edit in &flat {
+        by_record.entry(edit.record).or_default().push(edit);
+    }
+    let start = Instant::now();
+    for (record, edits) in &by_record {
+        let state = states.entry(*record).or_default();
+        for edit in edits {
+            state.apply(edit);
+        }
+    }
+    let pure = start.elapsed();
+    std::hint::black_box(&states);
+
+    let naive = floor::naive_merge(dir, &flat)?;
+    let user = app.store.user_by_login("staff")?.context("the staff")?;
+    let who = Who::of(user.clone(), &rules.areas);
+    store::write(&*app.store, township.town, |tx| {
+        (0..SLOTS).try_for_each(|n| {
+            let label = format!("bench {n}");
+            let row = SlotRow { slot: slot_of(n), town: township.town, origin: Origin::Device, label, high_water: 0 };
+            tx.put_slot(&row)
+        })
+    })?;
+    let start = Instant::now();
+    for (n, edits) in all.into_iter().enumerate() {
+        let writer = Writer { who: who.clone(), slot: slot_of(n), origin: Origin::Device };
+        let mut edits = edits.into_iter().peekable();
+        // As they come: a thousand a round, each round durable by itself.
+        while edits.peek().is_some() {
+            let round: Vec<Edit> = edits.by_ref().take(shared::limits::EDITS_A_ROUND).collect();
+            let receipts = accept::accept(&app, township.town, &writer, round)?;
+            let rejected = receipts.iter().find(|receipt| matches!(receipt.outcome, Outcome::Rejected(_)));
+            ensure!(rejected.is_none(), "{rejected:?}");
+        }
+    }
+    let durable = start.elapsed();
+
+    let mut lines = vec![
+        Line {
+            work: format!("{EDITS} concurrent field edits, pure apply in memory"),
+            ours: format!("{:.2} M/s", rate(EDITS, pure) / 1e6),
+            floor: "–".into(),
+            ratio: None,
+            goal: "≥ 2 M/s",
+            met: Some(rate(EDITS, pure) >= 2e6),
+        },
+        Line {
+            work: format!("{EDITS} concurrent field edits accepted, durable, {} rounds", EDITS / 1_000),
+            ours: format!("{:.0}/s ({})", rate(EDITS, durable), seconds(durable)),
+            floor: format!("naive row + vector: {:.0}/s", rate(EDITS, naive)),
+            ratio: ratio(durable, naive),
+            goal: "≥ 150,000/s",
+            met: Some(rate(EDITS, durable) >= 150_000.0),
+        },
+    ];
+    let floor = floor::csv(dir, rows)?;
+    for (format, goal) in [(Format::Csv, "≤ 1 s for 72,000"), (Format::Ndjson, "–")] {
+        let pull = Pull {
+            user: &user,
+            areas: vec![township.town],
+            since: Since::All,
+            formats: vec![format],
+            unmasked: true,
+            lang: assets::messages::Lang::Zh,
+        };
+        let start = Instant::now();
+        let pulled = batch::pull(&*app.store, &*app.outside, data, &app.forms, &pull)?;
+        let taken = start.elapsed();
+        let Pulled::Sealed(sealed) = pulled else { anyhow::bail!("an empty batch") };
+        lines.push(Line {
+            work: format!("batch of {} records, {}, sealed and synced", sealed.manifest.records(), format.code()),
+            ours: format!("{}, {:.1} MB", seconds(taken), sealed.manifest.bytes() as f64 / 1e6),
+            floor: format!("CSV of the raw states: {}", seconds(floor)),
+            ratio: ratio(taken, floor),
+            goal,
+            met: (format == Format::Csv).then_some(taken.as_secs_f64() <= 1.0),
+        });
+    }
+    Ok(lines)
+}

@@ -1,0 +1,66 @@
+//! `make bench`: the product and the floor beneath it, measured in the same run (see the README for how to read it).
+
+mod apply;
+mod fill;
+mod floor;
+mod local;
+mod rounds;
+mod table;
+mod wire;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use crate::centre::{Centre, day};
+use crate::story::Kept;
+use crate::township::{Size, Township, fill as township_fill};
+use table::seconds;
+
+/// Rows as `(id, state)`, for the floors.
+type Rows = Vec<(String, String)>;
+
+/// Measures everything below a folder on a real disk.
+#[allow(clippy::print_stdout, reason = "it prints what it measures")]
+pub async fn run(dir: &Path, size: Size) -> Result<()> {
+    let data = dir.join("server");
+    println!("machine: {} cores, {} build", cores(), if cfg!(debug_assertions) { "DEBUG" } else { "release" });
+    let start = Instant::now();
+    let folder = data.clone();
+    let (township, filled) = tokio::task::spawn_blocking(move || {
+        let township = Township::new(7, day(), size)?;
+        let (_, filled) = township_fill::fill(&township, &folder, Arc::new(sync_server::system::System))?;
+        anyhow::Ok((township, filled))
+    })
+    .await??;
+    println!(
+        "township: {} records, {} edits, made and accepted in {}",
+        filled.records,
+        filled.edits,
+        seconds(start.elapsed())
+    );
+    let centre = Centre::open(&data).await?;
+    let rows: Rows = {
+        let kept = Kept::open(&data, township.town)?;
+        let all: Vec<_> = township.areas.iter().map(|area| area.id).collect();
+        kept.open_parts(&all)?.into_iter().map(|(id, state)| (id.to_string(), state)).collect()
+    };
+    let bytes: usize = rows.iter().map(|(_, state)| state.len()).sum();
+    println!("open parts: {}, {} B of JSON each", rows.len(), bytes / rows.len().max(1));
+
+    let mut lines = Vec::new();
+    lines.extend(fill::run(dir, &centre, &rows).await.context("first fill")?);
+    lines.extend(rounds::run(dir, &centre, &township).await.context("rounds")?);
+    lines.extend(local::run(dir, &centre, &township, &rows).await.context("on the handheld")?);
+    drop(centre);
+    let scratch = dir.to_owned();
+    lines.extend(tokio::task::spawn_blocking(move || apply::run(&scratch, &data, &township, &rows)).await??);
+    table::print(&lines);
+    Ok(())
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}

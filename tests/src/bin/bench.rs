@@ -1,0 +1,28 @@
+//! `make bench`: measures the product and the floor beneath it in the same run.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use tests::township::Size;
+
+/// Measures the product and the floor beneath it in the same run.
+#[derive(Debug, Parser)]
+struct Options {
+    /// A folder on the disk to be measured; what is measured lies in a new folder below it.
+    #[arg(long, default_value = "target")]
+    dir: PathBuf,
+    /// The small township: only to see that everything runs.
+    #[arg(long)]
+    small: bool,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let options = Options::parse();
+    std::fs::create_dir_all(&options.dir)?;
+    let dir = tempfile::Builder::new().prefix("bench-").tempdir_in(&options.dir).context("making a folder")?;
+    // About 72,000 records in all, the size that performance.md speaks of.
+    let size = if options.small { Size::small() } else { Size { residents: 50_600, ..Size::full() } };
+    tests::bench::run(dir.path(), size).await
+}

@@ -1,0 +1,150 @@
+//! `make demo`: a fictional township, the server, and two handhelds of the same grid in the browser.
+//!
+//! Everything lies in one folder; started again it goes on from there. It asks nothing, and ends everything it started
+//! when it is told to stop.
+
+#![allow(clippy::print_stdout, reason = "what it prints is what it is for")]
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Parser;
+use tests::centre::{Centre, day, preview};
+use tests::process::Served;
+use tests::township::{PASSWORD, Size, Township, fill};
+
+/// A fictional township to try: server and two handhelds in the browser.
+#[derive(Debug, Parser)]
+struct Options {
+    /// The folder everything is kept in.
+    #[arg(long, default_value = "./demo-data")]
+    dir: PathBuf,
+    /// Delete the folder first.
+    #[arg(long)]
+    reset: bool,
+    /// A township of 600 residents instead of 72,000.
+    #[arg(long)]
+    small: bool,
+}
+
+/// In the folder once it is whole: what is there without it is half made and is made anew.
+const MARK: &str = "demo-township";
+/// The two members of the first grid.
+const MEMBERS: [&str; 2] = ["member1a", "member1b"];
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let options = Options::parse();
+    let ended = tokio::signal::ctrl_c();
+    tokio::select! {
+        done = run(&options) => done,
+        stop = ended => {
+            // Dropping `run` has killed the server and both handhelds by then.
+            stop.context("waiting for Ctrl-C")?;
+            println!();
+            println!("停了。再来一次：make demo。Stopped; `make demo` goes on from here.");
+            Ok(())
+        }
+    }
+}
+
+async fn run(options: &Options) -> Result<()> {
+    let dir = &options.dir;
+    let data = dir.join("server");
+    if options.reset {
+        remove(dir)?;
+    }
+    if !dir.join(MARK).is_file() {
+        fill_anew(dir, &data, if options.small { Size::small() } else { Size::full() }).await?;
+    }
+    let centre = Centre::open_at(&data, &free(7300)?).await.context("starting the server")?;
+    let mut handhelds: Vec<Served> = Vec::new();
+    for (login, port) in MEMBERS.iter().zip([7301, 7302]) {
+        let folder = dir.join(login);
+        let handheld = centre.handheld(&folder, login).await?;
+        // The port may be another than last time.
+        let url = centre.url();
+        handheld.set_settings(|settings| settings.server = url)?;
+        println!("第一次同步 First sync: {login} …");
+        if let Err(error) = handheld.sync_now().await {
+            println!("  {} ({})", error, error.detail);
+        }
+        // Its database is the preview's from here on.
+        drop(handheld);
+        handhelds.push(preview(&folder, &free(port)?).await.context("starting a handheld")?);
+    }
+    story(dir, &centre, &handhelds);
+    loop {
+        for handheld in &mut handhelds {
+            if handheld.has_ended() {
+                bail!("a handheld ended by itself:\n{}", handheld.said().join("\n"));
+            }
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    }
+}
+
+/// Deletes a folder of the demo; any other is refused.
+fn remove(dir: &Path) -> Result<()> {
+    if !dir.exists() {
+        return Ok(());
+    }
+    let ours = dir.join(MARK).is_file() || dir.join("server").is_dir();
+    let empty = std::fs::read_dir(dir)?.next().is_none();
+    ensure!(ours || empty, "{} holds something else than a demo; it is left alone", dir.display());
+    std::fs::remove_dir_all(dir).with_context(|| format!("deleting {}", dir.display()))
+}
+
+async fn fill_anew(dir: &Path, data: &Path, size: Size) -> Result<()> {
+    remove(dir)?;
+    std::fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display()))?;
+    println!("造一个不存在的乡镇 Making a township that does not exist: {} …", size.residents);
+    let folder = data.to_owned();
+    let filled = tokio::task::spawn_blocking(move || {
+        let township = Township::new(7, day(), size)?;
+        fill::fill(&township, &folder, Arc::new(sync_server::system::System)).map(|(_, filled)| filled)
+    })
+    .await??;
+    println!("  {} records, {} edits", filled.records, filled.edits);
+    std::fs::write(dir.join(MARK), "Made by `make demo`; `make demo-reset` deletes this folder.\n")?;
+    Ok(())
+}
+
+/// The port asked for on this machine, or any free one if somebody has it.
+fn free(port: u16) -> Result<String> {
+    let at = |port| TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port)));
+    let listener = at(port).or_else(|_| at(0)).context("looking for a free port")?;
+    Ok(listener.local_addr()?.to_string())
+}
+
+fn story(dir: &Path, centre: &Centre, handhelds: &[Served]) {
+    let [a, b] = [0, 1].map(|n| handhelds.get(n).map_or("", |handheld| handheld.url.as_str()));
+    let console = centre.url();
+    println!(
+        "
+  青禾镇（虚构）A township that does not exist. 数据 Data: {dir}
+
+  终端 Handheld   马春兰  {a}
+  终端 Handheld   李小满  {b}
+  中心 Console            {console}/console/
+
+  登录 Log-ins（密码都是 all with the password {PASSWORD}）
+    staff     张玉洁  中心工作人员，可看全号 centre staff, may see numbers in full
+    staff2    高明成  中心工作人员，只看掩码 centre staff, masked
+    leader1   王守信  网格长 grid leader        admin  何立新  管理员 administrator
+    police justice safety enforcement market civil housing clinic  部门 departments
+
+  试一试 Try this
+  1. 两台终端都切到“无网络”。                   Switch both handhelds to “no network”.
+  2. 都打开同一位居民：一台改电话，一台改电话和住址。 Open the same resident on both: change the phone on one, phone and address on the other.
+  3. 一台随手报一件事，拍一张照片。              Report an event with a photo on one.
+  4. 都恢复网络：住址自己并好，电话“待核对”，两个值、谁、何时。 Back on the network: the address merges by itself, the phone asks, with both values, who and when.
+  5. 在任一处选一个，处处都定了；在中心取一批数据。   Settle it anywhere, it is settled everywhere; then pull a batch in the console.
+
+  Ctrl-C 全部停止 stops all of it.
+",
+        dir = dir.display(),
+    );
+}

@@ -4,6 +4,7 @@
 pub mod auth;
 pub mod batch;
 pub mod blobs;
+pub mod commands;
 pub mod config;
 pub mod console;
 pub mod error;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use shared::area::{AreaId, AreaTree};
+use shared::calendar::{BadCalendar, Calendar};
 use shared::form::Forms;
 use shared::outside::Outside;
 
@@ -31,6 +33,8 @@ pub struct AppState {
     pub blobs: blobs::Blobs,
     /// Every version of every form.
     pub forms: Arc<Forms>,
+    /// Working days.
+    pub calendar: Arc<Calendar>,
     /// Clock and randomness.
     pub outside: Arc<dyn Outside>,
     /// The secret that signs cursors.
@@ -67,6 +71,9 @@ pub enum OpenError {
     /// The forms that come with this program do not hold together.
     #[error("a form file is broken")]
     Form(#[from] shared::form::BadForm),
+    /// The calendar that comes with this program is none.
+    #[error("the calendar is broken")]
+    Calendar(#[from] BadCalendar),
     /// `server.key` is not 32 bytes.
     #[error("{0} is not a key of 32 bytes; restore it, or remove it and all handhelds fill anew")]
     Key(PathBuf),
@@ -89,6 +96,7 @@ impl AppState {
             store: Arc::new(store),
             blobs,
             forms: Arc::new(Forms::parse(assets::FORMS.iter().copied())?),
+            calendar: Arc::new(Calendar::parse(assets::CALENDAR)?),
             outside,
             key,
             data: data.to_owned(),
@@ -115,6 +123,7 @@ impl AppState {
         Ok(sync::accept::Rules {
             forms: Arc::clone(&self.forms),
             areas: self.areas()?,
+            calendar: Arc::clone(&self.calendar),
             epoch: self.store.epoch()?,
             now: self.outside.now(),
         })

@@ -1,7 +1,7 @@
 //! Passwords of console users: Argon2id (RFC 9106) with the parameters of the `argon2` crate (19 MiB, 2 passes: OWASP's).
 
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::Argon2;
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use shared::outside::Outside;
 
 /// The password could not be hashed.
@@ -21,7 +21,8 @@ pub fn hash(outside: &dyn Outside, password: &str) -> Result<String, BadPassword
 /// Whether `password` is the one of a PHC string. With no string it takes as long and says no, so that nobody learns
 /// which log-ins exist.
 pub fn verify(stored: Option<&str>, password: &str) -> bool {
-    const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$hYV1xX0oNfG3IhYpYbYBVvD1tV8hC1qUQkYbPq3Jx1o";
+    const NOBODY: &str =
+        "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$hYV1xX0oNfG3IhYpYbYBVvD1tV8hC1qUQkYbPq3Jx1o";
     let Ok(parsed) = PasswordHash::new(stored.unwrap_or(NOBODY)) else { return false };
     let same = Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok();
     same && stored.is_some()
@@ -38,6 +39,11 @@ mod tests {
         assert!(verify(Some(&stored), "一条山-7300"));
         assert!(!verify(Some(&stored), "一条山-7301"));
         assert!(!verify(None, "一条山-7300"));
-        assert!(PasswordHash::new("$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$hYV1xX0oNfG3IhYpYbYBVvD1tV8hC1qUQkYbPq3Jx1o").is_ok());
+        assert!(
+            PasswordHash::new(
+                "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$hYV1xX0oNfG3IhYpYbYBVvD1tV8hC1qUQkYbPq3Jx1o"
+            )
+            .is_ok()
+        );
     }
 }

@@ -194,6 +194,8 @@ pub trait Tx: Read {
     /// The highest n of a slot with an outcome.
     fn set_high_water(&mut self, slot: Slot, n: u64) -> Result<(), StoreError>;
 
+    /// Adds or replaces areas; all towns see them.
+    fn put_areas(&mut self, areas: &[Area]) -> Result<(), StoreError>;
     /// Adds or replaces a user.
     fn put_user(&mut self, user: &User) -> Result<(), StoreError>;
     /// Adds a device.

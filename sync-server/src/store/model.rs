@@ -275,6 +275,8 @@ pub struct SeenEdit {
 pub struct Quarantined {
     /// As it came.
     pub edit: Edit,
+    /// Who sent it; an edit may name another slot than its sender's, which is one of the reasons to be here.
+    pub slot: Slot,
     /// By the server's clock.
     pub received: DateTime<Utc>,
     /// Why.

@@ -1,17 +1,28 @@
 //! Accepting edits: the one place where records change.
+//!
+//! All edits of a request go in one transaction, grouped by record: each record is read once and written once, however
+//! many edits it gets. A rejected edit changes nothing but the high-water mark of its slot and stands in quarantine.
 
+mod held;
+mod judge;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use shared::area::{AreaId, AreaTree};
+use shared::calendar::Calendar;
 use shared::edit::Edit;
 use shared::form::Forms;
-use shared::ids::{Dot, Slot};
-use shared::wire::Receipt;
+use shared::ids::{Dot, EditId, RecordId, Slot};
+use shared::record::Part;
+use shared::wire::{Outcome, Receipt, Rejection};
 
+use self::held::Holding;
 use crate::AppState;
 use crate::auth::Who;
-use crate::store::{self, Origin, SlotRow, StoreError, Tx};
+use crate::store::{self, Origin, Quarantined, SlotRow, StoreError, StoredEdit, Tx};
+use crate::sync::photos;
 
 /// What edits are checked against; see [`AppState::rules`].
 #[derive(Clone)]
@@ -20,6 +31,8 @@ pub struct Rules {
     pub forms: Arc<Forms>,
     /// The tree of areas.
     pub areas: Arc<AreaTree>,
+    /// Working days.
+    pub calendar: Arc<Calendar>,
     /// The present epoch.
     pub epoch: u32,
     /// The server's clock.
@@ -37,11 +50,22 @@ pub struct Writer {
     pub origin: Origin,
 }
 
+/// What came of a request's edits.
+#[derive(Debug, Default)]
+pub struct Accepted {
+    /// One an edit, in order.
+    pub receipts: Vec<Receipt>,
+    /// The highest n of the slot with an outcome.
+    pub high_water: u64,
+    /// Parts that the sender knows to the last write without being told: what it showed when it saved, and its own
+    /// edits, are all there is.
+    pub settled: BTreeSet<(RecordId, Part)>,
+}
+
 /// Applies what may be applied and quarantines the rest, all in one transaction. One receipt an edit, in order.
 pub fn accept(app: &AppState, town: AreaId, writer: &Writer, edits: Vec<Edit>) -> Result<Vec<Receipt>, StoreError> {
     let rules = app.rules()?;
-    let mut edits = Some(edits);
-    store::write(&*app.store, town, |tx| accept_in(tx, &rules, writer, edits.take().unwrap_or_default()))
+    store::write(&*app.store, town, |tx| accept_in(tx, &rules, writer, edits.clone()))
 }
 
 /// The same inside a transaction that does more: an import calls it with chunks of some thousand edits.
@@ -51,8 +75,100 @@ pub fn accept_in(
     writer: &Writer,
     edits: Vec<Edit>,
 ) -> Result<Vec<Receipt>, StoreError> {
-    let _ = (tx, rules, writer, edits);
-    Ok(Vec::new())
+    Ok(accept_all(tx, rules, writer, edits)?.receipts)
+}
+
+/// The same, with all that a sync answers of it.
+pub fn accept_all(tx: &mut dyn Tx, rules: &Rules, writer: &Writer, edits: Vec<Edit>) -> Result<Accepted, StoreError> {
+    let row = tx.slot(writer.slot)?.ok_or(StoreError::Missing("the slot"))?;
+    let mut high_water = row.high_water;
+    let ids: Vec<EditId> = edits.iter().map(|edit| edit.id).collect();
+    let seen: BTreeMap<EditId, Outcome> = tx.outcomes(&ids)?.into_iter().map(|it| (it.edit, it.outcome)).collect();
+    let mut done = Done { outcomes: seen, ..Done::default() };
+    let mut holding = Holding::load(tx, edits.iter().filter(|edit| !done.outcomes.contains_key(&edit.id)))?;
+
+    for edit in edits {
+        done.order.push(edit.id);
+        let follows = edit.dot == Dot { slot: writer.slot, n: high_water + 1 };
+        // Whatever becomes of it, an edit in its place consumes its n: the next one follows on. So does a repetition
+        // under a new dot (offered again after a re-enrolment).
+        if follows {
+            high_water += 1;
+        }
+        if done.outcomes.contains_key(&edit.id) {
+            continue;
+        }
+        let verdict =
+            if follows { judge::judge(tx, rules, writer, &mut holding, edit)? } else { Err((edit, judge::protocol())) };
+        match verdict {
+            Ok(applied) => done.applied(tx, rules, writer, applied)?,
+            Err((edit, rejection)) => done.rejected(tx, rules, writer, edit, rejection)?,
+        }
+    }
+
+    let settled = holding.save(tx, rules)?;
+    tx.save_edits(&done.save)?;
+    tx.put_quarantined(&done.quarantine)?;
+    if high_water != row.high_water {
+        tx.set_high_water(writer.slot, high_water)?;
+    }
+    Ok(Accepted { receipts: done.receipts(), high_water, settled })
+}
+
+/// Outcomes on their way into the store.
+#[derive(Default)]
+struct Done {
+    order: Vec<EditId>,
+    outcomes: BTreeMap<EditId, Outcome>,
+    save: Vec<StoredEdit>,
+    quarantine: Vec<Quarantined>,
+}
+
+impl Done {
+    fn applied(
+        &mut self,
+        tx: &mut dyn Tx,
+        rules: &Rules,
+        writer: &Writer,
+        (edit, vector): (Edit, shared::vector::VectorTimestamp),
+    ) -> Result<(), StoreError> {
+        self.link(tx, rules, writer, &edit)?;
+        self.outcomes.insert(edit.id, Outcome::Applied { vector: vector.clone() });
+        self.save.push(StoredEdit { edit, received: rules.now, vector, origin: String::new() });
+        Ok(())
+    }
+
+    fn rejected(
+        &mut self,
+        tx: &mut dyn Tx,
+        rules: &Rules,
+        writer: &Writer,
+        edit: Edit,
+        rejection: Rejection,
+    ) -> Result<(), StoreError> {
+        // Its photos are wanted and kept too: the edit may be released one day.
+        self.link(tx, rules, writer, &edit)?;
+        self.outcomes.insert(edit.id, Outcome::Rejected(rejection.clone()));
+        self.quarantine.push(Quarantined {
+            edit,
+            slot: writer.slot,
+            received: rules.now,
+            rejection,
+            origin: String::new(),
+            decision: None,
+        });
+        Ok(())
+    }
+
+    fn link(&self, tx: &mut dyn Tx, rules: &Rules, writer: &Writer, edit: &Edit) -> Result<(), StoreError> {
+        let links = photos::links(&*tx, &writer.who, &rules.areas, edit)?;
+        if links.is_empty() { Ok(()) } else { tx.link_photos(writer.slot, &links) }
+    }
+
+    fn receipts(&self) -> Vec<Receipt> {
+        let outcome = |edit: &EditId| Some(Receipt { edit: *edit, outcome: self.outcomes.get(edit)?.clone() });
+        self.order.iter().filter_map(outcome).collect()
+    }
 }
 
 /// The dot of the next edit of a slot.

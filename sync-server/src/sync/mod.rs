@@ -1,3 +1,10 @@
-//! What a round does, without HTTP: accept what came up, answer what changed.
+//! What a round does, without HTTP: accept what came up ([`accept`]), answer what changed ([`changes`]).
 
 pub mod accept;
+pub mod changes;
+pub mod cursor;
+pub mod history;
+pub mod photos;
+pub mod projection;
+pub mod round;
+pub mod setup;

@@ -1,0 +1,277 @@
+//! Who may do what: the one predicate, for sync, photos, history, batches and the console. What is not named is denied.
+
+use shared::area::{AreaId, AreaTree};
+use shared::author::Role;
+use shared::ids::UserId;
+use shared::record::{Part, RecordKind};
+
+use super::Who;
+use crate::store::StoredPart;
+
+/// Where a record lies and who is named in it: all that rights depend on. Taken from its open part, for both parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    /// Of which kind.
+    pub kind: RecordKind,
+    /// Its areas; more than one while 待核对.
+    pub areas: Vec<AreaId>,
+    /// Of an event: reporter, 主办, 协办.
+    pub readers: Vec<UserId>,
+}
+
+impl Reach {
+    /// Of a stored part.
+    pub fn of(part: &StoredPart) -> Self {
+        Self { kind: part.kind, areas: part.areas.clone(), readers: part.readers.clone() }
+    }
+}
+
+/// What somebody wants to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action<'a> {
+    /// Read a part.
+    Read(Part),
+    /// Write these fields of a part (the first segments of the paths).
+    Write {
+        /// Which part.
+        part: Part,
+        /// Which fields, each perhaps more than once.
+        fields: &'a [&'a str],
+    },
+    /// Take out batches.
+    TakeOut,
+    /// Decide on quarantined edits of a record.
+    Decide,
+}
+
+/// Denied. It says no more on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not allowed")]
+pub struct Denied;
+
+/// Whether `who` may do `action` to a record that lies at `before` (none: it does not exist yet) and, once done, lies at
+/// `after`.
+pub fn authorize(
+    who: &Who,
+    action: Action<'_>,
+    before: Option<&Reach>,
+    after: &Reach,
+    areas: &AreaTree,
+) -> Result<(), Denied> {
+    let allowed = who.user.active
+        && match action {
+            Action::Read(part) => may_read(who, part, before.unwrap_or(after)),
+            Action::Write { part, fields } => may_write(who, part, fields, before, after, areas),
+            Action::TakeOut => who.user.role == Role::CenterStaff && in_scope(who, &after.areas),
+            Action::Decide => {
+                let reach = before.unwrap_or(after);
+                matches!(who.user.role, Role::CenterStaff | Role::GridLeader) && in_scope(who, &reach.areas)
+            }
+        };
+    if allowed { Ok(()) } else { Err(Denied) }
+}
+
+/// Whether a reader of this role sees records of a kind because they lie in the scope.
+pub fn reads_by_scope(role: Role, kind: RecordKind) -> bool {
+    match role {
+        Role::GridMember | Role::GridLeader | Role::CenterStaff | Role::Admin => true,
+        // They look at places and things on their rounds, not at who lives there.
+        Role::PatrolMember => kind != RecordKind::Person,
+        Role::Informant | Role::Department => false,
+    }
+}
+
+fn in_scope(who: &Who, areas: &[AreaId]) -> bool {
+    areas.iter().any(|area| who.scope.contains(*area))
+}
+
+fn may_read(who: &Who, part: Part, reach: &Reach) -> bool {
+    let by_scope = reads_by_scope(who.user.role, reach.kind) && in_scope(who, &reach.areas);
+    match part {
+        Part::Open => by_scope || reach.readers.contains(&who.user.id),
+        Part::Restricted => by_scope && who.user.cleared && who.user.role != Role::Admin,
+    }
+}
+
+fn may_write(who: &Who, part: Part, fields: &[&str], before: Option<&Reach>, after: &Reach, areas: &AreaTree) -> bool {
+    // Nothing moves to another town, to a place that is not there, or to nowhere.
+    let homely = |area: &AreaId| areas.town_of(*area) == Some(who.user.town);
+    if after.areas.is_empty() || !after.areas.iter().all(homely) {
+        return false;
+    }
+    let Some(before) = before else {
+        return part == Part::Open && may_create(who, after);
+    };
+    let worker = match who.user.role {
+        Role::GridMember | Role::GridLeader | Role::CenterStaff => true,
+        Role::PatrolMember => matches!(before.kind, RecordKind::Event | RecordKind::Object),
+        Role::Informant | Role::Department | Role::Admin => false,
+    };
+    if worker && in_scope(who, &before.areas) {
+        let cleared = part == Part::Open || who.user.cleared;
+        // Merging duplicates is the centre's.
+        let staff = who.user.role == Role::CenterStaff || !fields.contains(&"merged_into");
+        return cleared && staff;
+    }
+    // Made responsible, or having reported it: steps (the workflow judges which) and photos, nothing else.
+    let named = before.kind == RecordKind::Event && before.readers.contains(&who.user.id);
+    named && part == Part::Open && fields.iter().all(|field| matches!(*field, "steps" | "photos"))
+}
+
+fn may_create(who: &Who, after: &Reach) -> bool {
+    match (after.kind, who.user.role) {
+        // An event may be reported from anywhere, by anyone who is let in to report.
+        (RecordKind::Event, Role::Admin) => false,
+        (RecordKind::Event, _) => true,
+        (RecordKind::Object, Role::PatrolMember) => in_scope(who, &after.areas),
+        (_, Role::GridMember | Role::GridLeader | Role::CenterStaff) => in_scope(who, &after.areas),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::area::{Area, AreaLevel};
+    use shared::ids::UserId;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::store::User;
+
+    fn tree() -> AreaTree {
+        let area = |id, parent: Option<u32>, level| Area {
+            id: AreaId(id),
+            parent: parent.map(AreaId),
+            level,
+            name: String::new(),
+            code: String::new(),
+        };
+        [
+            area(1, None, AreaLevel::County),
+            area(2, Some(1), AreaLevel::Town),
+            area(3, Some(2), AreaLevel::Community),
+            area(4, Some(3), AreaLevel::Grid),
+            area(5, Some(3), AreaLevel::Grid),
+            area(9, Some(1), AreaLevel::Town),
+        ]
+        .into_iter()
+        .collect()
+    }
+
+    fn who(role: Role, scope: u32, cleared: bool) -> Who {
+        let user = User {
+            id: UserId(Uuid::from_u128(7)),
+            town: AreaId(2),
+            name: String::new(),
+            login: String::new(),
+            role,
+            scope: vec![AreaId(scope)],
+            cleared,
+            may_unmask: false,
+            password: None,
+            active: true,
+        };
+        Who::of(user, &tree())
+    }
+
+    fn at(kind: RecordKind, area: u32) -> Reach {
+        Reach { kind, areas: vec![AreaId(area)], readers: vec![] }
+    }
+
+    #[test]
+    fn reading_by_role_scope_and_clearance() {
+        use RecordKind::{Event, Person, Place};
+        use Role::*;
+        let cases = [
+            // role, scope, cleared, kind, lies in, open, restricted
+            (GridMember, 4, false, Person, 4, true, false),
+            (GridMember, 4, true, Person, 4, true, true),
+            (GridMember, 4, true, Person, 5, false, false),
+            (GridLeader, 3, true, Person, 5, true, true),
+            (CenterStaff, 2, false, Person, 5, true, false),
+            (CenterStaff, 2, true, Person, 9, false, false),
+            (Admin, 2, true, Person, 5, true, false),
+            (PatrolMember, 3, true, Person, 4, false, false),
+            (PatrolMember, 3, false, Place, 4, true, false),
+            (Informant, 3, true, Event, 4, false, false),
+            (Department, 2, true, Person, 4, false, false),
+        ];
+        for (role, scope, cleared, kind, area, open, restricted) in cases {
+            let who = who(role, scope, cleared);
+            let reach = at(kind, area);
+            for (part, expected) in [(Part::Open, open), (Part::Restricted, restricted)] {
+                let got = authorize(&who, Action::Read(part), Some(&reach), &reach, &tree()).is_ok();
+                assert_eq!(got, expected, "{role:?} of {scope} reads {part:?} of {kind:?} in {area}");
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_is_named_reads_the_event_and_writes_steps_and_photos_only() {
+        let who = who(Role::Department, 2, true);
+        let mut event = at(RecordKind::Event, 4);
+        event.readers.push(who.user.id);
+        let may = |fields: &[&str], part| {
+            authorize(&who, Action::Write { part, fields }, Some(&event), &event, &tree()).is_ok()
+        };
+        assert!(authorize(&who, Action::Read(Part::Open), Some(&event), &event, &tree()).is_ok());
+        assert!(authorize(&who, Action::Read(Part::Restricted), Some(&event), &event, &tree()).is_err());
+        assert!(may(&["steps", "photos"], Part::Open));
+        assert!(!may(&["steps", "title"], Part::Open));
+        assert!(!may(&["steps"], Part::Restricted));
+    }
+
+    #[test]
+    fn creating_and_moving() {
+        use RecordKind::{Event, Object, Person};
+        use Role::*;
+        let cases = [
+            // role, scope, kind, from, to, allowed
+            (GridMember, 4, Person, None, 4, true),
+            (GridMember, 4, Person, None, 5, false),
+            (GridMember, 4, Event, None, 5, true),
+            (Informant, 4, Event, None, 5, true),
+            (Informant, 4, Person, None, 4, false),
+            (Admin, 2, Event, None, 4, false),
+            (Admin, 2, Person, Some(4), 4, false),
+            (PatrolMember, 3, Object, None, 4, true),
+            (PatrolMember, 3, Person, None, 4, false),
+            // Out of one's own grid, never into another town, never out of somebody else's.
+            (GridMember, 4, Person, Some(4), 5, true),
+            (GridMember, 4, Person, Some(4), 9, false),
+            (GridMember, 4, Person, Some(4), 77, false),
+            (GridMember, 4, Person, Some(5), 4, false),
+        ];
+        for (role, scope, kind, from, to, expected) in cases {
+            let who = who(role, scope, false);
+            let before = from.map(|area| at(kind, area));
+            let action = Action::Write { part: Part::Open, fields: &["area"] };
+            let got = authorize(&who, action, before.as_ref(), &at(kind, to), &tree()).is_ok();
+            assert_eq!(got, expected, "{role:?} of {scope} writes {kind:?} from {from:?} to {to}");
+        }
+    }
+
+    #[test]
+    fn merging_is_the_centres_and_nobody_inactive_does_anything() {
+        let person = at(RecordKind::Person, 4);
+        let action = Action::Write { part: Part::Open, fields: &["merged_into"] };
+        let may = |who: &Who| authorize(who, action, Some(&person), &person, &tree()).is_ok();
+        assert!(may(&who(Role::CenterStaff, 2, false)));
+        assert!(!may(&who(Role::GridMember, 4, false)));
+        let mut gone = who(Role::CenterStaff, 2, true);
+        gone.user.active = false;
+        assert!(!may(&gone));
+        assert!(authorize(&gone, Action::Read(Part::Open), Some(&person), &person, &tree()).is_err());
+    }
+
+    #[test]
+    fn only_cleared_workers_write_what_is_restricted() {
+        let person = at(RecordKind::Person, 4);
+        let action = Action::Write { part: Part::Restricted, fields: &["care_note"] };
+        let may = |who: &Who| authorize(who, action, Some(&person), &person, &tree()).is_ok();
+        assert!(may(&who(Role::GridMember, 4, true)));
+        assert!(!may(&who(Role::GridMember, 4, false)));
+        // The restricted part of a record that does not exist.
+        assert!(authorize(&who(Role::GridMember, 4, true), action, None, &person, &tree()).is_err());
+    }
+}

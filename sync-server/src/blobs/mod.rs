@@ -1,0 +1,139 @@
+//! Photos as files: named by their SHA-256, written once; uploads on their way beside them.
+
+pub mod jpeg;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use shared::ids::PhotoHash;
+use shared::limits::PHOTO_PIXELS;
+use uuid::Uuid;
+
+/// The folder of photos and uploads.
+pub struct Blobs {
+    root: PathBuf,
+}
+
+/// Why bytes were not appended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The file has another length than the sender thinks; here it is.
+    #[error("the upload stands at {0} bytes")]
+    Offset(u64),
+    /// Another request is writing to it.
+    #[error("the upload is being written to by another request")]
+    Locked,
+    /// The disk.
+    #[error("cannot write the upload")]
+    Io(#[from] io::Error),
+}
+
+/// Why a complete upload is no photo. It is taken away; the sender begins again.
+#[derive(Debug, thiserror::Error)]
+pub enum FinishError {
+    /// Other bytes than were announced.
+    #[error("the bytes do not have the hash that was announced")]
+    Hash,
+    /// Not what our app sends.
+    #[error(transparent)]
+    Jpeg(#[from] jpeg::NoJpeg),
+    /// More pixels than anything may have to decode.
+    #[error("{0} pixels, at most {PHOTO_PIXELS} are taken")]
+    Pixels(u64),
+    /// The disk.
+    #[error("cannot store the photo")]
+    Io(#[from] io::Error),
+}
+
+impl Blobs {
+    /// Opens the folder, making it where it is not there.
+    pub fn open(root: &Path) -> io::Result<Self> {
+        fs::create_dir_all(root.join("uploads"))?;
+        fs::create_dir_all(root.join("photos"))?;
+        Ok(Self { root: root.to_owned() })
+    }
+
+    fn upload(&self, id: Uuid) -> PathBuf {
+        self.root.join("uploads").join(id.to_string())
+    }
+
+    /// Where a photo lies, or would.
+    pub fn path(&self, hash: &PhotoHash) -> PathBuf {
+        let folder = hash.as_str().get(..2).unwrap_or_default();
+        self.root.join("photos").join(folder).join(hash.as_str())
+    }
+
+    /// Begins an upload.
+    pub fn begin(&self, id: Uuid) -> io::Result<()> {
+        OpenOptions::new().write(true).create_new(true).open(self.upload(id)).map(|_| ())
+    }
+
+    /// How many bytes of an upload are on the disk.
+    pub fn offset(&self, id: Uuid) -> io::Result<u64> {
+        fs::metadata(self.upload(id)).map(|file| file.len())
+    }
+
+    /// Appends to an upload that stands at `offset`; on the disk when this returns, or not at all.
+    pub fn append(&self, id: Uuid, offset: u64, bytes: &[u8]) -> Result<(), AppendError> {
+        let mut file = OpenOptions::new().read(true).write(true).open(self.upload(id))?;
+        file.try_lock().map_err(|error| match error {
+            fs::TryLockError::WouldBlock => AppendError::Locked,
+            fs::TryLockError::Error(error) => AppendError::Io(error),
+        })?;
+        let length = file.metadata()?.len();
+        if length != offset {
+            return Err(AppendError::Offset(length));
+        }
+        file.seek(SeekFrom::End(0))?;
+        if let Err(error) = file.write_all(bytes).and_then(|()| file.sync_data()) {
+            // What is half there would shift the rest.
+            file.set_len(offset)?;
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    /// Verifies a complete upload and stores it as the photo of `hash`.
+    pub fn finish(&self, id: Uuid, hash: &PhotoHash) -> Result<(), FinishError> {
+        let from = self.upload(id);
+        let bytes = fs::read(&from)?;
+        let verified = verify(&bytes, hash);
+        if let Err(error) = verified {
+            self.drop_upload(id)?;
+            return Err(error);
+        }
+        let to = self.path(hash);
+        if let Some(folder) = to.parent() {
+            fs::create_dir_all(folder)?;
+            fs::rename(&from, &to)?;
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    /// Takes an upload away; it may be gone already.
+    pub fn drop_upload(&self, id: Uuid) -> io::Result<()> {
+        match fs::remove_file(self.upload(id)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The bytes of a photo.
+    pub fn read(&self, hash: &PhotoHash) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(self.path(hash))?.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+fn verify(bytes: &[u8], hash: &PhotoHash) -> Result<(), FinishError> {
+    if PhotoHash::from_bytes(&Sha256::digest(bytes).into()) != *hash {
+        return Err(FinishError::Hash);
+    }
+    let size = jpeg::size(bytes)?;
+    let pixels = u64::from(size.width) * u64::from(size.height);
+    if pixels > PHOTO_PIXELS { Err(FinishError::Pixels(pixels)) } else { Ok(()) }
+}

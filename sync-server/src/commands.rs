@@ -1,0 +1,121 @@
+//! What each command of the command line does.
+
+use std::fs;
+use std::io::{BufReader, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use crate::auth::{enrol, people};
+use crate::config::{AreaCommand, Command, DataArgs, EnrolCodeArgs, ServeArgs, UserAddArgs, UserCommand};
+use crate::system::System;
+use crate::{App, AppState};
+
+/// Runs a command to its end.
+pub fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(args) => serve(&args),
+        Command::Init(DataArgs { data }) => {
+            open(&data)?;
+            say(&format!("made {}", data.display()))
+        }
+        Command::Area(AreaCommand::Import { data, file }) => {
+            let app = open(&data.data)?;
+            let input = fs::File::open(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let count = people::import_areas(&app, BufReader::new(input))?;
+            say(&format!("{count} areas"))
+        }
+        Command::User(UserCommand::Add(args)) => add_user(args),
+        Command::EnrolCode(EnrolCodeArgs { data, login }) => {
+            let app = open(&data.data)?;
+            let user = app.store.user_by_login(&login)?.filter(|user| user.active);
+            let user = user.with_context(|| format!("there is no user {login}"))?;
+            say(&enrol::make_code(&app, &user)?)
+        }
+        Command::Import(args) => crate::import::command(args),
+        Command::Batch(command) => crate::batch::command(command),
+    }
+}
+
+/// Opens a data folder for a command, with the real clock and randomness.
+pub fn open(data: &Path) -> anyhow::Result<App> {
+    AppState::open(data, Arc::new(System)).with_context(|| format!("cannot open the data in {}", data.display()))
+}
+
+/// One line for whoever or whatever called.
+fn say(line: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).context("cannot write the answer")
+}
+
+fn add_user(args: UserAddArgs) -> anyhow::Result<()> {
+    let app = open(&args.data.data)?;
+    let password = match &args.password_file {
+        None => None,
+        Some(file) => {
+            let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            Some(text.lines().next().unwrap_or_default().to_owned())
+        }
+    };
+    let user = people::add_user(
+        &app,
+        people::NewUser {
+            login: args.login,
+            name: args.name,
+            role: args.role,
+            scope: args.areas,
+            cleared: args.cleared,
+            may_unmask: args.may_unmask,
+            password,
+        },
+    )?;
+    say(&user.id.to_string())
+}
+
+fn serve(args: &ServeArgs) -> anyhow::Result<()> {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .try_init()
+        .map_err(|error| anyhow::anyhow!("cannot begin the log: {error}"))?;
+    let app = open(&args.data.data)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind(args.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", args.listen))?;
+        let address = listener.local_addr().context("cannot tell the address")?;
+        say(&format!("listening on http://{address}"))?;
+        crate::http::serve(app, listener, stop()).await.context("the server stopped")?;
+        tracing::info!("stopped");
+        Ok(())
+    })
+}
+
+/// Done when somebody wants the server to end (SIGTERM, SIGINT).
+async fn stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = interrupt => {}
+                    _ = terminate.recv() => {}
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot listen for SIGTERM");
+                interrupt.await.ok();
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    interrupt.await.ok();
+    tracing::info!("stopping: answering what is under way");
+}

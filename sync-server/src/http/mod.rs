@@ -1,0 +1,71 @@
+//! HTTP: the routes, and what is around all of them. Handlers read the request, call [`crate::sync`] off the async
+//! threads, and write the answer.
+
+mod body;
+mod caller;
+mod enrol;
+mod frame;
+mod openapi;
+mod photos;
+mod records;
+mod sync;
+
+use std::future::Future;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use http::StatusCode;
+use tokio::net::TcpListener;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::App;
+use crate::error::Problem;
+
+/// A request that takes longer is given up. Long enough for a photo on a slow line.
+const REQUEST_TIME: Duration = Duration::from_secs(120);
+
+/// Every route of the server.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/api/v1/openapi.json", get(openapi::document))
+        .route("/api/v1/enrol", post(enrol::enrol))
+        .route("/api/v1/sync", post(sync::sync))
+        .route("/api/v1/records/{id}/history", get(records::history))
+        .merge(photos::routes())
+        .merge(crate::console::router())
+        .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"))
+        .layer(DefaultBodyLimit::max(shared::limits::REQUEST_BYTES))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIME))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            Problem::internal(anyhow::anyhow!("a handler panicked")).into_response()
+        }))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), frame::frame))
+        .with_state(app)
+}
+
+/// Serves until `stop` is done and what is under way is answered.
+pub async fn serve(
+    app: App,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    axum::serve(listener, router(app)).with_graceful_shutdown(stop).await
+}
+
+/// Whether the store answers.
+async fn healthz(axum::extract::State(app): axum::extract::State<App>) -> Result<impl IntoResponse, Problem> {
+    let epoch = blocking(move || Ok(app.store.epoch()?)).await?;
+    Ok(axum::Json(serde_json::json!({ "status": "ok", "epoch": epoch, "protocol": shared::limits::PROTOCOL })))
+}
+
+/// Runs `work` where it may block.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Result<T, Problem> {
+    let span = tracing::Span::current();
+    tokio::task::spawn_blocking(move || span.in_scope(work)).await.map_err(|error| Problem::internal(error.into()))?
+}

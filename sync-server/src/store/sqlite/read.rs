@@ -1,0 +1,443 @@
+//! Reading one town at one moment.
+
+use rusqlite::types::ToSql;
+use rusqlite::{OptionalExtension, Row, params};
+use shared::area::AreaId;
+use shared::edit::Edit;
+use shared::ids::{EditId, PhotoHash, RecordId, Slot, UserId};
+use shared::record::Part;
+use shared::wire::Outcome;
+use uuid::Uuid;
+
+use super::InTown;
+use super::columns::{areas, count, from_json, int, key, kind, part, photo_hash, time, users, uuid};
+use super::global::{DEVICE, USER, device, user};
+use crate::store::{
+    Audit, Batch, Decision, Device, FeedEntry, FeedWhat, Origin, PartFilter, Photo, PhotoLink, Quarantined, Read,
+    SeenEdit, SlotRow, StoreError, StoredEdit, StoredPart, Upload, User,
+};
+
+const PART: &str = "p.record, p.part, p.kind, p.seq, p.areas, p.readers, p.anonymous, p.open_fields, p.deleted, \
+                    p.title, p.words, p.state";
+const QUARANTINED: &str = "q.body, q.received, q.reason, q.decision, q.vector, coalesce(s.label, ''), q.slot";
+
+fn stored_part(row: &Row<'_>) -> Result<StoredPart, StoreError> {
+    Ok(StoredPart {
+        record: RecordId(uuid(row.get_ref(0)?.as_blob().unwrap_or_default())?),
+        part: part(row.get_ref(1)?.as_str().unwrap_or_default())?,
+        kind: kind(row.get_ref(2)?.as_str().unwrap_or_default())?,
+        seq: count(row.get(3)?),
+        areas: areas(row.get_ref(4)?.as_str().unwrap_or_default()),
+        readers: users(row.get_ref(5)?.as_str().unwrap_or_default()),
+        anonymous: row.get(6)?,
+        open_fields: row.get(7)?,
+        deleted: row.get(8)?,
+        title: row.get(9)?,
+        words: row.get(10)?,
+        state: row.get(11)?,
+    })
+}
+
+fn quarantined(row: &Row<'_>) -> Result<Quarantined, StoreError> {
+    let decision: String = row.get(3)?;
+    let vector: String = row.get(4)?;
+    Ok(Quarantined {
+        edit: from_json("quarantined edit", &row.get::<_, String>(0)?)?,
+        received: time(row.get(1)?),
+        rejection: from_json("reason of a quarantined edit", &row.get::<_, String>(2)?)?,
+        decision: match decision.as_str() {
+            "released" => Some(Decision::Released(from_json("vector", &vector)?)),
+            "dismissed" => Some(Decision::Dismissed),
+            _ => None,
+        },
+        origin: row.get(5)?,
+        slot: Slot(count(row.get(6)?)),
+    })
+}
+
+fn batch(row: &Row<'_>) -> Result<Batch, StoreError> {
+    let user: Option<Vec<u8>> = row.get(9)?;
+    Ok(Batch {
+        id: uuid(&row.get::<_, Vec<u8>>(0)?)?,
+        scope: areas(&row.get::<_, String>(1)?),
+        format: row.get(2)?,
+        masked: row.get(3)?,
+        after: (count(row.get(4)?), count(row.get(5)?)),
+        upto: (count(row.get(6)?), count(row.get(7)?)),
+        at: time(row.get(8)?),
+        user: user.as_deref().map(uuid).transpose()?.map(UserId),
+        manifest: row.get(10)?,
+    })
+}
+
+const BATCH: &str =
+    "id, scope, format, masked, after_open, after_restricted, upto_open, upto_restricted, at, user, manifest";
+
+impl InTown<'_> {
+    /// The SQL of a filter, its areas aside (lists in text are told apart while reading).
+    fn filtered(&self, columns: &str, filter: &PartFilter) -> (String, Vec<Box<dyn ToSql>>) {
+        let mut sql =
+            format!("SELECT {columns} FROM part p WHERE p.town = ?1 AND p.part = ?2 AND p.seq > ?3 AND p.seq <= ?4");
+        let mut args: Vec<Box<dyn ToSql>> = vec![
+            Box::new(self.town.0),
+            Box::new(filter.part.code()),
+            Box::new(int(filter.after)),
+            Box::new(int(filter.upto.unwrap_or(u64::MAX))),
+        ];
+        if let Some(kind) = filter.kind {
+            args.push(Box::new(kind.code()));
+            sql.push_str(&format!(" AND p.kind = ?{}", args.len()));
+        }
+        if filter.open_only {
+            sql.push_str(" AND p.open_fields > 0");
+        }
+        for word in &filter.words {
+            args.push(Box::new(word.clone()));
+            sql.push_str(&format!(" AND instr(p.words, ?{}) > 0", args.len()));
+        }
+        sql.push_str(if filter.newest_first { " ORDER BY p.seq DESC" } else { " ORDER BY p.seq" });
+        (sql, args)
+    }
+}
+
+fn in_areas(filter: &PartFilter, text: &str) -> bool {
+    filter.areas.as_ref().is_none_or(|wanted| areas(text).iter().any(|area| wanted.contains(area)))
+}
+
+impl Read for InTown<'_> {
+    fn town(&self) -> AreaId {
+        self.town
+    }
+
+    fn load_many(&self, keys: &[(RecordId, Part)]) -> Result<Vec<StoredPart>, StoreError> {
+        let sql = format!("SELECT {PART} FROM part p WHERE p.town = ?1 AND p.record = ?2 AND p.part = ?3");
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let mut found = Vec::with_capacity(keys.len());
+        for (record, part) in keys {
+            let mut rows = query.query(params![self.town.0, record.0.as_bytes(), part.code()])?;
+            if let Some(row) = rows.next()? {
+                found.push(stored_part(row)?);
+            }
+        }
+        Ok(found)
+    }
+
+    fn each_part(
+        &self,
+        filter: &PartFilter,
+        each: &mut dyn FnMut(StoredPart) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let (sql, args) = self.filtered(PART, filter);
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let mut rows = query.query(rusqlite::params_from_iter(args.iter()))?;
+        let (mut passed, mut given) = (0, 0);
+        while filter.limit.is_none_or(|limit| given < limit) {
+            let Some(row) = rows.next()? else { break };
+            if !in_areas(filter, row.get_ref(4)?.as_str().unwrap_or_default()) {
+                continue;
+            }
+            passed += 1;
+            if passed <= filter.offset {
+                continue;
+            }
+            given += 1;
+            if !each(stored_part(row)?)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn count_parts(&self, filter: &PartFilter) -> Result<u64, StoreError> {
+        let (sql, args) = self.filtered("p.areas", filter);
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let mut rows = query.query(rusqlite::params_from_iter(args.iter()))?;
+        let mut counted = 0;
+        while let Some(row) = rows.next()? {
+            counted += u64::from(in_areas(filter, row.get_ref(0)?.as_str().unwrap_or_default()));
+        }
+        Ok(counted)
+    }
+
+    fn feed(
+        &self,
+        of: Part,
+        after: u64,
+        each: &mut dyn FnMut(FeedEntry) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut parts = self.conn.prepare_cached(
+            "SELECT seq, record, row, kind, areas, readers, anonymous FROM part INDEXED BY part_feed
+             WHERE town = ?1 AND part = ?2 AND seq > ?3 ORDER BY seq",
+        )?;
+        let mut left = self.conn.prepare_cached(
+            "SELECT seq, record, key FROM departed INDEXED BY departed_feed
+             WHERE town = ?1 AND part = ?2 AND seq > ?3 ORDER BY seq",
+        )?;
+        let args = params![self.town.0, of.code(), int(after)];
+        let mut parts = parts.query(args)?;
+        let mut left = left.query(args)?;
+        let mut next_part = parts.next()?.map(feed_part).transpose()?;
+        let mut next_left = left.next()?.map(feed_left).transpose()?;
+        loop {
+            // Both are ordered; a departure has the number of the save that caused it and comes before it.
+            let left_first = match (&next_part, &next_left) {
+                (None, None) => return Ok(()),
+                (Some(part), Some(left)) => left.seq <= part.seq,
+                (None, Some(_)) => true,
+                (Some(_), None) => false,
+            };
+            let entry = if left_first {
+                std::mem::replace(&mut next_left, left.next()?.map(feed_left).transpose()?)
+            } else {
+                std::mem::replace(&mut next_part, parts.next()?.map(feed_part).transpose()?)
+            };
+            if let Some(entry) = entry
+                && !each(entry)?
+            {
+                return Ok(());
+            }
+        }
+    }
+
+    fn feed_state(&self, row: i64) -> Result<String, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT state FROM part WHERE row = ?1")?;
+        Ok(query.query_row(params![row], |row| row.get(0))?)
+    }
+
+    fn last_seq(&self, part: Part) -> Result<u64, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT last FROM sequence WHERE town = ?1 AND part = ?2")?;
+        let last: Option<i64> = query.query_row(params![self.town.0, part.code()], |row| row.get(0)).optional()?;
+        Ok(last.map_or(0, count))
+    }
+
+    fn edits_of(&self, record: RecordId) -> Result<Vec<StoredEdit>, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT e.body, e.received, e.vector, s.label FROM edit e JOIN slot s ON s.slot = e.slot
+             WHERE e.town = ?1 AND e.record = ?2 ORDER BY e.row",
+        )?;
+        let mut rows = query.query(params![self.town.0, record.0.as_bytes()])?;
+        let mut edits = Vec::new();
+        while let Some(row) = rows.next()? {
+            edits.push(StoredEdit {
+                edit: from_json("edit", &row.get::<_, String>(0)?)?,
+                received: time(row.get(1)?),
+                vector: from_json("vector", &row.get::<_, String>(2)?)?,
+                origin: row.get(3)?,
+            });
+        }
+        Ok(edits)
+    }
+
+    fn outcomes(&self, edits: &[EditId]) -> Result<Vec<SeenEdit>, StoreError> {
+        let mut applied = self.conn.prepare_cached("SELECT vector FROM edit WHERE id = ?1")?;
+        let mut rejected = self.conn.prepare_cached("SELECT reason FROM quarantine WHERE id = ?1")?;
+        let mut seen = Vec::new();
+        for edit in edits {
+            let id = params![edit.0.as_bytes()];
+            // Quarantine first: a released edit stands in both tables, and its first outcome was the rejection.
+            if let Some(reason) = rejected.query_row(id, |row| row.get::<_, String>(0)).optional()? {
+                seen.push(SeenEdit { edit: *edit, outcome: Outcome::Rejected(from_json("reason", &reason)?) });
+            } else if let Some(vector) = applied.query_row(id, |row| row.get::<_, String>(0)).optional()? {
+                seen.push(SeenEdit {
+                    edit: *edit,
+                    outcome: Outcome::Applied { vector: from_json("vector", &vector)? },
+                });
+            }
+        }
+        Ok(seen)
+    }
+
+    fn quarantine(&self, open: bool, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
+        let sql = format!(
+            "SELECT {QUARANTINED} FROM quarantine q LEFT JOIN slot s ON s.slot = q.slot
+             WHERE q.town = ?1 AND (NOT ?2 OR q.decision = '') ORDER BY q.row DESC LIMIT ?3"
+        );
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        query.query_and_then(params![self.town.0, open, limit], quarantined)?.collect()
+    }
+
+    fn quarantined(&self, edit: EditId) -> Result<Option<Quarantined>, StoreError> {
+        let sql = format!(
+            "SELECT {QUARANTINED} FROM quarantine q LEFT JOIN slot s ON s.slot = q.slot WHERE q.town = ?1 AND q.id = ?2"
+        );
+        let mut query = self.conn.prepare_cached(&sql)?;
+        query.query_and_then(params![self.town.0, edit.0.as_bytes()], quarantined)?.next().transpose()
+    }
+
+    fn has_quarantined(&self, record: RecordId) -> Result<bool, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT 1 FROM quarantine WHERE town = ?1 AND record = ?2 LIMIT 1")?;
+        Ok(query.exists(params![self.town.0, record.0.as_bytes()])?)
+    }
+
+    fn decided_since(&self, slot: Slot, after: u64) -> Result<Vec<(u64, SeenEdit)>, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT id, decision, vector, reason, decided FROM quarantine
+             WHERE slot = ?1 AND decided > ?2 ORDER BY decided LIMIT 1000",
+        )?;
+        let mut rows = query.query(params![int(slot.0), int(after)])?;
+        let mut decided = Vec::new();
+        while let Some(row) = rows.next()? {
+            let outcome = match row.get::<_, String>(1)?.as_str() {
+                "released" => Outcome::Applied { vector: from_json("vector", &row.get::<_, String>(2)?)? },
+                _ => Outcome::Rejected(from_json("reason", &row.get::<_, String>(3)?)?),
+            };
+            let edit = EditId(uuid(&row.get::<_, Vec<u8>>(0)?)?);
+            decided.push((count(row.get(4)?), SeenEdit { edit, outcome }));
+        }
+        Ok(decided)
+    }
+
+    fn users(&self) -> Result<Vec<User>, StoreError> {
+        let sql = format!("SELECT {USER} FROM user u WHERE u.town = ?1 ORDER BY u.name, u.id");
+        let mut query = self.conn.prepare_cached(&sql)?;
+        query.query_and_then(params![self.town.0], |row| user(row, 0))?.collect()
+    }
+
+    fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        let sql = format!("SELECT {USER} FROM user u WHERE u.town = ?1 AND u.id = ?2");
+        let mut query = self.conn.prepare_cached(&sql)?;
+        query.query_and_then(params![self.town.0, id.0.as_bytes()], |row| user(row, 0))?.next().transpose()
+    }
+
+    fn devices(&self) -> Result<Vec<Device>, StoreError> {
+        let sql = format!("SELECT {DEVICE} FROM device d WHERE d.town = ?1 ORDER BY d.seen DESC, d.enrolled DESC");
+        let mut query = self.conn.prepare_cached(&sql)?;
+        query.query_and_then(params![self.town.0], |row| device(row, 0))?.collect()
+    }
+
+    fn slot(&self, slot: Slot) -> Result<Option<SlotRow>, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT town, origin, label, high_water FROM slot WHERE slot = ?1")?;
+        let mut rows = query.query(params![int(slot.0)])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let origin: String = row.get(1)?;
+        Ok(Some(SlotRow {
+            slot,
+            town: AreaId(row.get(0)?),
+            origin: Origin::from_code(&origin)
+                .ok_or_else(|| StoreError::Corrupt { what: "origin of a slot".to_owned(), why: origin })?,
+            label: row.get(2)?,
+            high_water: count(row.get(3)?),
+        }))
+    }
+
+    fn audits(&self, limit: usize) -> Result<Vec<Audit>, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT at, user, action, subject, detail FROM audit WHERE town = ?1 ORDER BY id DESC LIMIT ?2",
+        )?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = query.query_and_then(params![self.town.0, limit], |row| {
+            let user: Option<Vec<u8>> = row.get(1)?;
+            Ok(Audit {
+                at: time(row.get(0)?),
+                user: user.as_deref().map(uuid).transpose()?.map(UserId),
+                action: row.get(2)?,
+                subject: row.get(3)?,
+                detail: row.get(4)?,
+            })
+        })?;
+        rows.collect()
+    }
+
+    fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
+        Ok(query.query_row(params![in_town(self.town, key)], |row| row.get(0)).optional()?)
+    }
+
+    fn photo(&self, hash: &PhotoHash) -> Result<Option<Photo>, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT bytes, received FROM photo WHERE town = ?1 AND hash = ?2")?;
+        let found =
+            query.query_row(params![self.town.0, hash.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        Ok(found.map(|(bytes, received)| Photo { hash: hash.clone(), bytes: count(bytes), received: time(received) }))
+    }
+
+    fn photo_senders(&self, hash: &PhotoHash) -> Result<Vec<UserId>, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT user FROM photo_sender WHERE town = ?1 AND hash = ?2")?;
+        let rows = query
+            .query_and_then(params![self.town.0, hash.as_str()], |row| Ok(UserId(uuid(&row.get::<_, Vec<u8>>(0)?)?)))?;
+        rows.collect()
+    }
+
+    fn photo_links(&self, hash: &PhotoHash) -> Result<Vec<PhotoLink>, StoreError> {
+        let mut query =
+            self.conn.prepare_cached("SELECT record, user, proved FROM photo_link WHERE town = ?1 AND hash = ?2")?;
+        let rows = query.query_and_then(params![self.town.0, hash.as_str()], |row| {
+            let user: Vec<u8> = row.get(1)?;
+            let user = if user.is_empty() { None } else { Some(UserId(uuid(&user)?)) };
+            let record = RecordId(uuid(&row.get::<_, Vec<u8>>(0)?)?);
+            Ok(PhotoLink { hash: hash.clone(), record, user, proved: row.get(2)? })
+        })?;
+        rows.collect()
+    }
+
+    fn wanted(&self, slot: Slot, limit: usize) -> Result<Vec<PhotoHash>, StoreError> {
+        let mut query =
+            self.conn.prepare_cached("SELECT hash FROM photo_wanted WHERE town = ?1 AND slot = ?2 LIMIT ?3")?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        query
+            .query_and_then(params![self.town.0, int(slot.0), limit], |row| photo_hash(row.get::<_, String>(0)?))?
+            .collect()
+    }
+
+    fn upload(&self, id: Uuid) -> Result<Option<Upload>, StoreError> {
+        let mut query = self
+            .conn
+            .prepare_cached("SELECT user, hash, length, begun, done FROM upload WHERE town = ?1 AND id = ?2")?;
+        let mut rows = query.query_and_then(params![self.town.0, id.as_bytes()], |row| {
+            Ok::<_, StoreError>(Upload {
+                id,
+                user: UserId(uuid(&row.get::<_, Vec<u8>>(0)?)?),
+                hash: photo_hash(row.get::<_, String>(1)?)?,
+                length: count(row.get(2)?),
+                begun: time(row.get(3)?),
+                done: row.get(4)?,
+            })
+        })?;
+        rows.next().transpose()
+    }
+
+    fn batches(&self, limit: usize) -> Result<Vec<Batch>, StoreError> {
+        let sql = format!("SELECT {BATCH} FROM batch WHERE town = ?1 ORDER BY row DESC LIMIT ?2");
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        query.query_and_then(params![self.town.0, limit], batch)?.collect()
+    }
+
+    fn batch(&self, id: Uuid) -> Result<Option<Batch>, StoreError> {
+        let sql = format!("SELECT {BATCH} FROM batch WHERE town = ?1 AND id = ?2");
+        let mut query = self.conn.prepare_cached(&sql)?;
+        query.query_and_then(params![self.town.0, id.as_bytes()], batch)?.next().transpose()
+    }
+}
+
+/// The key of a town's own small value.
+pub fn in_town(town: AreaId, key: &str) -> String {
+    format!("{town}/{key}")
+}
+
+fn feed_part(row: &Row<'_>) -> Result<FeedEntry, StoreError> {
+    Ok(FeedEntry {
+        seq: count(row.get(0)?),
+        record: RecordId(uuid(row.get_ref(1)?.as_blob().unwrap_or_default())?),
+        what: FeedWhat::Part {
+            row: row.get(2)?,
+            kind: kind(row.get_ref(3)?.as_str().unwrap_or_default())?,
+            areas: areas(row.get_ref(4)?.as_str().unwrap_or_default()),
+            readers: users(row.get_ref(5)?.as_str().unwrap_or_default()),
+            anonymous: row.get(6)?,
+        },
+    })
+}
+
+fn feed_left(row: &Row<'_>) -> Result<FeedEntry, StoreError> {
+    Ok(FeedEntry {
+        seq: count(row.get(0)?),
+        record: RecordId(uuid(row.get_ref(1)?.as_blob().unwrap_or_default())?),
+        what: FeedWhat::Left(key(row.get_ref(2)?.as_str().unwrap_or_default())?),
+    })
+}
+
+/// Edits as they are stored in both tables.
+pub fn body(edit: &Edit) -> Result<String, StoreError> {
+    super::columns::to_json("edit", edit)
+}

@@ -1,0 +1,378 @@
+//! Writing inside one town's transaction.
+
+use chrono::{DateTime, Utc};
+use rusqlite::params;
+use shared::area::Area;
+use shared::ids::{DeviceId, EditId, Slot, UserId};
+use shared::record::Part;
+use uuid::Uuid;
+
+use super::InTown;
+use super::columns::{areas_text, count, int, key_text, ms, to_json, users_text};
+use super::read::{body, in_town};
+use crate::store::{
+    Audit, Batch, Decision, Departure, Device, DeviceSeen, EnrolCode, Photo, PhotoLink, Quarantined, Session, SlotRow,
+    StoreError, StoredEdit, StoredPart, Tx, Upload, User,
+};
+
+/// Names what already existed when a unique column refused a row.
+fn unique(what: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
+    move |error| match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::ConstraintViolation) => StoreError::Exists(what),
+        _ => error.into(),
+    }
+}
+
+impl InTown<'_> {
+    /// Tells every holder of a set-up or a tree that theirs is old.
+    fn directory_changed(&self) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached(
+                "UPDATE meta SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE key = 'directory_version'",
+            )?
+            .execute([])?;
+        Ok(())
+    }
+}
+
+impl Tx for InTown<'_> {
+    fn next_seq(&mut self, part: Part) -> Result<u64, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "INSERT INTO sequence (town, part, last) VALUES (?1, ?2, 1)
+             ON CONFLICT (town, part) DO UPDATE SET last = last + 1 RETURNING last",
+        )?;
+        let last: i64 = query.query_row(params![self.town.0, part.code()], |row| row.get(0))?;
+        Ok(count(last))
+    }
+
+    fn save_many(&mut self, parts: &[StoredPart]) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "INSERT INTO part (town, record, part, kind, seq, areas, readers, anonymous, open_fields, deleted, title, words, state)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+             ON CONFLICT (town, record, part) DO UPDATE SET seq = excluded.seq, areas = excluded.areas,
+                 readers = excluded.readers, anonymous = excluded.anonymous, open_fields = excluded.open_fields,
+                 deleted = excluded.deleted, title = excluded.title, words = excluded.words, state = excluded.state",
+        )?;
+        for part in parts {
+            query.execute(params![
+                self.town.0,
+                part.record.0.as_bytes(),
+                part.part.code(),
+                part.kind.code(),
+                int(part.seq),
+                areas_text(&part.areas),
+                users_text(&part.readers),
+                part.anonymous,
+                part.open_fields,
+                part.deleted,
+                part.title,
+                part.words,
+                part.state,
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn note_departures(&mut self, departures: &[Departure]) -> Result<(), StoreError> {
+        let mut put = self.conn.prepare_cached(
+            "INSERT INTO departed (town, part, record, key, seq) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (town, part, record, key) DO UPDATE SET seq = excluded.seq",
+        )?;
+        let mut back = self
+            .conn
+            .prepare_cached("DELETE FROM departed WHERE town = ?1 AND part = ?2 AND record = ?3 AND key = ?4")?;
+        for departure in departures {
+            let (part, record, key) = (departure.part.code(), departure.record.0.as_bytes(), key_text(departure.key));
+            match departure.seq {
+                Some(seq) => put.execute(params![self.town.0, part, record, key, int(seq)])?,
+                None => back.execute(params![self.town.0, part, record, key])?,
+            };
+        }
+        Ok(())
+    }
+
+    fn save_edits(&mut self, edits: &[StoredEdit]) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "INSERT INTO edit (id, town, record, slot, n, received, vector, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?;
+        for StoredEdit { edit, received, vector, .. } in edits {
+            query.execute(params![
+                edit.id.0.as_bytes(),
+                self.town.0,
+                edit.record.0.as_bytes(),
+                int(edit.dot.slot.0),
+                int(edit.dot.n),
+                ms(*received),
+                to_json("vector", vector)?,
+                body(edit)?,
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn put_quarantined(&mut self, edits: &[Quarantined]) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "INSERT INTO quarantine (id, town, record, slot, received, reason, body, decision, vector, decided)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, '', '', 0)",
+        )?;
+        for Quarantined { edit, slot, received, rejection, .. } in edits {
+            query.execute(params![
+                edit.id.0.as_bytes(),
+                self.town.0,
+                edit.record.0.as_bytes(),
+                int(slot.0),
+                ms(*received),
+                to_json("reason", rejection)?,
+                body(edit)?,
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn decide_quarantined(&mut self, edit: EditId, outcome: &Decision) -> Result<(), StoreError> {
+        let (decision, vector) = match outcome {
+            Decision::Released(vector) => ("released", to_json("vector", vector)?),
+            Decision::Dismissed => ("dismissed", String::new()),
+        };
+        let mut query = self.conn.prepare_cached(
+            "UPDATE quarantine SET decision = ?3, vector = ?4, decided = (SELECT max(decided) + 1 FROM quarantine)
+             WHERE town = ?1 AND id = ?2 AND decision = ''",
+        )?;
+        match query.execute(params![self.town.0, edit.0.as_bytes(), decision, vector])? {
+            0 => Err(StoreError::Missing("the undecided edit")),
+            _ => Ok(()),
+        }
+    }
+
+    fn put_slot(&mut self, slot: &SlotRow) -> Result<(), StoreError> {
+        let mut query = self
+            .conn
+            .prepare_cached("INSERT INTO slot (slot, town, origin, label, high_water) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        query
+            .execute(params![int(slot.slot.0), slot.town.0, slot.origin.code(), slot.label, int(slot.high_water)])
+            .map_err(unique("the slot"))?;
+        Ok(())
+    }
+
+    fn set_high_water(&mut self, slot: Slot, n: u64) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached("UPDATE slot SET high_water = ?2 WHERE slot = ?1")?;
+        match query.execute(params![int(slot.0), int(n)])? {
+            0 => Err(StoreError::Missing("the slot")),
+            _ => Ok(()),
+        }
+    }
+
+    fn put_areas(&mut self, areas: &[Area]) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "INSERT INTO area (id, parent, level, name, code) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (id) DO UPDATE SET parent = excluded.parent, level = excluded.level, name = excluded.name,
+                 code = excluded.code",
+        )?;
+        for area in areas {
+            query.execute(params![area.id.0, area.parent.map(|id| id.0), area.level.code(), area.name, area.code])?;
+        }
+        self.directory_changed()
+    }
+
+    fn put_user(&mut self, user: &User) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "INSERT INTO user (id, town, name, login, role, scope, cleared, may_unmask, password, active)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+             ON CONFLICT (id) DO UPDATE SET town = excluded.town, name = excluded.name, login = excluded.login,
+                 role = excluded.role, scope = excluded.scope, cleared = excluded.cleared,
+                 may_unmask = excluded.may_unmask, password = excluded.password, active = excluded.active",
+        )?;
+        query
+            .execute(params![
+                user.id.0.as_bytes(),
+                user.town.0,
+                user.name,
+                user.login,
+                user.role.code(),
+                areas_text(&user.scope),
+                user.cleared,
+                user.may_unmask,
+                user.password.as_deref().unwrap_or_default(),
+                user.active,
+            ])
+            .map_err(unique("the login"))?;
+        self.directory_changed()
+    }
+
+    fn put_device(&mut self, device: &Device, token_hash: &[u8; 32]) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "INSERT INTO device (id, town, user, slot, name, token, enrolled, expires, seen, app, battery, clock_off, undelivered)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL, '', NULL, 0, 0)",
+        )?;
+        query
+            .execute(params![
+                device.id.0.as_bytes(),
+                device.town.0,
+                device.user.0.as_bytes(),
+                int(device.slot.0),
+                device.name,
+                token_hash,
+                ms(device.enrolled),
+                ms(device.expires),
+            ])
+            .map_err(unique("the device"))?;
+        match &device.seen {
+            Some(seen) => self.seen_device(device.id, seen),
+            None => Ok(()),
+        }
+    }
+
+    fn seen_device(&mut self, id: DeviceId, seen: &DeviceSeen) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "UPDATE device SET seen = ?2, app = ?3, battery = ?4, clock_off = ?5, undelivered = ?6 WHERE id = ?1",
+        )?;
+        query.execute(params![
+            id.0.as_bytes(),
+            ms(seen.at),
+            seen.app,
+            seen.battery,
+            seen.clock_off,
+            seen.undelivered
+        ])?;
+        Ok(())
+    }
+
+    fn expire_device(&mut self, id: DeviceId, at: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached("UPDATE device SET expires = ?3 WHERE town = ?1 AND id = ?2")?;
+        match query.execute(params![self.town.0, id.0.as_bytes(), ms(at)])? {
+            0 => Err(StoreError::Missing("the device")),
+            _ => Ok(()),
+        }
+    }
+
+    fn put_enrol_code(&mut self, code: &EnrolCode) -> Result<(), StoreError> {
+        let mut query =
+            self.conn.prepare_cached("INSERT INTO enrol_code (hash, town, user, expires) VALUES (?1, ?2, ?3, ?4)")?;
+        query
+            .execute(params![code.hash, code.town.0, code.user.0.as_bytes(), ms(code.expires)])
+            .map_err(unique("the code"))?;
+        Ok(())
+    }
+
+    fn use_enrol_code(&mut self, hash: &[u8; 32]) -> Result<bool, StoreError> {
+        let mut query = self.conn.prepare_cached("DELETE FROM enrol_code WHERE town = ?1 AND hash = ?2")?;
+        Ok(query.execute(params![self.town.0, hash])? == 1)
+    }
+
+    fn put_session(&mut self, session: &Session) -> Result<(), StoreError> {
+        let mut query = self
+            .conn
+            .prepare_cached("INSERT INTO session (hash, town, user, csrf, expires) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        query.execute(params![
+            session.hash,
+            session.town.0,
+            session.user.0.as_bytes(),
+            session.csrf,
+            ms(session.expires)
+        ])?;
+        Ok(())
+    }
+
+    fn drop_session(&mut self, hash: &[u8; 32], now: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached("DELETE FROM session WHERE hash = ?1 OR expires <= ?2")?;
+        query.execute(params![hash, ms(now)])?;
+        Ok(())
+    }
+
+    fn put_audit(&mut self, audit: &Audit) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "INSERT INTO audit (town, at, user, action, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
+        let user = audit.user.as_ref().map(|user| user.0.as_bytes().as_slice());
+        query.execute(params![self.town.0, ms(audit.at), user, audit.action, audit.subject, audit.detail])?;
+        Ok(())
+    }
+
+    fn set_meta(&mut self, key: &str, value: &str) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        )?;
+        query.execute(params![in_town(self.town, key), value])?;
+        Ok(())
+    }
+
+    fn put_photo(&mut self, photo: &Photo, sender: UserId) -> Result<(), StoreError> {
+        let hash = photo.hash.as_str();
+        self.conn
+            .prepare_cached(
+                "INSERT INTO photo (town, hash, bytes, received) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+            )?
+            .execute(params![self.town.0, hash, int(photo.bytes), ms(photo.received)])?;
+        self.conn
+            .prepare_cached("INSERT INTO photo_sender (town, hash, user) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
+            .execute(params![self.town.0, hash, sender.0.as_bytes()])?;
+        self.conn
+            .prepare_cached("DELETE FROM photo_wanted WHERE town = ?1 AND hash = ?2")?
+            .execute(params![self.town.0, hash])?;
+        Ok(())
+    }
+
+    fn link_photos(&mut self, slot: Slot, links: &[PhotoLink]) -> Result<(), StoreError> {
+        let mut link = self.conn.prepare_cached(
+            "INSERT INTO photo_link (town, hash, record, user, proved) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (town, hash, record, user) DO UPDATE SET proved = max(proved, excluded.proved)",
+        )?;
+        let mut want = self.conn.prepare_cached(
+            "INSERT INTO photo_wanted (town, slot, hash) SELECT ?1, ?2, ?3
+             WHERE NOT EXISTS (SELECT 1 FROM photo WHERE town = ?1 AND hash = ?3) ON CONFLICT DO NOTHING",
+        )?;
+        for PhotoLink { hash, record, user, proved } in links {
+            let user = user.as_ref().map(|user| user.0.as_bytes().as_slice()).unwrap_or_default();
+            link.execute(params![self.town.0, hash.as_str(), record.0.as_bytes(), user, proved])?;
+            want.execute(params![self.town.0, int(slot.0), hash.as_str()])?;
+        }
+        Ok(())
+    }
+
+    fn put_upload(&mut self, upload: &Upload) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "INSERT INTO upload (id, town, user, hash, length, begun, done) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (id) DO UPDATE SET done = excluded.done",
+        )?;
+        query.execute(params![
+            upload.id.as_bytes(),
+            self.town.0,
+            upload.user.0.as_bytes(),
+            upload.hash.as_str(),
+            int(upload.length),
+            ms(upload.begun),
+            upload.done,
+        ])?;
+        Ok(())
+    }
+
+    fn drop_upload(&mut self, id: Uuid) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached("DELETE FROM upload WHERE town = ?1 AND id = ?2")?;
+        query.execute(params![self.town.0, id.as_bytes()])?;
+        Ok(())
+    }
+
+    fn put_batch(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "INSERT INTO batch (id, town, scope, format, masked, after_open, after_restricted, upto_open, upto_restricted,
+                 at, user, manifest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+             ON CONFLICT (id) DO UPDATE SET manifest = excluded.manifest",
+        )?;
+        let user = batch.user.as_ref().map(|user| user.0.as_bytes().as_slice());
+        query.execute(params![
+            batch.id.as_bytes(),
+            self.town.0,
+            areas_text(&batch.scope),
+            batch.format,
+            batch.masked,
+            int(batch.after.0),
+            int(batch.after.1),
+            int(batch.upto.0),
+            int(batch.upto.1),
+            ms(batch.at),
+            user,
+            batch.manifest,
+        ])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,1 @@
+//! What [`super::Store`] promises, asked of every implementation.

@@ -1,0 +1,153 @@
+//! The records a request touches, read once and written once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::edit::Edit;
+use shared::ids::RecordId;
+use shared::merge::PartState;
+use shared::record::{Part, RecordKind};
+
+use super::Rules;
+use crate::auth::authorize::Reach;
+use crate::store::{Departure, ReaderKey, StoreError, StoredPart, Tx};
+use crate::sync::projection::{self, RowOf};
+
+/// One part of a record in hand.
+#[derive(Default)]
+pub struct HeldPart {
+    /// As it stands after the edits so far.
+    pub state: PartState,
+    /// Whether an edit of this request changed it.
+    touched: bool,
+    /// Whether the sender can compute it (see [`super::Accepted::settled`]).
+    settled: bool,
+}
+
+/// One record in hand.
+pub struct Held {
+    /// Where it lies; none while it does not exist.
+    pub reach: Option<Reach>,
+    /// Where it lay before the request.
+    before: Option<Reach>,
+    open: HeldPart,
+    restricted: Option<HeldPart>,
+}
+
+impl Held {
+    /// The open part.
+    pub fn open(&self) -> &PartState {
+        &self.open.state
+    }
+
+    /// The state of a part; empty where there is none.
+    pub fn part_mut(&mut self, part: Part) -> &mut HeldPart {
+        match part {
+            Part::Open => &mut self.open,
+            Part::Restricted => self.restricted.get_or_insert_default(),
+        }
+    }
+}
+
+impl HeldPart {
+    /// Notes that an edit was applied, and whether the sender can compute the result.
+    pub fn touch(&mut self, settled: bool) {
+        self.touched = true;
+        self.settled = settled;
+    }
+}
+
+/// All records in hand, in order of ids.
+pub struct Holding(BTreeMap<RecordId, Held>);
+
+impl Holding {
+    /// Reads what `edits` touch.
+    pub fn load<'a>(tx: &dyn Tx, edits: impl Iterator<Item = &'a Edit>) -> Result<Self, StoreError> {
+        let mut keys = BTreeSet::new();
+        for edit in edits {
+            // The open part decides who may write either.
+            keys.insert((edit.record, Part::Open));
+            keys.insert((edit.record, edit.part));
+        }
+        let keys: Vec<_> = keys.into_iter().collect();
+        let mut held: BTreeMap<RecordId, Held> = BTreeMap::new();
+        for (record, _) in &keys {
+            let empty = || Held { reach: None, before: None, open: HeldPart::default(), restricted: None };
+            held.entry(*record).or_insert_with(empty);
+        }
+        for stored in tx.load_many(&keys)? {
+            let Some(record) = held.get_mut(&stored.record) else { continue };
+            if stored.part == Part::Open {
+                record.reach = Some(Reach::of(&stored));
+                record.before.clone_from(&record.reach);
+            }
+            record.part_mut(stored.part).state = state(&stored)?;
+        }
+        Ok(Self(held))
+    }
+
+    /// A record of the request.
+    pub fn get_mut(&mut self, record: RecordId) -> Option<&mut Held> {
+        self.0.get_mut(&record)
+    }
+
+    /// Writes what changed, each part with the next number of its feed. Says what the sender need not be told.
+    pub fn save(self, tx: &mut dyn Tx, rules: &Rules) -> Result<BTreeSet<(RecordId, Part)>, StoreError> {
+        let mut settled = BTreeSet::new();
+        for (record, mut held) in self.0 {
+            let Some(reach) = held.reach.clone() else { continue };
+            let moved = held.before.as_ref().is_some_and(|before| *before != reach);
+            if moved && held.restricted.is_none() {
+                // Where the open part lies decides who reads the other, so that one moves along.
+                if let Some(stored) = tx.load_many(&[(record, Part::Restricted)])?.first() {
+                    held.restricted = Some(HeldPart { state: state(stored)?, ..HeldPart::default() });
+                }
+            }
+            let parts = [(Part::Open, Some(&held.open)), (Part::Restricted, held.restricted.as_ref())];
+            for (part, held_part) in parts {
+                let Some(held_part) = held_part.filter(|it| it.touched || (moved && !it.state.is_empty())) else {
+                    continue;
+                };
+                let seq = tx.next_seq(part)?;
+                let of = RowOf { record, part, state: &held_part.state };
+                let mut row = projection::row(&rules.forms, &rules.calendar, &reach, of);
+                row.seq = seq;
+                row.state = serde_json::to_string(&held_part.state).map_err(|error| StoreError::Corrupt {
+                    what: format!("state of {record}"),
+                    why: error.to_string(),
+                })?;
+                tx.save_many(std::slice::from_ref(&row))?;
+                if let Some(before) = held.before.as_ref().filter(|_| moved) {
+                    tx.note_departures(&departures(record, part, before, &reach, seq))?;
+                }
+                if held_part.settled {
+                    settled.insert((record, part));
+                }
+            }
+        }
+        Ok(settled)
+    }
+}
+
+fn state(stored: &StoredPart) -> Result<PartState, StoreError> {
+    serde_json::from_str(&stored.state).map_err(|error| StoreError::Corrupt {
+        what: format!("state of {}", stored.record),
+        why: format!("line {}, column {}", error.line(), error.column()),
+    })
+}
+
+fn keys(reach: &Reach) -> BTreeSet<ReaderKey> {
+    let areas = reach.areas.iter().map(|area| ReaderKey::Area(*area));
+    areas.chain(reach.readers.iter().map(|user| ReaderKey::User(*user))).collect()
+}
+
+fn departures(record: RecordId, part: Part, before: &Reach, after: &Reach, seq: u64) -> Vec<Departure> {
+    let (before, after) = (keys(before), keys(after));
+    let left = before.difference(&after).map(|key| Departure { record, part, key: *key, seq: Some(seq) });
+    let back = after.difference(&before).map(|key| Departure { record, part, key: *key, seq: None });
+    left.chain(back).collect()
+}
+
+/// What a new record is, before any edit.
+pub fn nowhere(kind: RecordKind) -> Reach {
+    Reach { kind, areas: Vec::new(), readers: Vec::new() }
+}

@@ -1,0 +1,194 @@
+//! One edit: may it be applied, and if so, applied.
+
+use std::sync::Arc;
+
+use shared::area::AreaLevel;
+use shared::author::Author;
+use shared::edit::Edit;
+use shared::limits::{EDIT_BYTES, WRITES_AN_EDIT};
+use shared::merge::DELETED;
+use shared::path::Path;
+use shared::record::{Part, RecordKind};
+use shared::validate::{self, Severity};
+use shared::vector::VectorTimestamp;
+use shared::view;
+use shared::wire::{RejectReason, Rejection};
+use shared::workflow::{self, Actor};
+
+use super::held::{Held, Holding, nowhere};
+use super::{Rules, Writer};
+use crate::auth::authorize::{Action, authorize};
+use crate::store::{Origin, StoreError, Tx};
+use crate::sync::projection;
+
+/// The field that decides access.
+const AREA: &str = "area";
+
+/// An edit that was applied with the vector right after, or one that was not with the reason.
+pub type Verdict = Result<(Edit, VectorTimestamp), (Edit, Rejection)>;
+
+/// Its dot, author or epoch is not what the protocol allows.
+pub fn protocol() -> Rejection {
+    because(RejectReason::Protocol)
+}
+
+fn because(reason: RejectReason) -> Rejection {
+    Rejection { reason, path: None, detail: String::new() }
+}
+
+/// Judges `edit`, which is in its place in its slot, and applies it to the record in hand if all agree.
+pub fn judge(
+    tx: &dyn Tx,
+    rules: &Rules,
+    writer: &Writer,
+    holding: &mut Holding,
+    mut edit: Edit,
+) -> Result<Verdict, StoreError> {
+    let Some(held) = holding.get_mut(edit.record) else { return Ok(Err((edit, protocol()))) };
+    let named = match by_itself(rules, writer, &edit) {
+        Ok(()) => author(writer, &mut edit),
+        Err(rejection) => return Ok(Err((edit, rejection))),
+    };
+    let own_words = match named {
+        Ok(own_words) => own_words,
+        Err(rejection) => return Ok(Err((edit, rejection))),
+    };
+    if held.reach.is_none() && !(edit.part == Part::Open && edit.writes.contains_key(&Path::field(AREA))) {
+        // Nothing is known of the record: what made it was rejected, or never came.
+        let reason = if tx.has_quarantined(edit.record)? { RejectReason::Orphan } else { RejectReason::Unknown };
+        return Ok(Err((edit, because(reason))));
+    }
+    if held.reach.as_ref().is_some_and(|reach| reach.kind != edit.kind) {
+        return Ok(Err((edit, because(RejectReason::Unknown))));
+    }
+    let shown = edit.context.clone();
+    clip(rules, held, &mut edit);
+    match apply(rules, writer, held, &edit) {
+        Err(rejection) => Ok(Err((edit, rejection))),
+        Ok(()) => {
+            let part = held.part_mut(edit.part);
+            let mut computed = shown;
+            computed.observe(edit.dot);
+            let vector = part.state.vector().clone();
+            part.touch(own_words && computed == vector);
+            Ok(Ok((edit, vector)))
+        }
+    }
+}
+
+/// What is wrong with an edit whatever it is for.
+fn by_itself(rules: &Rules, writer: &Writer, edit: &Edit) -> Result<(), Rejection> {
+    let bytes: usize = edit.writes.iter().map(|(path, value)| path.as_str().len() + value.json().len()).sum();
+    if edit.writes.len() > WRITES_AN_EDIT || bytes > EDIT_BYTES {
+        return Err(because(RejectReason::Size));
+    }
+    if edit.epoch > rules.epoch || edit.writes.is_empty() {
+        return Err(protocol());
+    }
+    let Some(form) = rules.forms.get(edit.kind, edit.form) else { return Err(because(RejectReason::Unknown)) };
+    let refused = validate::edit(form, edit).into_iter().find(|problem| problem.severity == Severity::Refused);
+    if let Some(problem) = refused {
+        return Err(Rejection {
+            reason: RejectReason::Form,
+            path: Some(problem.path),
+            detail: problem.code.to_owned(),
+        });
+    }
+    let area = Path::field(AREA);
+    if let Some(value) = edit.writes.get(&area) {
+        let known = value.get().is_some_and(|id| rules.areas.get(id).is_some_and(|it| it.level > AreaLevel::County));
+        if !known {
+            return Err(Rejection { reason: RejectReason::Unknown, path: Some(area), detail: String::new() });
+        }
+    }
+    if writer.slot != edit.dot.slot {
+        return Err(protocol());
+    }
+    Ok(())
+}
+
+/// The author is who the credential names. The name and role are the server's: a person may have got new ones since, or
+/// may claim others. Says whether the edit had them right.
+fn author(writer: &Writer, edit: &mut Edit) -> Result<bool, Rejection> {
+    if writer.origin == Origin::Import {
+        return Ok(true);
+    }
+    let user = &writer.who.user;
+    if edit.author.user != Some(user.id) {
+        return Err(protocol());
+    }
+    let right = Author { user: Some(user.id), name: user.name.clone(), role: user.role };
+    if *edit.author == right {
+        return Ok(true);
+    }
+    edit.author = Arc::new(right);
+    Ok(false)
+}
+
+/// A context read in the present epoch covers no dot that was not applied: else a forged one would bury the future.
+fn clip(rules: &Rules, held: &mut Held, edit: &mut Edit) {
+    if edit.epoch != rules.epoch {
+        return;
+    }
+    let mut applied = held.part_mut(edit.part).state.vector().clone();
+    // The slot's own earlier edits have their outcomes, rejected ones included.
+    if edit.dot.n > 1 {
+        applied.observe((edit.dot.slot, edit.dot.n - 1).into());
+    }
+    if !applied.covers_all(&edit.context) {
+        edit.context = edit.context.clipped_to(&applied);
+    }
+}
+
+/// Rights and workflow; then the edit is applied.
+fn apply(rules: &Rules, writer: &Writer, held: &mut Held, edit: &Edit) -> Result<(), Rejection> {
+    let open = edit.part == Part::Open;
+    let moves = open && edit.writes.contains_key(&Path::field(AREA));
+    let next = if moves {
+        let mut next = held.open().clone();
+        next.apply(edit);
+        Some(next)
+    } else {
+        None
+    };
+    let after = match (&held.reach, &next) {
+        (Some(reach), None) => reach.clone(),
+        (reach, next) => {
+            let mut after = reach.clone().unwrap_or_else(|| nowhere(edit.kind));
+            after.areas = next.as_ref().map(view::areas).unwrap_or_default();
+            after
+        }
+    };
+    let fields: Vec<&str> = edit.writes.keys().map(Path::field_name).collect();
+    let action = Action::Write { part: edit.part, fields: &fields };
+    authorize(&writer.who, action, held.reach.as_ref(), &after, &rules.areas)
+        .map_err(|_| because(RejectReason::NotAllowed))?;
+    if open && edit.kind == RecordKind::Event {
+        workflow::judge(held.open(), edit, &actor(rules, writer), &rules.calendar).map_err(|detail| Rejection {
+            reason: RejectReason::Workflow,
+            path: None,
+            detail: detail.to_owned(),
+        })?;
+    }
+    match next {
+        Some(next) => held.part_mut(edit.part).state = next,
+        None => {
+            held.part_mut(edit.part).state.apply(edit);
+        }
+    }
+    let steps =
+        edit.kind == RecordKind::Event && fields.iter().any(|field| *field == workflow::STEPS || *field == DELETED);
+    held.reach = Some(if open && (steps || (moves && edit.kind == RecordKind::Event)) {
+        projection::reach(edit.kind, held.open(), &rules.calendar)
+    } else {
+        after
+    });
+    Ok(())
+}
+
+/// Who acts, at the highest level of their scope.
+fn actor(rules: &Rules, writer: &Writer) -> Actor {
+    let user = &writer.who.user;
+    let levels = user.scope.iter().filter_map(|root| rules.areas.get(*root)).map(|area| area.level);
+    Actor::new(user.id, user.role, levels.min().unwrap_or(AreaLevel::Grid))
+}

@@ -1,0 +1,142 @@
+//! What changed since a cursor: pages of the feed as one reader may see it.
+
+use std::collections::BTreeSet;
+
+use serde_json::value::RawValue;
+use shared::area::AreaTree;
+use shared::author::Role;
+use shared::ids::RecordId;
+use shared::merge::PartState;
+use shared::record::Part;
+use shared::wire::Item;
+
+use super::cursor::Position;
+use crate::auth::Who;
+use crate::auth::authorize::{Action, Reach, authorize, reads_by_scope};
+use crate::store::{FeedWhat, Read, ReaderKey, StoreError};
+
+/// The most items of one page.
+const ITEMS: usize = 4_000;
+/// A page is full when its states have so many bytes of JSON.
+const BYTES: usize = 2 * 1024 * 1024;
+
+/// One page.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// What changed, in the order of the feed.
+    pub items: Vec<Item>,
+    /// Whether another page waits.
+    pub more: bool,
+}
+
+/// The page after `position`, which is moved to its end. Parts in `settled` are passed over: the reader knows them.
+pub fn page(
+    read: &dyn Read,
+    who: &Who,
+    areas: &AreaTree,
+    position: &mut Position,
+    settled: &BTreeSet<(RecordId, Part)>,
+) -> Result<Page, StoreError> {
+    let mut page = Page::default();
+    let mut bytes = 0;
+    for part in parts(who) {
+        let seen = match part {
+            Part::Open => &mut position.open,
+            Part::Restricted => &mut position.restricted,
+        };
+        if page.more {
+            break;
+        }
+        read.feed(part, *seen, &mut |entry| {
+            if page.items.len() >= ITEMS || bytes >= BYTES {
+                page.more = true;
+                return Ok(false);
+            }
+            match entry.what {
+                FeedWhat::Part { row, kind, areas: lies, readers, anonymous } => {
+                    let reach = Reach { kind, areas: lies, readers };
+                    let visible = authorize(who, Action::Read(part), Some(&reach), &reach, areas).is_ok();
+                    if visible && !settled.contains(&(entry.record, part)) {
+                        let state = shown(who, read.feed_state(row)?, anonymous)?;
+                        bytes += state.get().len();
+                        page.items.push(Item { id: entry.record, part, kind: Some(kind), state: Some(state) });
+                    }
+                }
+                FeedWhat::Left(key) => {
+                    if saw_by(who, key) && !still_visible(read, who, areas, entry.record, part)? {
+                        page.items.push(Item { id: entry.record, part, kind: None, state: None });
+                    }
+                }
+            }
+            *seen = (*seen).max(entry.seq);
+            Ok(true)
+        })?;
+    }
+    Ok(page)
+}
+
+/// How many items a whole fill holds for this reader.
+pub fn total(read: &dyn Read, who: &Who, areas: &AreaTree) -> Result<u64, StoreError> {
+    let mut total = 0;
+    for part in parts(who) {
+        read.feed(part, 0, &mut |entry| {
+            if let FeedWhat::Part { kind, areas: lies, readers, .. } = entry.what {
+                let reach = Reach { kind, areas: lies, readers };
+                total += u64::from(authorize(who, Action::Read(part), Some(&reach), &reach, areas).is_ok());
+            }
+            Ok(true)
+        })?;
+    }
+    Ok(total)
+}
+
+/// Nobody who is not cleared walks the restricted feed at all.
+fn parts(who: &Who) -> impl Iterator<Item = Part> {
+    let cleared = who.user.cleared;
+    Part::ALL.into_iter().filter(move |part| *part == Part::Open || cleared)
+}
+
+/// Whether a part was seen by this key: so somebody who never could see it is not told that it left.
+fn saw_by(who: &Who, key: ReaderKey) -> bool {
+    match key {
+        ReaderKey::Area(area) => who.scope.contains(area),
+        ReaderKey::User(user) => who.user.id == user,
+    }
+}
+
+fn still_visible(
+    read: &dyn Read,
+    who: &Who,
+    areas: &AreaTree,
+    record: RecordId,
+    part: Part,
+) -> Result<bool, StoreError> {
+    let Some(stored) = read.load_many(&[(record, part)])?.into_iter().next() else { return Ok(false) };
+    let reach = Reach::of(&stored);
+    // Of a kind that this role never saw by scope there is nothing to take back.
+    let never = reach.readers.is_empty() && !reads_by_scope(who.user.role, reach.kind);
+    Ok(never || authorize(who, Action::Read(part), Some(&reach), &reach, areas).is_ok())
+}
+
+/// The state as this reader may see it: passed on as it is stored unless an author has to be masked.
+fn shown(who: &Who, state: String, anonymous: bool) -> Result<Box<RawValue>, StoreError> {
+    let corrupt = |error: serde_json::Error| StoreError::Corrupt {
+        what: "state".to_owned(),
+        why: format!("line {}, column {}", error.line(), error.column()),
+    };
+    if anonymous && !knows_names(who) {
+        let part: PartState = serde_json::from_str(&state).map_err(corrupt)?;
+        let others = part.all_live().any(|(_, write)| {
+            write.head.author.role.is_anonymous_to_others() && write.head.author.user != Some(who.user.id)
+        });
+        if others {
+            return serde_json::value::to_raw_value(&part.with_masked_authors()).map_err(corrupt);
+        }
+    }
+    RawValue::from_string(state).map_err(corrupt)
+}
+
+/// 实名仅中心可见
+pub fn knows_names(who: &Who) -> bool {
+    who.user.role == Role::CenterStaff
+}

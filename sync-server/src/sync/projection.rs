@@ -1,0 +1,98 @@
+//! What is stored beside a state so that lists and rights need not read it: all of it follows from the state.
+
+use shared::calendar::Calendar;
+use shared::form::{Field, Form, Forms};
+use shared::ids::UserId;
+use shared::mask::LinkOrText;
+use shared::merge::{Deletion, PartState};
+use shared::path::Path;
+use shared::record::{Part, RecordKind};
+use shared::value::Value;
+use shared::view::{self, Policy};
+use shared::workflow;
+
+use crate::auth::authorize::Reach;
+use crate::store::StoredPart;
+
+/// Where a record lies and who is named in it, by its open part.
+pub fn reach(kind: RecordKind, open: &PartState, calendar: &Calendar) -> Reach {
+    Reach { kind, areas: view::areas(open), readers: readers(kind, open, calendar) }
+}
+
+fn readers(kind: RecordKind, open: &PartState, calendar: &Calendar) -> Vec<UserId> {
+    if kind != RecordKind::Event {
+        return Vec::new();
+    }
+    let event = workflow::fold(open, calendar);
+    let mut readers: Vec<UserId> = event.reporter.into_iter().chain(event.host).chain(event.helpers).collect();
+    readers.sort_unstable();
+    readers.dedup();
+    readers
+}
+
+/// The row of a part, its number and state left to the caller.
+pub fn row(forms: &Forms, calendar: &Calendar, reach: &Reach, of: RowOf<'_>) -> StoredPart {
+    let RowOf { record, part, state } = of;
+    let form = forms.newest(reach.kind);
+    let open_part = part == Part::Open;
+    StoredPart {
+        record,
+        part,
+        kind: reach.kind,
+        seq: 0,
+        areas: reach.areas.clone(),
+        readers: reach.readers.clone(),
+        title: form.filter(|_| open_part).map(|form| title(form, state)).unwrap_or_default(),
+        words: form.filter(|_| open_part).map(|form| words(form, state)).unwrap_or_default(),
+        open_fields: open_fields(form, reach.kind, part, state, calendar),
+        deleted: state.deletion() == Deletion::Deleted,
+        anonymous: state.all_live().any(|(_, write)| write.head.author.role.is_anonymous_to_others()),
+        state: String::new(),
+    }
+}
+
+/// Of what a row is made.
+pub struct RowOf<'a> {
+    /// Which record.
+    pub record: shared::ids::RecordId,
+    /// Which part.
+    pub part: Part,
+    /// As it stands.
+    pub state: &'a PartState,
+}
+
+fn title(form: &Form, state: &PartState) -> String {
+    let policy = form.field(&form.title).map_or(Policy::One, Field::policy);
+    view::shown(state, &form.title, policy).map(plain).unwrap_or_default()
+}
+
+/// Every live value of the searched fields: of a 待核对 field all of them, so that both sides find it.
+fn words(form: &Form, state: &PartState) -> String {
+    let mut lines = String::new();
+    for field in form.fields().filter(|field| field.search && field.part() == Part::Open) {
+        for write in state.live(&Path::field(&field.name)).filter(|write| !write.value.is_null()) {
+            lines.push_str(&plain(write.value).to_lowercase());
+            lines.push('\n');
+        }
+    }
+    lines
+}
+
+fn plain(value: &Value) -> String {
+    match value.get::<LinkOrText>() {
+        Some(link) => link.text.unwrap_or_default(),
+        None => value.plain(),
+    }
+}
+
+fn open_fields(form: Option<&Form>, kind: RecordKind, part: Part, state: &PartState, calendar: &Calendar) -> u32 {
+    let fields = form.into_iter().flat_map(Form::fields);
+    let fields = fields.filter(|field| field.part() == part && field.policy() == Policy::One);
+    let open = view::open_fields(state, fields.map(|field| field.name.as_str())).len();
+    // A contested event waits for a person's decision just as well.
+    let contested = kind == RecordKind::Event
+        && part == Part::Open
+        && state.live_under(workflow::STEPS).nth(1).is_some()
+        && !workflow::fold(state, calendar).contested.is_empty();
+    u32::try_from(open).unwrap_or(u32::MAX).saturating_add(u32::from(contested))
+}

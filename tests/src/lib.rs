@@ -6,5 +6,6 @@ pub mod centre;
 pub mod link;
 pub mod picture;
 pub mod process;
+pub mod screen;
 pub mod story;
 pub mod township;

@@ -1,0 +1,197 @@
+//! `make pictures`: screenshots of every screen of the handheld (412 × 915) and page of the console (1366 × 768), of
+//! the small township. All go to `./pictures`; the few that the README shows also to `docs/pictures`.
+
+#![allow(clippy::print_stdout, reason = "it says what it wrote")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use shared::ids::RecordId;
+use shared::workflow::Stage;
+use tests::browser::{Browser, Page, Screen};
+use tests::centre::Centre;
+use tests::screen::Hand;
+use tests::story::Kept;
+use tests::township::{PASSWORD, Township};
+
+/// Screenshots of every screen.
+#[derive(Debug, Clone, Parser)]
+struct Options {
+    /// Where all of them go.
+    #[arg(long, default_value = "pictures")]
+    all: PathBuf,
+    /// Where those of the README go.
+    #[arg(long, default_value = "docs/pictures")]
+    readme: PathBuf,
+}
+
+/// What the README shows.
+const README: [&str; 6] =
+    ["handheld-today", "handheld-form", "handheld-search", "handheld-event", "handheld-review", "console-overview"];
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let options = Options::parse();
+    Browser::with(|browser| async move { take(&browser, &options).await }).await
+}
+
+struct Album<'a> {
+    options: &'a Options,
+}
+
+impl Album<'_> {
+    async fn keep(&self, page: &Page, name: &str) -> Result<()> {
+        // Pictures arrive after the page; the window shows them before it is taken.
+        page.until("all pictures shown", "[...document.images].every(image => image.complete)").await?;
+        let png = small(&page.picture(false).await?)?;
+        put(&self.options.all.join(format!("{name}.png")), &png)?;
+        if README.contains(&name) {
+            put(&self.options.readme.join(format!("{name}.png")), &png)?;
+        }
+        println!("{name}.png  {} kB", png.len() / 1000);
+        Ok(())
+    }
+}
+
+/// The same picture as a smaller PNG: few colours are in it, so it packs well.
+fn small(png: &[u8]) -> Result<Vec<u8>> {
+    let picture = image::load_from_memory(png).context("reading a screenshot")?.to_rgb8();
+    let mut bytes = Vec::new();
+    let encoder = image::codecs::png::PngEncoder::new_with_quality(
+        &mut bytes,
+        image::codecs::png::CompressionType::Best,
+        image::codecs::png::FilterType::Adaptive,
+    );
+    image::DynamicImage::ImageRgb8(picture).write_with_encoder(encoder)?;
+    Ok(if bytes.len() < png.len() { bytes } else { png.to_vec() })
+}
+
+fn put(path: &Path, bytes: &[u8]) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))
+}
+
+async fn take(browser: &Arc<Browser>, options: &Options) -> Result<()> {
+    let album = Album { options };
+    let dir = tempfile::tempdir()?;
+    let (centre, township) = Centre::with_township(&dir.path().join("server")).await?;
+    handheld(browser, &album, dir.path(), &centre, &township).await.context("the handheld's screens")?;
+    console(browser, &album, &centre, &township).await.context("the console's pages")
+}
+
+/// An event under way with a photo, and somebody whose phone is 待核对, in the first grid.
+fn subjects(centre: &Centre, township: &Township) -> Result<(RecordId, RecordId)> {
+    let kept = Kept::open(&centre.data, township.town)?;
+    let calendar = shared::calendar::Calendar::parse(assets::CALENDAR)?;
+    let (mut event, mut person, mut open) = (None, None, None);
+    for (id, state) in kept.open_parts(&township.grids[..1])? {
+        let part: shared::merge::PartState = serde_json::from_str(&state)?;
+        let under_way = shared::workflow::fold(&part, &calendar).stage == Stage::Handling;
+        if under_way && part.live_under("photos").count() > 0 {
+            event.get_or_insert(id);
+        }
+        if shared::view::one(&part, "relation").leading().is_some() {
+            person.get_or_insert(id);
+        }
+        if shared::view::one(&part, "phone").is_open() {
+            open.get_or_insert(id);
+        }
+    }
+    Ok((event.context("an event under way")?, open.or(person).context("a person")?))
+}
+
+async fn handheld(
+    browser: &Arc<Browser>,
+    album: &Album<'_>,
+    dir: &Path,
+    centre: &Centre,
+    township: &Township,
+) -> Result<()> {
+    let (event, person) = subjects(centre, township)?;
+    let hand = Hand::take(browser, &dir.join("hand")).await?;
+    album.keep(&hand.page, "handheld-enrol").await?;
+    hand.enrol(centre, "member1a").await?;
+    album.keep(&hand.page, "handheld-sync").await?;
+    for (path, page, name) in [
+        ("/", "today", "handheld-today"),
+        ("/collect", "collect", "handheld-collect"),
+        ("/search", "search", "handheld-search"),
+        ("/events", "events", "handheld-events"),
+        ("/report", "report", "handheld-report"),
+        ("/review", "review", "handheld-review"),
+        ("/tray", "tray", "handheld-tray"),
+        ("/me", "me", "handheld-me"),
+    ] {
+        hand.at(path).await?;
+        hand.on(page).await?;
+        if page == "search" {
+            hand.page.type_into("#search", "w").await?;
+            hand.page.see("[data-record]").await?;
+        }
+        hand.page.fits().await?;
+        album.keep(&hand.page, name).await?;
+    }
+    for (id, name) in [(person, "handheld-person"), (event, "handheld-event")] {
+        hand.at(&format!("/record/{id}")).await?;
+        hand.page.see(&format!("#record[data-id='{id}']")).await?;
+        hand.page.fits().await?;
+        album.keep(&hand.page, name).await?;
+    }
+    hand.at("/collect").await?;
+    hand.page.press("[data-do=new-person]").await?;
+    hand.page.type_into("#f-name", "周文博").await?;
+    hand.page.type_into("#f-id_number", "629999198503140017").await?;
+    hand.page.type_into("#f-phone", "1380000").await?;
+    hand.page.press("#f-address").await?;
+    hand.page.fits().await?;
+    album.keep(&hand.page, "handheld-form").await?;
+
+    hand.at("/me").await?;
+    hand.page.press("[data-do=theme-dark]").await?;
+    hand.at("/").await?;
+    hand.on("today").await?;
+    album.keep(&hand.page, "handheld-today-dark").await?;
+    hand.at("/me").await?;
+    hand.page.press("[data-do=text-200]").await?;
+    hand.at(&format!("/record/{event}")).await?;
+    hand.page.see("#record").await?;
+    album.keep(&hand.page, "handheld-event-dark-200").await?;
+    hand.page.fits().await?;
+    hand.at("/me").await?;
+    hand.page.press("[data-do=lang-en]").await?;
+    hand.at("/").await?;
+    hand.on("today").await?;
+    album.keep(&hand.page, "handheld-today-english-200").await
+}
+
+async fn console(browser: &Arc<Browser>, album: &Album<'_>, centre: &Centre, township: &Township) -> Result<()> {
+    let (_, person) = subjects(centre, township)?;
+    let page = browser.open(&format!("{}/console/login", centre.url()), Screen::Desk).await?;
+    album.keep(&page, "console-login").await?;
+    page.type_into("#login", "staff").await?;
+    page.type_into("#password", PASSWORD).await?;
+    page.press("main form button").await?;
+    page.until("the console", "location.pathname !== '/console/login'").await?;
+    let record = format!("/console/records/{person}");
+    for (path, name) in [
+        ("/console", "console-overview"),
+        ("/console/inbox", "console-inbox"),
+        ("/console/records", "console-records"),
+        (record.as_str(), "console-record"),
+        ("/console/to-decide", "console-to-decide"),
+        ("/console/batches", "console-batches"),
+        ("/console/terminals", "console-terminals"),
+        ("/console/quarantine", "console-quarantine"),
+        ("/console/audit", "console-audit"),
+    ] {
+        page.goto(&format!("{}{path}", centre.url())).await?;
+        page.see("main").await?;
+        page.fits().await?;
+        album.keep(&page, name).await?;
+    }
+    Ok(())
+}

@@ -8,3 +8,4 @@ pub mod platform;
 pub mod store;
 pub mod sync;
 pub mod system;
+pub mod ui;

@@ -23,5 +23,8 @@ pub mod styles {
     pub const CONSOLE: &str = include_str!("../styles/console.css");
 }
 
+/// The icons, one SVG `symbol` each, to be set at the head of a page once.
+pub const SPRITE: &str = include_str!("../icons/sprite.svg");
+
 /// Working days of the town: holidays and worked weekends, TOML.
 pub const CALENDAR: &str = include_str!("../calendar.toml");

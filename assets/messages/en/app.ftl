@@ -1,1 +1,390 @@
-# app
+# Words of the handheld's screens.
+# The frame
+app-tabs = Main navigation
+app-tab-today = Today
+app-tab-collect = Collect
+app-tab-search = Search
+app-tab-event = Events
+app-tab-me = Me
+app-back-today = Today
+app-back-collect = Collect
+app-back-draft = Back
+app-back-edit = Back
+app-back-search = Search
+app-back-record = Back
+app-back-events = Events
+app-back-report = Report
+app-back-review = To decide
+app-back-sync = Sync
+app-back-tray = Came back
+app-back-me = Me
+app-back-missing = Back
+app-waiting = To send
+app-deleted = Deleted
+app-revived = Changed after it was deleted, so it is back
+app-untitled = (no name yet)
+app-empty = (empty)
+app-seen = All right
+app-comma = ,{" "}
+app-more = Show more
+app-not-now = Not now
+app-undo = Undo
+app-save = Save
+app-edit = Edit
+app-show = Show
+app-hide = Hide
+app-clear = Clear
+app-keep = Leave it
+app-remove = Remove
+app-choose = Choose
+app-optional = optional
+app-area = Grid
+app-you = You
+app-somebody = somebody elsewhere
+app-missing = There is nothing here
+app-missing-why = The record is not on this handheld, or not in your grids.
+
+# Times
+app-today = today
+app-tomorrow = tomorrow
+app-yesterday = yesterday
+app-date = { $day } { $name }
+app-date-year = { $day } { $name } { $year }
+app-when = { $day } { $clock }
+app-due = to be done by { $when }
+app-weekday-0 = Monday
+app-weekday-1 = Tuesday
+app-weekday-2 = Wednesday
+app-weekday-3 = Thursday
+app-weekday-4 = Friday
+app-weekday-5 = Saturday
+app-weekday-6 = Sunday
+app-month-1 = January
+app-month-2 = February
+app-month-3 = March
+app-month-4 = April
+app-month-5 = May
+app-month-6 = June
+app-month-7 = July
+app-month-8 = August
+app-month-9 = September
+app-month-10 = October
+app-month-11 = November
+app-month-12 = December
+
+# The first start
+app-enrol = Enrol this handheld
+app-enrol-line = Ask the centre for a one-time code
+app-enrol-server = Server
+app-enrol-server-like = https://
+app-enrol-code = Code
+app-enrol-code-help = Works once. Blanks and dashes may be left out.
+app-enrol-do = Enrol
+app-enrol-busy = Enrolling
+
+# 今日
+app-today-line = { $weekday }, { $date }: { $n ->
+    [0] nothing due
+    [one] 1 thing to do
+    *[other] { $n } things to do
+    }
+app-today-nothing = Nothing is due.
+app-today-more = { $n } more under Events
+app-today-review = { $n ->
+    [one] 1 record
+    *[other] { $n } records
+    } to decide on
+app-today-tray = { $n ->
+    [one] 1 change
+    *[other] { $n } changes
+    } came back
+app-visits = Visits
+app-report = Quick report
+app-sync-line = { $last }, { $rest }
+app-sync-line-offline = Offline · { $last }, { $rest }
+app-sync-last = synced { $ago }
+app-sync-never = never synced
+app-sync-running = syncing
+app-sync-all-sent = everything is sent
+app-sync-not-sent = { $n } not sent
+
+# 采集
+app-collect-new = New record
+app-card-person = Residents and others, one record each
+app-card-place = Buildings, homes
+app-card-object = Equipment
+app-card-event = Report something
+app-card-organization = Shops, offices
+app-drafts = Not finished
+app-drafts-here = kept on this handheld
+app-draft-title = { $kind } · { $name }
+app-draft-begin = Kept by itself at every pause
+app-draft-kept = Draft kept on this handheld at { $clock }
+app-stopped-at = stopped at “{ $field }”
+app-stopped-at-start = just begun
+app-form-new = New: { $kind }
+app-form-edit = Edit: { $kind }
+app-form-sections = Sections
+app-form-fix = { $n } to mend
+app-field-open = To decide: please use its card
+app-same = This may be recorded already
+app-same-number = The same number:
+app-same-birth = The same name and date of birth:
+app-same-address = The same name and address:
+app-same-use = Use that one
+app-same-not = Not the same
+app-pick = Search
+app-pick-or-write = Search, or just write
+app-pick-write = Write “{ $text }”
+app-pick-nothing = Nothing found.
+app-position-ask = Find the position
+app-position-waiting = Finding the position, 20 seconds at most
+app-position-fixed = Found, within { $n } m
+app-position-at = within { $n } m
+app-position-none = No position now; save all the same
+app-position-again = Again
+app-position-help = Waits until within 20 m, or for 20 seconds.
+app-position-coarse = 20 seconds are over and it is still worse than 20 m. Try again in the open.
+app-photo = Photo
+app-photos = Photos
+app-photos-count = { $n }
+app-photos-waiting = { $n }, { $waiting } to send
+app-photo-take = Take one
+app-photo-more = One more
+app-photo-busy = Working on it
+app-photo-remove = Remove this photo
+app-photo-large = Show it large
+app-photo-of = Photo, { $when }
+app-photo-care = No identity cards, no medical records, no children's faces.
+
+# 查询
+app-search-label = Name, pinyin, initials, phone, address
+app-search-like = Name, pinyin, phone, address
+app-search-clear = Clear
+app-search-filters = Filters
+app-search-recent = Changed last
+app-search-found = { $n } found
+app-search-found-more = The first { $n }
+app-search-nothing = Nothing found. Try other words, or fewer filters.
+
+# 记录
+app-record-fields = What is recorded
+app-record-open = { $n } to decide
+app-unverified = Unverified: { $field }
+app-household = This household
+app-household-count = { $n } people
+app-related = Related
+app-history = History
+app-history-count = { $n ->
+    [one] 1 change
+    *[other] { $n } changes
+    }
+app-history-own = These are the changes made on this handheld. The whole history needs the network.
+app-history-asked = Fetching the whole history
+app-history-all = Show all
+app-history-here = { $when }, this handheld
+app-history-there = { $when }, { $origin }
+app-with-mark = { $text }, { $mark }
+app-who-when = { $who }, { $when }
+app-came-back = came back
+app-corrected = corrected
+app-withdrawn = taken back
+app-did-create = { $who } recorded { $what }
+app-did-set = { $who } set { $field } to { $value }
+app-did-change = { $who } changed { $field } from { $from } to { $value }
+app-did-clear = { $who } cleared { $field }
+app-did-add = { $who } added { $value } to { $field }
+app-did-remove = { $who } removed { $value } from { $field }
+app-did-photo = { $who } added a photo
+app-did-unphoto = { $who } removed a photo
+app-did-delete = { $who } deleted this record
+app-did-revive = { $who } brought this record back
+app-did-step = { $who }, { $step }: { $text }
+app-did-remark = { $who } said: { $text }
+
+# 事件
+app-events-which = Which events
+app-events-mine = Mine to do
+app-events-reported = My reports
+app-events-area = My area
+app-events-none = No events here.
+app-next-step = next: { $step }
+app-contested = at odds
+app-six-steps = Six steps
+app-step-line = { $who }: { $step }
+app-step-host = handled by { $name }
+app-step-helpers = with { $names }
+app-step-limit = within { $limit }
+app-step-ledger = ledger { $number }
+app-step-text = “{ $text }”
+app-remark = Add a line about progress
+app-remark-send = Add
+app-limit = Time limit
+app-limit-more = How much more time
+app-satisfied = Is the reporter satisfied
+app-outcome = Outcome
+app-ledger = Ledger number
+app-act-more = More
+app-act-done = It is done
+app-act-text = In words
+app-act-text-optional = In words (optional)
+app-act-text-help = What was seen and done. Nothing about illness, ethnicity, belief or offences.
+app-act-report = Report
+app-act-report-help = The grid leader sees it first.
+app-act-settle_on_site = Settled on site
+app-act-settle_on_site-help = Done on the spot: goes straight to feedback.
+app-act-take = Take it
+app-act-take-help = You handle it; the time runs from now.
+app-act-raise = Raise
+app-act-raise-help = To the next level up; say why.
+app-act-dispatch = Dispatch
+app-act-dispatch-help = One to handle it, others to help, and a limit.
+app-act-handle = Handle
+app-act-handle-help = What was done; a note on the way is fine too.
+app-act-extend = Ask for time
+app-act-extend-help = Say why; who dispatched it answers.
+app-act-grant_extension = Grant more time
+app-act-grant_extension-help = The limit moves back.
+app-act-send_back = Send back
+app-act-send_back-help = Not yours to do: say why.
+app-act-feedback = Feedback
+app-act-feedback-help = Tell the reporter how it went and ask whether it is good.
+app-act-close = Close
+app-act-close-help = Choose the outcome.
+app-act-archive = Archive
+app-act-archive-help = From then on it can be read, not changed.
+app-act-urge = Urge
+app-act-urge-help = Reminds who handles it.
+app-act-supervise = Supervise
+app-act-supervise-help = The centre keeps an eye on it.
+
+# 随手报
+app-report-line = A photo, a press, a position, and it is reported
+app-report-what = What
+app-report-where = Where
+app-report-more = Other categories
+app-report-words = In one sentence
+app-report-on-site = Already settled on site
+app-report-here = Right here
+app-report-here-fixed = Right here, within { $n } m
+app-report-elsewhere = Elsewhere
+app-report-place = The place
+app-report-title = { $what }, { $where }
+app-report-what-missing = Please press what it is about.
+app-report-send = Report it
+app-report-sent = Reported.
+app-report-kept = Kept on this handheld; it goes when there is a network.
+app-report-offline-too = Works without a network; goes when there is one
+app-report-mine = My reports
+
+# 待核对
+app-review-left = { $n } left
+app-review-left-more = over { $n } left
+app-review-of = { $field } of { $record }
+app-review-say = Two people each filled it in without seeing the other's. Both are kept; please decide.
+app-review-say-many = There are { $n } values, each filled in without seeing the others. All are kept; please decide.
+app-review-by = by { $who }
+app-review-use = Use this
+app-review-third = Neither: type another
+app-review-use-typed = Use what I typed
+app-review-whole = The whole record
+app-review-settled = Decided: { $field }
+app-review-used = { $value } is used
+app-review-used-told = { $value } is used; { $who } will be told
+app-review-promise = The other sees it at the next sync; you can undo it at any time.
+app-review-none = Nothing left to decide.
+
+# 同步
+app-sync = Sync
+app-sync-now = Sync now
+app-sync-busy = Syncing
+app-sync-text-only = Text only
+app-sync-with-photos = Photos too
+app-sync-next = Next try at { $clock }.
+app-sync-offline = No network now. Everything is kept here and goes when there is one.
+app-sync-records = Sending and receiving records
+app-sync-records-of = Records: { $n } of { $total }
+app-sync-photos = Sending photos
+app-lamps = Lamps
+app-lamp-delivered = All delivered
+app-lamp-not-delivered = Not all delivered
+app-lamp-delivered-at = all arrived, { $when }
+app-lamp-nothing = nothing to send
+app-lamp-missing = { $n } missing
+app-lamp-missing-photos = { $n } and { $photos } photos missing
+app-lamp-safe = Safe to hand in
+app-lamp-not-safe = Not safe to hand in yet
+app-lamp-safe-why = the centre has a backup
+app-lamp-not-safe-why = lit when all is sent and backed up
+app-sum-records = records
+app-sum-photos = photos
+app-sum-kilobytes = KB
+app-sum-seconds = s or so
+app-items = Item by item
+app-items-more = { $n } more.
+app-item-edit = { $title } · { $fields }
+app-item-photo = Photo · { $title }
+
+# 退回来的改动
+app-tray = Changes that came back
+app-tray-none = Nothing came back.
+app-tray-kept = What you entered is still here; correct it and send it again.
+app-tray-field = { $field }:
+app-tray-since = came back { $when }
+app-tray-correct = Correct and send
+app-tray-again = Send as it is
+app-tray-resend = Send again
+app-tray-record = The record
+app-tray-withdraw = Take it back
+app-tray-withdraw-sure = Yes, take it back
+app-reject-not_allowed = This is not yours to change any more; the centre did not take it.
+app-reject-form = A value does not fit the form; the centre did not take it.
+app-reject-workflow = The step was not possible then; the centre did not take it.
+app-reject-size = Too much at once; please save it in pieces.
+app-reject-unknown = The centre does not know this form yet; send it again after the update.
+app-reject-protocol = The order did not fit; please send it again.
+app-reject-orphan = The new record it belongs to was not taken; correct that one first.
+app-reject-erased = This record was erased at the person's request.
+
+# 我的
+app-me-line = { $name }, { $role }, { $area }
+app-me-text = Text size
+app-me-text-usual = Usual
+app-me-theme = Daylight or dark
+app-me-theme-auto = As the system
+app-me-theme-light = Daylight
+app-me-theme-dark = Dark
+app-me-lang = Language
+app-me-about = About
+app-me-version = Version
+
+# The preview in a browser
+app-preview-title = Handheld preview
+app-preview-no-network = No network
+
+# What the handheld below the screens has to say
+save-nothing = Nothing was changed.
+save-problems = { $count } to mend before it can be saved.
+save-too-large = Too much for one save ({ $kilobytes } KB); please save it in pieces.
+save-no-such-form = This version has no such form; update the app first.
+save-not-in-tray = That change is no longer among those that came back.
+store-not-enrolled = This handheld is not enrolled yet.
+store-from-the-future = A newer version wrote the data here; update the app first.
+store-read-only = The data here can be read but not written. Please ask the centre to look at this handheld.
+store-wrong-key = The data here cannot be opened. It is kept as it is; please ask the centre.
+store-damaged = The data here is damaged. It is kept as it is; please ask the centre.
+store-full = The handheld is full. Make some room; what you typed is still here.
+store-busy = Another program is using the data; try again in a moment.
+store-key = The key to the data cannot be read. Please ask the centre to look at this handheld.
+store-key-lost = The key to the data is gone. The old data is kept as it is and fetched anew from the centre.
+store-set-aside = The data could not be opened. It is kept under another name and fetched anew from the centre.
+store-file = A file could not be read or written; try again in a moment.
+store-other = That did not work on this handheld; please try again.
+photo-cut-off = The picture is cut off; please take it again.
+photo-damaged = The picture is damaged; please take it again.
+photo-empty = No picture arrived; please take it again.
+photo-not-a-picture = This file is not a picture.
+photo-other = The photo was not kept; please try again.
+photo-too-many-bytes = The picture is too large; use the camera's ordinary mode.
+photo-too-many-pixels = The picture has too many pixels; use the camera's ordinary mode.
+sync-unreachable = The centre cannot be reached now; it goes when it can.

@@ -1,0 +1,133 @@
+//! Rows of lists: a record, an event.
+
+use chrono::{DateTime, Utc};
+use dioxus::prelude::*;
+use shared::form::FieldType;
+use shared::record::RecordKind;
+use shared::value::Value;
+use shared::workflow::Light as LimitLight;
+
+use super::{Go, Icon, Light, Mark};
+use crate::handheld::{EventRow, Fact, Hit};
+use crate::ui::route::Route;
+use crate::ui::say;
+use crate::ui::state::State;
+use crate::ui::words::{Words, words};
+
+/// The icon of a kind.
+pub fn kind_icon(kind: RecordKind) -> &'static str {
+    kind.code()
+}
+
+/// A fact of a row in words; it comes masked.
+pub fn fact(words: &Words, state: &State, kind: RecordKind, fact: &Fact) -> Option<String> {
+    let form = state.form(kind)?;
+    let field = form.field(&fact.field)?;
+    let value: Option<Value> = serde_json::from_str(&fact.text).ok();
+    let text = match (field.kind, value) {
+        (FieldType::Choice, Some(value)) => words.choice(field, &value.plain()),
+        (FieldType::Time, Some(value)) => say::when(words, DateTime::from_timestamp_millis(value.get()?)?, state.now()),
+        (FieldType::Link | FieldType::LinkOrText, Some(value)) => crate::ui::value::text(words, state, field, &value),
+        (_, Some(value)) => value.plain(),
+        (_, None) => fact.text.clone(),
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+/// One record of a list: the whole row is the link.
+#[component]
+pub fn HitRow(hit: Hit, #[props(default)] icon: bool, #[props(default)] end: String) -> Element {
+    let words = words();
+    let state = use_context::<State>();
+    let phone = hit.facts.iter().find(|fact| fact.field == "phone" || fact.field == "telephone").cloned();
+    let facts: Vec<String> = hit
+        .facts
+        .iter()
+        .filter(|fact| Some(&fact.field) != phone.as_ref().map(|phone| &phone.field))
+        .filter_map(|one| fact(&words, &state, hit.kind, one))
+        .collect();
+    let end = if end.is_empty() {
+        phone.and_then(|phone| fact(&words, &state, hit.kind, &phone)).unwrap_or_default()
+    } else {
+        end
+    };
+    let title = if hit.title.is_empty() { words.t("app-untitled") } else { hit.title.clone() };
+    rsx! {
+        Go { class: "row", to: Route::ShowRecord { id: hit.id }, record: hit.id.to_string(),
+            if icon {
+                Icon { name: kind_icon(hit.kind) }
+            }
+            span { class: "row__main",
+                span { class: "row__t", {title} }
+                span { class: "row__m",
+                    for (place, text) in facts.into_iter().enumerate() {
+                        span { key: "{place}", {text} }
+                    }
+                    if hit.conflicts > 0 {
+                        Light { mark: Mark::Yellow, text: words.t("to-decide") }
+                    }
+                    if hit.waiting {
+                        Light { mark: Mark::Off, text: words.t("app-waiting") }
+                    }
+                    if hit.deleted {
+                        span { {words.t("app-deleted")} }
+                    }
+                }
+            }
+            span { class: "row__end num", {end} }
+        }
+    }
+}
+
+/// The light of an event's limit in words.
+pub fn limit_light(
+    words: &Words,
+    light: Option<LimitLight>,
+    due: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Option<(Mark, String)> {
+    let mark = match light? {
+        LimitLight::Red => Mark::Red,
+        LimitLight::Yellow => Mark::Yellow,
+        LimitLight::Green => Mark::Green,
+    };
+    Some((mark, say::left(words, due?, now)))
+}
+
+/// One event of a list, its light first.
+#[component]
+pub fn EventLine(row: EventRow) -> Element {
+    let words = words();
+    let state = use_context::<State>();
+    let now = state.now();
+    let light = limit_light(&words, row.light, row.due, now);
+    let stage = row.stage.map(|stage| words.t(&format!("stage-{}", say::code(&stage))));
+    let next = row.allowed.first().map(|step| words.s("app-next-step", "step", &say::step(&words, *step)));
+    let day = say::near_date(&words, say::today(row.hit.updated), now);
+    let title = if row.hit.title.is_empty() { words.t("app-untitled") } else { row.hit.title.clone() };
+    rsx! {
+        Go { class: "row", to: Route::ShowRecord { id: row.hit.id }, record: row.hit.id.to_string(),
+            span { class: "row__main",
+                span { class: "row__t", {title} }
+                span { class: "row__m",
+                    if let Some((mark, text)) = light {
+                        Light { mark, text }
+                    }
+                    if let Some(stage) = stage {
+                        span { {stage} }
+                    }
+                    if let Some(next) = next {
+                        span { {next} }
+                    }
+                    if row.contested {
+                        Light { mark: Mark::Yellow, text: words.t("app-contested") }
+                    }
+                    if row.hit.waiting {
+                        Light { mark: Mark::Off, text: words.t("app-waiting") }
+                    }
+                }
+            }
+            span { class: "row__end", {day} }
+        }
+    }
+}

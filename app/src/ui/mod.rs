@@ -1,0 +1,117 @@
+//! The screens: one [`App`] for the desktop window, the handheld and the preview in a browser.
+//!
+//! `pages/` own a route and its draft; `components/` take values and callbacks; [`state::State`] is the only way to a
+//! command. Every word a person reads comes from `assets/messages/*/app.ftl` ([`words`]); `texts.rs` tests that.
+//!
+//! # Hooks for tests in a browser
+//!
+//! Stable, and used for nothing else but tests:
+//!
+//! | hook | where |
+//! | --- | --- |
+//! | `#screen` | the handheld's own screen, which scrolls; `data-page` is the name of the page ([`route::Route::name`]) |
+//! | `[data-do=today|collect|search|event|me]` | the tabs; `back`: the way back |
+//! | `#enrol-server`, `#enrol-code`, `[data-do=enrol]` | the first start |
+//! | `[name=<field>]` (also `#f-<field>`) | the input of a form's field; a choice is `[name=<field>][value=<code>]` |
+//! | `#box-<field>`, `#say-<field>[data-problem]` | a field with all that is said about it |
+//! | `[data-do=new-<kind>]` | a card of 采集; `[data-do=report]`: 随手报 |
+//! | `[data-do=save]`, `[data-do=fix]` | save a form; go to the first problem |
+//! | `[data-do=not-same]`, `[data-do=use-existing]` | the note about a likely duplicate |
+//! | `[data-do=locate]`, `#p-<name>` | position; the file input of photos (`#p-photos`) |
+//! | `[data-record=<id>]` | a row or link that leads to a record |
+//! | `#search` | the box of 查询; `[name=kind][value=<kind>]` its filters |
+//! | `#record[data-id]`, `[data-show=<field>]`, `[data-value=<field>]` | a record page; press to unmask; the value |
+//! | `[data-do=edit]`, `[data-do=review]` | edit the record; its field is 待核对 |
+//! | `[data-review="<record>/<field>"]` | a 待核对 card; in it `[data-do=choose][data-value]`, `[data-do=third]`, `[data-do=use-third]` |
+//! | `[data-do=undo]` | the row that takes a decision back |
+//! | `[data-step=<code>]` | a line of the six steps; `[data-do=step-<code>]`: press for that step; `[data-do=step-send]` |
+//! | `[data-do=report-send]`, `[name=category][value]`, `[name=title]` | 随手报 |
+//! | `[data-do=sync]`, `[data-lamp=delivered|safe][data-on]`, `[data-item]` | the sync page |
+//! | `[data-tray=<edit>]` | an edit that came back; in it `[data-do=resend]`, `[data-do=withdraw]` |
+//! | `[data-do=lang-<tag>]`, `[data-do=text-<percent>]`, `[data-do=theme-<code>]` | 我的 |
+
+pub mod components;
+pub mod entry;
+pub mod history;
+pub mod pages;
+pub mod route;
+pub mod say;
+pub mod state;
+#[cfg(test)]
+mod texts;
+pub mod value;
+pub mod words;
+
+use std::rc::Rc;
+
+use dioxus::prelude::*;
+
+use crate::handheld::Handheld;
+use history::{ScreenHistory, StartAt};
+use pages::enrol::Enrol;
+use route::Route;
+use state::{State, Theme};
+
+const SPRITE: &str = assets::SPRITE;
+const GLUE: &str = include_str!("glue.js");
+
+/// The whole screen. Wants a [`Handheld`] in the root context, and a [`StartAt`] if it does not begin at 今日.
+#[component]
+pub fn App() -> Element {
+    let history = use_hook(|| {
+        let history = ScreenHistory::new(&try_consume_context::<StartAt>().unwrap_or_default());
+        provide_context(Rc::clone(&history));
+        provide_context::<Rc<dyn History>>(history.clone());
+        history
+    });
+    let state = use_hook(|| provide_context(State::new(consume_context::<Handheld>())));
+    use_future(move || {
+        let history = Rc::clone(&history);
+        async move {
+            document::eval(GLUE);
+            history.listen().await;
+        }
+    });
+    use_future({
+        let state = state.clone();
+        move || state.clone().watch()
+    });
+    let look = state.settings();
+    use_effect({
+        let state = state.clone();
+        move || {
+            let look = state.settings();
+            let theme = match look.theme {
+                Theme::Auto => "delete root.dataset.theme;",
+                Theme::Light => "root.dataset.theme = 'light';",
+                Theme::Dark => "root.dataset.theme = 'dark';",
+            };
+            document::eval(&format!(
+                "const root = document.documentElement; root.lang = '{}'; root.dataset.text = '{}'; {theme}",
+                look.lang.tag(),
+                look.text,
+            ));
+        }
+    });
+    let enrolled = state.setup().is_some();
+    rsx! {
+        style { dangerous_inner_html: assets::styles::TOKENS }
+        style { dangerous_inner_html: assets::styles::BASE }
+        style { dangerous_inner_html: assets::styles::HANDHELD }
+        div { dangerous_inner_html: SPRITE }
+        if enrolled {
+            Router::<Route> { key: "{look.lang.tag()}" }
+        } else {
+            div { id: "screen", class: "screen", "data-page": "enrol", Enrol {} }
+        }
+    }
+}
+
+/// Brings an element into sight, below what sticks to the top.
+pub fn bring_into_sight(id: &str) {
+    // Ids are field and section names: letters, digits, `-` and `_`; anything else is left out.
+    let id: String = id.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
+    document::eval(&format!(
+        "setTimeout(() => {{ const at = document.getElementById('{id}'); if (at) at.scrollIntoView({{block: 'center'}}); }}, 30);"
+    ));
+}

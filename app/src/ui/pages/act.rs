@@ -1,0 +1,357 @@
+//! The next actions of an event: only the allowed ones as buttons, each with its own small form in the flow.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dioxus::prelude::*;
+use shared::form::PhotoParticulars;
+use shared::ids::UserId;
+use shared::path::Path;
+use shared::value::Value;
+use shared::view;
+use shared::wire::Handler;
+use shared::workflow::{Limit, STEPS, Step, StepEntry};
+
+use super::form::step as entry_of;
+use super::record::PageOf;
+use crate::handheld::{Draft, EventRow, Message, SaveError, TakenIn};
+use crate::ui::bring_into_sight;
+use crate::ui::components::field::Chip;
+use crate::ui::components::frame::Dock;
+use crate::ui::components::photo::{Picture, TakePhoto};
+use crate::ui::components::{Icon, Mark};
+use crate::ui::say;
+use crate::ui::state::State;
+use crate::ui::words::{message, words};
+
+/// Buttons in the dock; what does not fit stands behind 更多.
+const DOCKED: usize = 3;
+
+/// The limits offered, the usual ones first.
+const LIMITS: [Limit; 4] = [Limit::Hours(24), Limit::Days(3), Limit::Days(7), Limit::Days(15)];
+
+/// Whether a step wants words.
+fn wants_text(step: Step) -> bool {
+    matches!(
+        step,
+        Step::Handle
+            | Step::SendBack
+            | Step::Extend
+            | Step::SettleOnSite
+            | Step::Feedback
+            | Step::Raise
+            | Step::Urge
+            | Step::Supervise
+    )
+}
+
+/// The allowed next actions and the form of the one pressed.
+#[component]
+pub fn Actions(event: EventRow, page: PageOf) -> Element {
+    let words = words();
+    let mut doing = use_signal(|| None::<Step>);
+    let mut all = use_signal(|| false);
+    let allowed = event.allowed.clone();
+    if allowed.is_empty() {
+        return rsx! {};
+    }
+    // What was pressed may have become impossible by a sync meanwhile.
+    let now = doing().filter(|step| allowed.contains(step));
+    let shown = if all() { allowed.len() } else { DOCKED.min(allowed.len()) };
+    rsx! {
+        if let Some(step) = now {
+            StepForm {
+                key: "{say::code(&step)}",
+                step,
+                page,
+                onclose: move |()| doing.set(None),
+            }
+        } else {
+            Dock {
+                for (place, step) in allowed.iter().copied().take(shown).enumerate() {
+                    button {
+                        key: "{say::code(&step)}",
+                        class: if place == 0 { "btn btn--primary btn--main" } else { "btn btn--second btn--main" },
+                        r#type: "button",
+                        "data-do": "step-{say::code(&step)}",
+                        onclick: move |_| {
+                            doing.set(Some(step));
+                            bring_into_sight("step-form");
+                        },
+                        {words.t(&format!("app-act-{}", say::code(&step)))}
+                    }
+                }
+                if shown < allowed.len() {
+                    button {
+                        class: "btn btn--second btn--main",
+                        r#type: "button",
+                        "data-do": "step-more",
+                        onclick: move |_| all.set(true),
+                        {words.t("app-act-more")}
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The small form of one step.
+#[component]
+fn StepForm(step: Step, page: PageOf, onclose: EventHandler<()>) -> Element {
+    let state = use_context::<State>();
+    let words = words();
+    let page = page.0;
+    let mut text = use_signal(String::new);
+    let host = use_signal(|| None::<UserId>);
+    let mut helpers = use_signal(BTreeSet::<UserId>::new);
+    let mut limit = use_signal(|| if step == Step::Dispatch { LIMITS.get(1).copied() } else { None });
+    let mut done = use_signal(|| step == Step::Handle);
+    let mut satisfied = use_signal(|| None::<bool>);
+    let mut outcome = use_signal(|| None::<&'static str>);
+    let mut ledger = use_signal(String::new);
+    let mut photos = use_signal(Vec::<TakenIn>::new);
+    let mut trouble = use_signal(|| None::<Message>);
+
+    let category = view::shown(&page.record.open, "category", shared::view::Policy::One).map(Value::plain);
+    let outcomes: [&'static str; 2] = match category.as_deref() {
+        Some("dispute") => ["reconciled", "not_reconciled"],
+        _ => ["settled", "not_settled"],
+    };
+    let handlers: Vec<Handler> = state.setup().map(|setup| setup.handlers.clone()).unwrap_or_default();
+    let send = {
+        let (state, page) = (state.clone(), page.clone());
+        move |_: MouseEvent| {
+            let edit = state.new_edit();
+            let made = StepEntry {
+                host: *host.peek(),
+                helpers: helpers.peek().iter().copied().filter(|id| Some(*id) != *host.peek()).collect(),
+                limit: *limit.peek(),
+                done: (step == Step::Handle && *done.peek()).then_some(true),
+                satisfied: *satisfied.peek(),
+                outcome: (*outcome.peek()).map(str::to_owned),
+                ledger: Some(ledger.peek().trim().to_owned()).filter(|number| !number.is_empty()),
+                ..entry_of(step, text.peek().trim().to_owned())
+            };
+            let mut writes: BTreeMap<Path, Value> = [(Path::entry(STEPS, edit), Value::of(&made))].into();
+            for photo in photos.peek().iter() {
+                let particulars: &PhotoParticulars = &photo.particulars;
+                writes.insert(Path::element("photos", photo.hash.as_str()), Value::of(particulars));
+            }
+            let draft = Draft {
+                edit,
+                record: page.record.id,
+                kind: page.record.kind,
+                form: page.form.version,
+                context: page.vectors.clone(),
+                writes,
+            };
+            match state.save(draft, None) {
+                Ok(_) => onclose.call(()),
+                Err(SaveError::Problems(found)) => {
+                    trouble.set(found.first().map(|problem| Message::of(problem.code)));
+                }
+                Err(error) => trouble.set(Some(error.message())),
+            }
+        }
+    };
+    let ask_text = wants_text(step) || matches!(step, Step::Take | Step::Dispatch | Step::Close | Step::GrantExtension);
+    rsx! {
+        section { class: "sheet sheet--step", id: "step-form", "data-step-form": say::code(&step),
+            "aria-label": say::step(&words, step),
+            h2 { {words.t(&format!("app-act-{}", say::code(&step)))} }
+            p { class: "sub under", {words.t(&format!("app-act-{}-help", say::code(&step)))} }
+            if step == Step::Dispatch {
+                People { label: words.t("host"), name: "host", handlers: handlers.clone(), chosen: host().into_iter().collect::<BTreeSet<UserId>>(), onpress: {
+                    let mut host = host;
+                    move |id: UserId| {
+                        let next = if *host.peek() == Some(id) { None } else { Some(id) };
+                        host.set(next);
+                    }
+                } }
+                People { label: words.t("helpers"), name: "helpers", handlers: handlers.iter().filter(|handler| Some(handler.id) != host()).cloned().collect::<Vec<_>>(), chosen: helpers(), onpress: move |id: UserId| {
+                    let mut helpers = helpers.write();
+                    if !helpers.remove(&id) {
+                        helpers.insert(id);
+                    }
+                } }
+            }
+            if matches!(step, Step::Dispatch | Step::Extend | Step::GrantExtension | Step::Take) {
+                div { class: "field", role: "group", "aria-labelledby": "l-limit",
+                    span { class: "field__label", id: "l-limit", {words.t(if step == Step::Extend { "app-limit-more" } else { "app-limit" })} }
+                    div { class: "choices",
+                        for one in LIMITS {
+                            Chip {
+                                key: "{say::limit(&words, one)}",
+                                name: "limit",
+                                code: limit_code(one),
+                                label: say::limit(&words, one),
+                                many: false,
+                                chosen: limit() == Some(one),
+                                onpress: move |chosen: bool| limit.set((!chosen).then_some(one)),
+                            }
+                        }
+                    }
+                }
+            }
+            if step == Step::Handle {
+                div { class: "choices",
+                    Chip {
+                        name: "done",
+                        code: "done",
+                        label: words.t("app-act-done"),
+                        many: true,
+                        chosen: done(),
+                        onpress: move |chosen: bool| done.set(!chosen),
+                    }
+                }
+            }
+            if step == Step::Feedback {
+                div { class: "field", role: "group", "aria-labelledby": "l-satisfied",
+                    span { class: "field__label", id: "l-satisfied", {words.t("app-satisfied")} }
+                    div { class: "choices",
+                        for yes in [true, false] {
+                            Chip {
+                                key: "{yes}",
+                                name: "satisfied",
+                                code: yes.to_string(),
+                                label: words.t(if yes { "satisfied-yes" } else { "satisfied-no" }),
+                                many: false,
+                                chosen: satisfied() == Some(yes),
+                                onpress: move |chosen: bool| satisfied.set((!chosen).then_some(yes)),
+                            }
+                        }
+                    }
+                }
+            }
+            if step == Step::Close {
+                div { class: "field", role: "group", "aria-labelledby": "l-outcome",
+                    span { class: "field__label", id: "l-outcome", {words.t("app-outcome")} }
+                    div { class: "choices",
+                        for code in outcomes {
+                            Chip {
+                                key: "{code}",
+                                name: "outcome",
+                                code,
+                                label: words.t(&format!("outcome-{code}")),
+                                many: false,
+                                chosen: outcome() == Some(code),
+                                onpress: move |chosen: bool| outcome.set((!chosen).then_some(code)),
+                            }
+                        }
+                    }
+                }
+            }
+            if step == Step::Archive {
+                div { class: "field",
+                    label { class: "field__label", r#for: "step-ledger", {words.t("app-ledger")} }
+                    input {
+                        class: "field__ctl",
+                        id: "step-ledger",
+                        name: "ledger",
+                        r#type: "text",
+                        autocomplete: "off",
+                        oninput: move |event| ledger.set(event.value()),
+                    }
+                }
+            }
+            if ask_text {
+                div { class: "field",
+                    label { class: "field__label", r#for: "step-text",
+                        {words.t(if wants_text(step) { "app-act-text" } else { "app-act-text-optional" })}
+                    }
+                    textarea {
+                        class: "field__ctl",
+                        id: "step-text",
+                        name: "text",
+                        oninput: move |event| text.set(event.value()),
+                    }
+                    p { class: "field__help", {words.t("app-act-text-help")} }
+                }
+            }
+            if matches!(step, Step::Handle | Step::SettleOnSite) {
+                div { class: "photos",
+                    for photo in photos() {
+                        div { class: "photo", key: "{photo.hash}", "data-photo": photo.hash.to_string(),
+                            Picture { hash: photo.particulars.thumbnail.clone(), label: words.t("app-photo") }
+                        }
+                    }
+                    TakePhoto {
+                        name: "step",
+                        label: words.t("app-photo-take"),
+                        position: None,
+                        onphoto: move |taken: TakenIn| photos.write().push(taken),
+                    }
+                }
+            }
+            if let Some(said) = trouble() {
+                p { class: "field__say field__say--problem", role: "alert", "data-problem": said.key.clone(),
+                    Icon { name: Mark::Red.icon() }
+                    span { {message(&words, &said)} }
+                }
+            }
+            div { class: "acts",
+                button { class: "btn btn--primary btn--main", r#type: "button", "data-do": "step-send", onclick: send,
+                    {words.t(&format!("app-act-{}", say::code(&step)))}
+                }
+                button { class: "btn btn--quiet btn--main", r#type: "button", "data-do": "step-close", onclick: move |_| onclose.call(()),
+                    {words.t("app-not-now")}
+                }
+            }
+        }
+    }
+}
+
+fn limit_code(limit: Limit) -> String {
+    match limit {
+        Limit::Hours(n) => format!("hours-{n}"),
+        Limit::Days(n) => format!("days-{n}"),
+    }
+}
+
+/// People and departments to choose from; a box narrows a long list.
+#[component]
+fn People(
+    label: String,
+    name: &'static str,
+    handlers: Vec<Handler>,
+    chosen: BTreeSet<UserId>,
+    onpress: EventHandler<UserId>,
+) -> Element {
+    let words = words();
+    let mut query = use_signal(String::new);
+    let long = handlers.len() > 12;
+    let wanted = query.read().trim().to_owned();
+    let shown: Vec<Handler> = handlers
+        .into_iter()
+        .filter(|handler| chosen.contains(&handler.id) || wanted.is_empty() || handler.name.contains(&wanted))
+        .take(if long { 12 } else { usize::MAX })
+        .collect();
+    rsx! {
+        div { class: "field", role: "group", "aria-labelledby": "l-{name}",
+            span { class: "field__label", id: "l-{name}", {label} }
+            if long {
+                input {
+                    class: "field__ctl",
+                    name: "{name}-find",
+                    r#type: "text",
+                    autocomplete: "off",
+                    placeholder: words.t("app-pick"),
+                    "aria-labelledby": "l-{name}",
+                    oninput: move |event| query.set(event.value()),
+                }
+            }
+            div { class: "choices choices--under",
+                for handler in shown {
+                    Chip {
+                        key: "{handler.id}",
+                        name,
+                        code: handler.id.to_string(),
+                        label: handler.name.clone(),
+                        many: true,
+                        chosen: chosen.contains(&handler.id),
+                        onpress: move |_| onpress.call(handler.id),
+                    }
+                }
+            }
+        }
+    }
+}

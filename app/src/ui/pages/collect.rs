@@ -1,0 +1,89 @@
+//! 采集: the five elements as five cards, and the forms that are not finished.
+
+use dioxus::prelude::*;
+use shared::record::RecordKind;
+
+use super::form::Kept;
+use crate::ui::components::frame::{Foot, Head};
+use crate::ui::components::{Go, Group, Icon};
+use crate::ui::route::{Route, Tab};
+use crate::ui::say;
+use crate::ui::state::State;
+use crate::ui::words::words;
+
+/// 采集
+#[component]
+pub fn Collect() -> Element {
+    let state = use_context::<State>();
+    let words = words();
+    let counts = state.today().counts;
+    let now = state.now();
+    let drafts: Vec<(String, Kept, String)> = state
+        .drafts()
+        .into_iter()
+        .filter_map(|(key, at)| {
+            let kept: Kept = serde_json::from_str(&state.draft(&key)?).ok()?;
+            Some((key, kept, say::when(&words, at, now)))
+        })
+        .collect();
+    rsx! {
+        Head { title: words.t("app-tab-collect"), line: state.scope_name() }
+        main {
+            nav { class: "cards", "aria-label": words.t("app-collect-new"),
+                for kind in RecordKind::ALL {
+                    button {
+                        key: "{kind.code()}",
+                        class: if kind == RecordKind::Person { "card card--wide" } else { "card" },
+                        r#type: "button",
+                        "data-do": "new-{kind.code()}",
+                        onclick: {
+                            let state = state.clone();
+                            move |_| {
+                                let id = format!("{}-{}", kind.code(), state.new_record());
+                                navigator().push(Route::FillDraft { id });
+                            }
+                        },
+                        if kind == RecordKind::Person {
+                            Icon { name: "person" }
+                            span { class: "card__top",
+                                span { class: "card__t", {words.kind(kind)} }
+                                br {}
+                                span { class: "card__s", {words.t("app-card-person")} }
+                            }
+                            span { class: "card__s num", {counts.get(&kind).copied().unwrap_or(0).to_string()} }
+                        } else {
+                            span { class: "card__top",
+                                span { class: "card__t", {words.kind(kind)} }
+                                Icon { name: kind.code() }
+                            }
+                            span { class: "card__s",
+                                span { {words.t(&format!("app-card-{}", kind.code()))} }
+                                span { class: "num", {counts.get(&kind).copied().unwrap_or(0).to_string()} }
+                            }
+                        }
+                    }
+                }
+            }
+            if !drafts.is_empty() {
+                Group { title: words.t("app-drafts"), end: words.t("app-drafts-here"),
+                    ul { class: "list",
+                        for (key, kept, at) in drafts {
+                            li { key: "{key}", "data-draft": "{key}",
+                                Go { class: "row", to: kept.route(&key),
+                                    span { class: "row__main",
+                                        span { class: "row__t", {kept.title(&words, &state)} }
+                                        span { class: "row__m",
+                                            span { {kept.stopped_at(&words, &state)} }
+                                        }
+                                    }
+                                    span { class: "row__end", {at} }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Foot { tab: Tab::Collect }
+    }
+}

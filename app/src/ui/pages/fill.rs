@@ -1,0 +1,379 @@
+//! A form being filled: sections, fields, what is wrong, likely duplicates, and a draft kept at each pause.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use dioxus::prelude::*;
+use shared::area::AreaId;
+use shared::ids::RecordId;
+use shared::record::RecordKind;
+use shared::validate::Severity;
+
+use super::form::{Kept, sections};
+use super::missing::Missing;
+use crate::handheld::{Candidate, Message, SameBy, SaveError};
+use crate::ui::components::field::FieldBox;
+use crate::ui::components::frame::{Dock, Foot, Nav, NavEnd};
+use crate::ui::components::row::{fact, kind_icon};
+use crate::ui::components::{Go, Icon, Mark, Quiet};
+use crate::ui::entry::{Entry, Values, problems};
+use crate::ui::route::{Route, Tab};
+use crate::ui::state::State;
+use crate::ui::words::{message, words};
+use crate::ui::{bring_into_sight, say};
+
+/// After this pause in typing the draft is kept.
+const PAUSE: Duration = Duration::from_millis(400);
+
+/// A new record, or a draft of one: the id is `<kind>-<record id>`.
+#[component]
+pub fn FillDraft(id: String) -> Element {
+    let state = use_context::<State>();
+    let kept = use_hook(|| {
+        let (kind, record) = id.split_once('-')?;
+        let (kind, record) = (RecordKind::from_code(kind)?, record.parse::<RecordId>().ok()?);
+        let form = state.form(kind)?;
+        let kept = state.draft(&id).and_then(|json| serde_json::from_str(&json).ok());
+        Some(kept.unwrap_or_else(|| Kept::fresh(kind, record, &form, &state)))
+    });
+    match kept {
+        Some(kept) => rsx! {
+            FormPage { key: "{id}", draft: id.clone(), kept, open: Vec::new() }
+        },
+        None => rsx! {
+            Missing { rest: Vec::new() }
+        },
+    }
+}
+
+/// The form of a record that exists.
+#[component]
+pub fn EditRecord(id: RecordId) -> Element {
+    let state = use_context::<State>();
+    let draft = format!("edit-{id}");
+    let found = use_hook(|| {
+        let page = state.record(id)?;
+        let open: Vec<String> = page.open_fields.iter().map(|open| open.field.clone()).collect();
+        let kept = state.draft(&draft).and_then(|json| serde_json::from_str::<Kept>(&json).ok());
+        Some((kept.unwrap_or_else(|| Kept::of(&page)), open))
+    });
+    match found {
+        Some((kept, open)) => rsx! {
+            FormPage { key: "{id}", draft, kept, open }
+        },
+        None => rsx! {
+            Missing { rest: Vec::new() }
+        },
+    }
+}
+
+#[component]
+fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
+    let state = use_context::<State>();
+    let words = words();
+    let kept = Rc::new(kept);
+    let Some(form) = state.form(kept.kind) else {
+        return rsx! {
+            Missing { rest: Vec::new() }
+        };
+    };
+    let entry = Entry::use_entry(|| (Rc::new((*form).clone()), kept.values.clone()));
+    let mut area = use_signal(|| kept.area);
+    let mut saved_at = use_signal(|| None::<String>);
+    let mut trouble = use_signal(|| None::<Message>);
+    let mut same = use_signal(Vec::<Candidate>::new);
+    let mut not_same = use_signal(|| false);
+
+    let now_kept = {
+        let kept = Rc::clone(&kept);
+        move || Kept { values: entry.snapshot(), last: entry.last(), area: *area.peek(), ..(*kept).clone() }
+    };
+    // Back in a draft: to the field where one stopped.
+    use_hook(|| {
+        if let Some(last) = &kept.last {
+            bring_into_sight(&format!("box-{last}"));
+        }
+    });
+    // The draft is kept at every pause, so that a killed app loses at most half a second of typing.
+    use_effect({
+        let (state, draft, now_kept) = (state.clone(), draft.clone(), now_kept.clone());
+        move || {
+            let typed = entry.typed();
+            if typed == 0 {
+                return;
+            }
+            let (state, draft, now_kept) = (state.clone(), draft.clone(), now_kept.clone());
+            spawn(async move {
+                tokio::time::sleep(PAUSE).await;
+                if entry.typed_now() != typed {
+                    return;
+                }
+                let kept = now_kept();
+                let Ok(json) = serde_json::to_string(&kept) else { return };
+                if state.keep_draft(&draft, &json) {
+                    saved_at.set(Some(say::clock(state.now())));
+                }
+                if kept.fresh && !*not_same.peek() {
+                    if let Some(form) = state.form(kept.kind) {
+                        let found = state.candidates(&kept.draft(&form, state.new_edit(), &[]));
+                        if *same.peek() != found {
+                            same.set(found);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let save = {
+        let (state, draft, now_kept, form) = (state.clone(), draft.clone(), now_kept.clone(), form.clone());
+        move |_: MouseEvent| {
+            let mut entry = entry;
+            trouble.set(None);
+            if !entry.finish() {
+                if let Some(first) = entry.first_refused() {
+                    bring_into_sight(&format!("box-{first}"));
+                }
+                return;
+            }
+            let kept = now_kept();
+            let areas: Vec<AreaId> = state.grids().iter().map(|area| area.id).collect();
+            let made = kept.draft(&form, state.new_edit(), &areas);
+            if kept.fresh && !*not_same.peek() {
+                let found = state.candidates(&made);
+                let any = !found.is_empty();
+                same.set(found);
+                if any {
+                    bring_into_sight("same");
+                    return;
+                }
+            }
+            match state.save(made, Some(&draft)) {
+                Ok(saved) => {
+                    navigator().replace(Route::ShowRecord { id: saved.record });
+                }
+                Err(SaveError::Nothing) => {
+                    state.forget_draft(&draft);
+                    navigator().replace(Route::ShowRecord { id: kept.record });
+                }
+                Err(SaveError::Problems(found)) => {
+                    let first = found.first().map(|problem| problem.path.field_name().to_owned());
+                    trouble.set(found.first().map(|problem| Message::of(problem.code)));
+                    if let Some(first) = first {
+                        bring_into_sight(&format!("box-{first}"));
+                    }
+                }
+                Err(error) => trouble.set(Some(error.message())),
+            }
+        }
+    };
+    let values = entry.values();
+    let refused = entry.refused();
+    let cleared = state.is_cleared();
+    let shown = sections(&form, &values, cleared);
+    let marks = marks(&form, &values, &shown, entry);
+    let total = shown.len();
+    let title = words.s(if kept.fresh { "app-form-new" } else { "app-form-edit" }, "kind", &words.label(&form.label));
+    let grids = if kept.fresh { state.grids() } else { Vec::new() };
+    let status = saved_at().map_or_else(|| words.t("app-draft-begin"), |at| words.s("app-draft-kept", "clock", &at));
+    let saying = entry.is_finished() && refused > 0;
+    rsx! {
+        Nav { title, back: Tab::Collect, NavEnd {} }
+        nav { class: "secs", "aria-label": words.t("app-form-sections"),
+            for (place, _) in shown.iter() {
+                button {
+                    key: "{place}",
+                    class: "sec",
+                    r#type: "button",
+                    onclick: {
+                        let place = *place;
+                        move |_| bring_into_sight(&format!("s-{place}"))
+                    },
+                    Icon { name: marks.get(place).copied().unwrap_or(Mark::Off).icon() }
+                    {form.sections.get(*place).map(|section| words.label(&section.label)).unwrap_or_default()}
+                }
+            }
+        }
+        Quiet { icon: "save", text: status }
+        main { id: "form", "data-record": kept.record.to_string(),
+            for (nth, (place, fields)) in shown.iter().enumerate() {
+                section { key: "{place}", class: "group",
+                    div { class: "group__h",
+                        h2 { id: "s-{place}",
+                            {form.sections.get(*place).map(|section| words.label(&section.label)).unwrap_or_default()}
+                        }
+                        span { {format!("{} / {total}", nth + 1)} }
+                    }
+                    div { class: "sheet",
+                        for field in fields.iter() {
+                            FieldBox {
+                                key: "{field.name}",
+                                entry,
+                                field: field.clone(),
+                                open: open.contains(&field.name),
+                            }
+                        }
+                        if nth == 0 && !same.read().is_empty() && !not_same() {
+                            Same {
+                                candidates: same(),
+                                onother: move |()| not_same.set(true),
+                                onuse: {
+                                    let (state, draft) = (state.clone(), draft.clone());
+                                    move |id| {
+                                        state.forget_draft(&draft);
+                                        navigator().replace(Route::ShowRecord { id });
+                                    }
+                                },
+                            }
+                        }
+                    }
+                }
+            }
+            if grids.len() > 1 {
+                section { class: "group",
+                    div { class: "sheet",
+                        div { class: "field",
+                            label { class: "field__label", r#for: "f-area", {words.t("app-area")} }
+                            select {
+                                class: "field__ctl field__ctl--select",
+                                id: "f-area",
+                                name: "area",
+                                onchange: move |event: FormEvent| area.set(event.value().parse().ok().map(AreaId)),
+                                for grid in grids {
+                                    option {
+                                        key: "{grid.id}",
+                                        value: "{grid.id}",
+                                        selected: Some(grid.id) == area(),
+                                        {state.area_name(grid.id)}
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            if let Some(said) = trouble() {
+                p { class: "field__say field__say--problem pad", role: "alert", "data-problem": said.key.clone(),
+                    Icon { name: Mark::Red.icon() }
+                    span { {message(&words, &said)} }
+                }
+            }
+        }
+        Foot { tab: Tab::Collect,
+            Dock {
+                if saying {
+                    button {
+                        class: "btn btn--second btn--main",
+                        r#type: "button",
+                        "data-do": "fix",
+                        onclick: move |_| {
+                            if let Some(first) = entry.first_refused() {
+                                bring_into_sight(&format!("box-{first}"));
+                            }
+                        },
+                        Icon { name: Mark::Red.icon(), class: "i--fill" }
+                        {words.n("app-form-fix", refused)}
+                    }
+                }
+                button { class: "btn btn--primary btn--main", r#type: "button", "data-do": "save", onclick: save,
+                    {words.t("app-save")}
+                }
+            }
+        }
+    }
+}
+
+/// How each section stands: red while something there keeps the form from being saved and was said, yellow for 待核实,
+/// green when what has to be filled is, a ring before.
+fn marks(
+    form: &shared::form::Form,
+    values: &Values,
+    shown: &[(usize, Rc<[shared::form::Field]>)],
+    entry: Entry,
+) -> std::collections::BTreeMap<usize, Mark> {
+    let all = problems(form, values);
+    shown
+        .iter()
+        .map(|(place, fields)| {
+            let said = |severity: Severity| {
+                fields.iter().any(|field| entry.said(&field.name).is_some_and(|problem| problem.severity == severity))
+            };
+            let here = |name: &str| fields.iter().any(|field| field.name == name);
+            let missing =
+                all.iter().any(|problem| problem.severity == Severity::Refused && here(problem.path.field_name()));
+            let filled = values.iter().any(|(path, value)| !value.is_null() && here(path.field_name()));
+            let mark = if said(Severity::Refused) {
+                Mark::Red
+            } else if said(Severity::Unverified) {
+                Mark::Yellow
+            } else if filled && !missing {
+                Mark::Green
+            } else {
+                Mark::Off
+            };
+            (*place, mark)
+        })
+        .collect()
+}
+
+/// Likely duplicates, in the flow of the form: nothing pops up.
+#[component]
+fn Same(candidates: Vec<Candidate>, onother: EventHandler<()>, onuse: EventHandler<RecordId>) -> Element {
+    let words = words();
+    let state = use_context::<State>();
+    let first = candidates.first().map(|candidate| candidate.hit.id);
+    let why = candidates.first().map(|candidate| match candidate.why {
+        SameBy::Number => words.t("app-same-number"),
+        SameBy::NameAndBirthDate => words.t("app-same-birth"),
+        SameBy::NameAndAddress => words.t("app-same-address"),
+    });
+    rsx! {
+        section { class: "note", id: "same", role: "status", "aria-labelledby": "same-h",
+            h2 { class: "note__t", id: "same-h", {words.t("app-same")} }
+            if let Some(why) = why {
+                p { {why} }
+            }
+            for candidate in candidates.into_iter().take(3) {
+                Go {
+                    key: "{candidate.hit.id}",
+                    class: "who",
+                    to: Route::ShowRecord { id: candidate.hit.id },
+                    record: candidate.hit.id.to_string(),
+                    Icon { name: kind_icon(candidate.hit.kind) }
+                    span { class: "row__main",
+                        span { class: "row__t", {candidate.hit.title.clone()} }
+                        span { class: "sub",
+                            {
+                                candidate
+                                    .hit
+                                    .facts
+                                    .iter()
+                                    .filter_map(|one| fact(&words, &state, candidate.hit.kind, one))
+                                    .collect::<Vec<_>>()
+                                    .join(" ")
+                            }
+                        }
+                    }
+                    Icon { name: "next" }
+                }
+            }
+            div { class: "acts",
+                if let Some(first) = first {
+                    button {
+                        class: "btn btn--second",
+                        r#type: "button",
+                        "data-do": "use-existing",
+                        onclick: move |_| onuse.call(first),
+                        {words.t("app-same-use")}
+                    }
+                }
+                button {
+                    class: "btn btn--second",
+                    r#type: "button",
+                    "data-do": "not-same",
+                    onclick: move |_| onother.call(()),
+                    {words.t("app-same-not")}
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! What is kept of a form while it is being filled, and how it becomes a save.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+use shared::area::AreaId;
+use shared::form::{Field, Form};
+use shared::ids::{EditId, RecordId};
+use shared::path::Path;
+use shared::record::{Part, RecordKind};
+use shared::value::Value;
+use shared::vector::VectorTimestamp;
+use shared::view::{self, Policy};
+use shared::workflow::{STEPS, Step, StepEntry};
+
+use crate::handheld::{Draft, RecordPage};
+use crate::ui::entry::{Values, shows};
+use crate::ui::route::Route;
+use crate::ui::state::State;
+use crate::ui::words::Words;
+
+/// A form as it is kept between two starts of the app: everything typed, and where.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The kind of the record.
+    pub kind: RecordKind,
+    /// The record; a fresh id for a new one.
+    pub record: RecordId,
+    /// Whether the record is new.
+    pub fresh: bool,
+    /// The form version that was opened.
+    pub form: u32,
+    /// The vectors that stood on the screen when the form was opened.
+    pub context: BTreeMap<Part, VectorTimestamp>,
+    /// What stood there then.
+    pub base: Values,
+    /// What stands there now.
+    pub values: Values,
+    /// Where a new record belongs.
+    pub area: Option<AreaId>,
+    /// The field that was changed last.
+    pub last: Option<String>,
+}
+
+impl Kept {
+    /// A new record: only what the form begins with.
+    pub fn fresh(kind: RecordKind, record: RecordId, form: &Form, state: &State) -> Self {
+        let values = form
+            .fields()
+            .filter(|field| field.entry)
+            .filter_map(|field| Some((Path::field(&field.name), Value::text(field.start.as_ref()?))))
+            .collect();
+        let grids = state.grids();
+        Self {
+            kind,
+            record,
+            fresh: true,
+            form: form.version,
+            context: BTreeMap::new(),
+            base: Values::new(),
+            values,
+            area: grids.first().map(|area| area.id),
+            last: None,
+        }
+    }
+
+    /// A record that exists, as it stands on the screen now.
+    pub fn of(page: &RecordPage) -> Self {
+        let values = values_of(page);
+        Self {
+            kind: page.record.kind,
+            record: page.record.id,
+            fresh: false,
+            form: page.form.version,
+            context: page.vectors.clone(),
+            base: values.clone(),
+            values,
+            area: page.areas.first().copied(),
+            last: None,
+        }
+    }
+
+    /// What was changed, as writes: nothing that stands as it stood, nothing of fields that are not asked for.
+    pub fn writes(&self, form: &Form) -> Values {
+        let asked = |path: &Path| form.field(path.field_name()).is_some_and(|field| shows(field, &self.values));
+        let changed = |path: &Path, value: &Value| match self.base.get(path) {
+            Some(before) => before != value,
+            None => !value.is_null(),
+        };
+        self.values
+            .iter()
+            .filter(|(path, value)| changed(path, value) && asked(path))
+            .map(|(path, value)| (path.clone(), value.clone()))
+            .collect()
+    }
+
+    /// The save that this makes. A new event is reported by it.
+    pub fn draft(&self, form: &Form, edit: EditId, areas: &[AreaId]) -> Draft {
+        let mut writes = self.writes(form);
+        if self.fresh {
+            if let Some(area) = self.area.or(areas.first().copied()) {
+                writes.insert(Path::field("area"), Value::of(&area));
+            }
+            if self.kind == RecordKind::Event {
+                let text = self.values.get(&Path::field("account")).and_then(Value::as_text).unwrap_or_default();
+                writes.insert(Path::entry(STEPS, edit), Value::of(&step(Step::Report, text)));
+            }
+        }
+        Draft { edit, record: self.record, kind: self.kind, form: self.form, context: self.context.clone(), writes }
+    }
+
+    /// Where the form is opened again.
+    pub fn route(&self, key: &str) -> Route {
+        if self.fresh { Route::FillDraft { id: key.to_owned() } } else { Route::EditRecord { id: self.record } }
+    }
+
+    /// What it is called in the list of drafts: 人·周文博.
+    pub fn title(&self, words: &Words, state: &State) -> String {
+        let name = state
+            .form(self.kind)
+            .and_then(|form| self.values.get(&Path::field(&form.title)).map(Value::plain))
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| words.t("app-untitled"));
+        words.many("app-draft-title", &[("kind", &words.kind(self.kind)), ("name", &name)])
+    }
+
+    /// Where the user stopped: 停在“联系电话”.
+    pub fn stopped_at(&self, words: &Words, state: &State) -> String {
+        let form = state.form(self.kind);
+        let field = self.last.as_ref().and_then(|last| form.as_ref()?.field(last));
+        match field {
+            Some(field) => words.s("app-stopped-at", "field", &words.label(&field.label)),
+            None => words.t("app-stopped-at-start"),
+        }
+    }
+}
+
+/// An entry of the log with a text and nothing else.
+pub fn step(step: Step, text: String) -> StepEntry {
+    StepEntry {
+        step,
+        text,
+        host: None,
+        helpers: Vec::new(),
+        limit: None,
+        done: None,
+        satisfied: None,
+        outcome: None,
+        ledger: None,
+    }
+}
+
+/// The values of a record as a form begins with them: one a path. A 待核对 field is left out: its card decides it.
+pub fn values_of(page: &RecordPage) -> Values {
+    let mut values = Values::new();
+    for field in page.form.fields() {
+        let part = page.record.part(field.part());
+        match field.policy() {
+            Policy::One if view::one(part, &field.name).is_open() => {}
+            Policy::One | Policy::Latest => {
+                if let Some(value) = view::shown(part, &field.name, field.policy()) {
+                    values.insert(Path::field(&field.name), value.clone());
+                }
+            }
+            Policy::Many => {
+                for (name, write) in view::many(part, &field.name) {
+                    values.insert(Path::element(&field.name, name), write.value.clone());
+                }
+            }
+            Policy::Log => {}
+        }
+    }
+    values
+}
+
+/// The sections of a form with the fields asked for now; the restricted ones only for those cleared.
+pub fn sections(form: &Form, values: &Values, cleared: bool) -> Vec<(usize, Rc<[Field]>)> {
+    form.sections
+        .iter()
+        .enumerate()
+        .map(|(place, section)| {
+            let fields: Rc<[Field]> = section
+                .fields
+                .iter()
+                .filter(|field| shows(field, values) && (cleared || !field.restricted))
+                .cloned()
+                .collect();
+            (place, fields)
+        })
+        .filter(|(_, fields)| !fields.is_empty())
+        .collect()
+}

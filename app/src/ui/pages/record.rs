@@ -1,0 +1,377 @@
+//! The page of one record of any kind: fields, photos, links both ways, history in words.
+
+use dioxus::prelude::*;
+use shared::form::{Field, FieldType, PhotoParticulars};
+use shared::ids::{PhotoHash, RecordId};
+use shared::merge::Deletion;
+use shared::record::RecordKind;
+use shared::validate::{self, Severity};
+use shared::view::{self, Policy};
+
+use super::act::Actions;
+use super::event::{EventHead, EventSteps, Remarks};
+use super::form::values_of;
+use super::history::History;
+use super::missing::Missing;
+use crate::handheld::{OutboxWhat, RecordLink, RecordPage};
+use crate::ui::components::frame::{Foot, Nav, NavEnd};
+use crate::ui::components::photo::Photos;
+use crate::ui::components::row::kind_icon;
+use crate::ui::components::{Go, Group, Icon, Light, Mark};
+use crate::ui::entry::of_part;
+use crate::ui::route::{Route, Tab};
+use crate::ui::state::State;
+use crate::ui::value;
+use crate::ui::words::{Words, words};
+
+/// A record.
+#[component]
+pub fn ShowRecord(id: RecordId) -> Element {
+    let state = use_context::<State>();
+    let words = words();
+    state.follow();
+    let Some(page) = state.record(id) else {
+        return rsx! {
+            Missing { rest: Vec::new() }
+        };
+    };
+    let kind = page.record.kind;
+    let event = if kind == RecordKind::Event { state.event(id) } else { None };
+    let tab = if kind == RecordKind::Event { Tab::Events } else { Tab::Search };
+    let rows = rows(&words, &state, &page);
+    let title = if page.title.is_empty() { words.t("app-untitled") } else { page.title.clone() };
+    let unverified = unverified(&words, &page);
+    let waiting_photos: Vec<PhotoHash> = state
+        .outbox()
+        .into_iter()
+        .filter_map(|item| match item.what {
+            OutboxWhat::Photo { hash, .. } => Some(hash),
+            OutboxWhat::Edit { .. } => None,
+        })
+        .collect();
+    let photos = photos(&page);
+    let house = household(&state, &page);
+    let may_edit = !state.is_informant()
+        && event.as_ref().is_none_or(|event| event.stage != Some(shared::workflow::Stage::Archived));
+    let waiting_here = photos.iter().filter(|(hash, _)| waiting_photos.iter().any(|one| one.as_str() == hash)).count();
+    rsx! {
+        Nav { back: tab,
+            if may_edit {
+                Go { class: "nav__act", to: Route::EditRecord { id }, hook: "edit", {words.t("app-edit")} }
+            } else {
+                NavEnd {}
+            }
+        }
+        main { id: "record", "data-id": id.to_string(), "data-kind": kind.code(),
+            div { class: "title",
+                h1 { {title} }
+                if let Some(event) = event.clone() {
+                    EventHead { event, page: PageOf(page.clone()) }
+                } else {
+                    p { class: "sub", {facts(&words, &state, &page)} }
+                }
+                div { class: "tags",
+                    for (field, label) in unverified {
+                        span { key: "{field}", Light { mark: Mark::Yellow, text: words.s("app-unverified", "field", &label) } }
+                    }
+                    if !page.open_fields.is_empty() {
+                        Light { mark: Mark::Yellow, text: words.n("app-record-open", page.open_fields.len()) }
+                    }
+                    if page.waiting > 0 {
+                        Light { mark: Mark::Off, text: words.t("app-waiting") }
+                    }
+                    match page.deletion {
+                        Deletion::Deleted => rsx! {
+                            Light { mark: Mark::Off, text: words.t("app-deleted") }
+                        },
+                        Deletion::Revived => rsx! {
+                            Light { mark: Mark::Yellow, text: words.t("app-revived") }
+                        },
+                        Deletion::Present => rsx! {},
+                    }
+                }
+            }
+            if event.is_some() {
+                EventSteps { page: PageOf(page.clone()) }
+            }
+            if !photos.is_empty() {
+                Group {
+                    title: words.t("app-photos"),
+                    end: if waiting_here > 0 {
+                        words.with("app-photos-waiting", &[("n", (photos.len() as f64).into()), ("waiting", (waiting_here as f64).into())])
+                    } else {
+                        words.n("app-photos-count", photos.len())
+                    },
+                    div { class: "sheet", Photos { photos, waiting: waiting_photos } }
+                }
+            }
+            section { class: "group",
+                h2 { class: "say", {words.t("app-record-fields")} }
+                dl { class: "list dl",
+                    for row in rows {
+                        FieldRow { key: "{row.field.name}", row }
+                    }
+                }
+            }
+            if !house.is_empty() {
+                Group { title: words.t("app-household"), end: words.n("app-household-count", house.len()),
+                    ul { class: "list", id: "household",
+                        for hit in house {
+                            li { key: "{hit.id}", crate::ui::components::row::HitRow { hit } }
+                        }
+                    }
+                }
+            }
+            if kind == RecordKind::Event {
+                Remarks { page: PageOf(page.clone()) }
+            }
+            Links { links: related(&page) }
+            History { key: "{page.waiting}-{page.history.len()}", id, kind, own: page.history.clone() }
+        }
+        Foot { tab,
+            if let Some(event) = event {
+                Actions { event, page: PageOf(page.clone()) }
+            }
+        }
+    }
+}
+
+/// A record page as a property: the same page is the same record in the same state.
+#[derive(Clone)]
+pub struct PageOf(pub RecordPage);
+
+impl PartialEq for PageOf {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.record == other.0.record && self.0.waiting == other.0.waiting
+    }
+}
+
+/// One row of the fields.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Row {
+    field: Field,
+    label: String,
+    masked: String,
+    full: String,
+    link: Option<RecordId>,
+    open: bool,
+}
+
+#[component]
+fn FieldRow(row: Row) -> Element {
+    let words = words();
+    let mut whole = use_signal(|| false);
+    let hidden = row.masked != row.full;
+    let name = row.field.name.clone();
+    let text = if whole() { row.full.clone() } else { row.masked.clone() };
+    rsx! {
+        div { "data-field": "{name}",
+            dt { {row.label.clone()} }
+            dd {
+                if let Some(id) = row.link {
+                    Go { class: "go", to: Route::ShowRecord { id }, record: id.to_string(),
+                        span { "data-value": "{name}", {text} }
+                        Icon { name: "next" }
+                    }
+                } else {
+                    span { class: if hidden { "num" } else { "" }, "data-value": "{name}", {text} }
+                    if hidden && !row.open {
+                        button {
+                            class: "btn btn--quiet",
+                            r#type: "button",
+                            "data-show": "{name}",
+                            "aria-pressed": whole(),
+                            onclick: move |_| whole.toggle(),
+                            Icon { name: "eye" }
+                            {words.t(if whole() { "app-hide" } else { "app-show" })}
+                        }
+                    }
+                }
+                if row.open {
+                    Go { class: "btn btn--quiet", to: Route::Review {}, hook: "review",
+                        Icon { name: "swap" }
+                        {words.t("to-decide")}
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The fields that have something to show, in the order of the form.
+fn rows(words: &Words, state: &State, page: &RecordPage) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for field in page.form.fields() {
+        let part = page.record.part(field.part());
+        let label = words.label(&field.label);
+        let open = page.open_fields.iter().any(|open| open.field == field.name);
+        match (field.kind, field.policy()) {
+            (FieldType::Photos | FieldType::Steps | FieldType::Remarks, _) => {}
+            (FieldType::Links, _) | (_, Policy::Log) => {}
+            (FieldType::Choices, _) => {
+                let chosen: Vec<String> =
+                    view::many(part, &field.name).into_iter().map(|(code, _)| words.choice(field, code)).collect();
+                if !chosen.is_empty() {
+                    let text = chosen.join(&words.t("list-separator"));
+                    rows.push(Row { field: field.clone(), label, masked: text.clone(), full: text, link: None, open });
+                }
+            }
+            (_, policy) => {
+                let Some(found) = view::shown(part, &field.name, policy) else { continue };
+                if field.name == page.form.title || (!field.entry && field.kind != FieldType::Area) {
+                    continue;
+                }
+                let link = value::link_of(found).filter(|id| {
+                    matches!(field.kind, FieldType::Link | FieldType::LinkOrText) && state.hit(*id).is_some()
+                });
+                rows.push(Row {
+                    masked: value::shown(words, state, field, found),
+                    full: value::text(words, state, field, found),
+                    field: field.clone(),
+                    label,
+                    link,
+                    open,
+                });
+            }
+        }
+    }
+    rows
+}
+
+/// The line below the title: what tells this record at a glance.
+fn facts(words: &Words, state: &State, page: &RecordPage) -> String {
+    let facts = state.hit(page.record.id).map(|hit| {
+        hit.facts
+            .iter()
+            .filter(|fact| fact.field != "phone" && fact.field != "telephone")
+            .filter_map(|one| crate::ui::components::row::fact(words, state, hit.kind, one))
+            .collect::<Vec<_>>()
+    });
+    let mut facts = facts.unwrap_or_default();
+    facts.push(
+        page.areas.iter().map(|area| state.area_name(*area)).collect::<Vec<_>>().join(&words.t("list-separator")),
+    );
+    facts.retain(|fact| !fact.is_empty());
+    facts.join(&words.t("app-comma"))
+}
+
+/// The fields saved as 待核实.
+fn unverified(words: &Words, page: &RecordPage) -> Vec<(String, String)> {
+    let values = values_of(page);
+    let mut found: Vec<(String, String)> = shared::record::Part::ALL
+        .into_iter()
+        .flat_map(|part| validate::draft(&page.form, part, &of_part(&page.form, &values, part)))
+        .filter(|problem| problem.severity == Severity::Unverified)
+        .filter_map(|problem| {
+            let field = page.form.field(problem.path.field_name())?;
+            Some((field.name.clone(), words.label(&field.label)))
+        })
+        .collect();
+    found.dedup();
+    found
+}
+
+/// The photos, with their particulars.
+fn photos(page: &RecordPage) -> Vec<(String, PhotoParticulars)> {
+    let fields = page.form.fields().filter(|field| field.kind == FieldType::Photos);
+    fields
+        .flat_map(|field| view::many(page.record.part(field.part()), &field.name))
+        .filter_map(|(hash, write)| Some((hash.to_owned(), write.value.get::<PhotoParticulars>()?)))
+        .collect()
+}
+
+/// 这一户: who lives in the same house, or has the same householder, with this person.
+fn household(state: &State, page: &RecordPage) -> Vec<crate::handheld::Hit> {
+    if page.record.kind != RecordKind::Person {
+        return Vec::new();
+    }
+    let linked = |field: &str| {
+        view::shown(page.record.part(shared::record::Part::Open), field, Policy::One).and_then(value::link_of)
+    };
+    let mut ids: Vec<RecordId> = Vec::new();
+    if let Some(house) = linked("lives_at").and_then(|house| state.record(house)) {
+        ids.extend(house.linked_from.iter().filter(|link| link.field == "lives_at").map(|link| link.id));
+    }
+    let head = linked("householder").unwrap_or(page.record.id);
+    let of_head = if head == page.record.id { Some(page.clone()) } else { state.record(head) };
+    if let Some(head) = of_head {
+        ids.push(head.record.id);
+        ids.extend(head.linked_from.iter().filter(|link| link.field == "householder").map(|link| link.id));
+    }
+    ids.push(page.record.id);
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.len() < 2 {
+        return Vec::new();
+    }
+    state.rows(&ids)
+}
+
+/// Links of sets, and records that name this one. Links to one record stand among the fields.
+fn related(page: &RecordPage) -> Vec<(RecordLink, bool)> {
+    let many = |name: &str| page.form.field(name).is_some_and(|field| field.kind == FieldType::Links);
+    let out = page.links.iter().filter(|link| many(&link.field)).map(|link| (link.clone(), true));
+    let household = ["lives_at", "householder"];
+    let back = page
+        .linked_from
+        .iter()
+        .filter(|link| page.record.kind != RecordKind::Person || !household.contains(&link.field.as_str()))
+        .map(|link| (link.clone(), false));
+    out.chain(back).collect()
+}
+
+/// How many links are drawn at first.
+const LINKS: usize = 30;
+
+#[component]
+fn Links(links: Vec<(RecordLink, bool)>) -> Element {
+    let state = use_context::<State>();
+    let words = words();
+    let count = links.len();
+    let mut all = use_signal(|| false);
+    if links.is_empty() {
+        return rsx! {};
+    }
+    let shown = if all() { count } else { LINKS };
+    rsx! {
+        Group { title: words.t("app-related"), end: count.to_string(),
+            ul { class: "list", id: "related",
+                for (link, out) in links.into_iter().take(shown) {
+                    li { key: "{link.field}-{link.id}-{out}",
+                        if let (Some(title), Some(kind)) = (link.title.clone(), link.kind) {
+                            Go { class: "row", to: Route::ShowRecord { id: link.id }, record: link.id.to_string(),
+                                Icon { name: kind_icon(kind) }
+                                span { class: "row__main",
+                                    span { class: "row__t", {title} }
+                                    span { class: "row__m", span { {relation(&words, &state, &link, out)} } }
+                                }
+                                span { class: "row__end", Icon { name: "next" } }
+                            }
+                        } else {
+                            span { class: "row",
+                                span { class: "row__main",
+                                    {words.s("outside-grid", "kind", &link.kind.map(|kind| words.kind(kind)).unwrap_or_default())}
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            if count > shown {
+                div { class: "pad",
+                    button { class: "btn btn--second btn--wide", r#type: "button", onclick: move |_| all.set(true), {words.t("app-more")} }
+                }
+            }
+        }
+    }
+}
+
+/// By which field the two are linked, in words.
+fn relation(words: &Words, state: &State, link: &RecordLink, out: bool) -> String {
+    let label = RecordKind::ALL
+        .into_iter()
+        .filter(|kind| out || Some(*kind) == link.kind)
+        .filter_map(|kind| state.form(kind))
+        .find_map(|form| form.field(&link.field).map(|field| words.label(&field.label)));
+    label.unwrap_or_default()
+}

@@ -1,0 +1,359 @@
+//! 随手报: photo, what, where; three taps, sent or queued. What one reported before and where each stands.
+
+use std::collections::BTreeMap;
+
+use dioxus::prelude::*;
+use shared::area::AreaId;
+use shared::form::Position;
+use shared::path::Path;
+use shared::record::RecordKind;
+use shared::value::Value;
+use shared::workflow::{STEPS, Step};
+
+use super::form::step as entry_of;
+use crate::handheld::{Draft, EventFilter, Message, SaveError, TakenIn};
+use crate::ui::components::field::Chip;
+use crate::ui::components::frame::{Dock, Foot, Head, Nav, NavEnd};
+use crate::ui::components::photo::{Picture, TakePhoto};
+use crate::ui::components::row::EventLine;
+use crate::ui::components::{Go, Group, Icon, Mark, Quiet};
+use crate::ui::route::{Route, Tab};
+use crate::ui::say;
+use crate::ui::state::State;
+use crate::ui::words::{message, words};
+
+/// How many of one's own reports stand below.
+const OWN: usize = 20;
+
+/// What most reports are about; the other categories unfold.
+const USUAL: [&str; 6] = ["hazard", "sanitation", "dispute", "work_safety", "public_order", "opinion"];
+
+/// 随手报
+#[component]
+pub fn Report() -> Element {
+    let state = use_context::<State>();
+    let words = words();
+    state.follow();
+    let informant = state.is_informant();
+    let mut photos = use_signal(Vec::<TakenIn>::new);
+    let mut category = use_signal(|| None::<String>);
+    let mut title = use_signal(String::new);
+    let mut place = use_signal(String::new);
+    let mut position = use_signal(|| None::<Position>);
+    let mut waiting = use_signal(|| false);
+    let mut nowhere = use_signal(|| false);
+    let mut elsewhere = use_signal(|| false);
+    let mut on_site = use_signal(|| false);
+    let mut all = use_signal(|| false);
+    let mut area = use_signal(|| state.grids().first().map(|area| area.id));
+    let mut trouble = use_signal(|| None::<Message>);
+    let mut sent = use_signal(|| 0_u32);
+    let Some(form) = state.form(RecordKind::Event) else { return rsx! {} };
+    let Some(field) = form.field("category").cloned() else { return rsx! {} };
+    let grids = state.grids();
+    let (reports, _) = state.events(EventFilter::ReportedByMe, OWN);
+
+    let has_what = category.read().is_some();
+    let has_where = position.read().is_some() || !place.read().trim().is_empty();
+    let send = {
+        let (state, words, field, form) = (state.clone(), words.clone(), field.clone(), form.clone());
+        move |_: MouseEvent| {
+            let Some(what) = category.peek().clone() else {
+                trouble.set(Some(Message::of("app-report-what-missing")));
+                return;
+            };
+            let edit = state.new_edit();
+            let now = state.now();
+            let written = title.peek().trim().to_owned();
+            let at = place.peek().trim().to_owned();
+            // Three taps must do: without a word typed the title says what and where.
+            let name = if written.is_empty() {
+                let grid = *area.peek();
+                let at =
+                    if at.is_empty() { grid.map(|id| state.area_name(id)).unwrap_or_default() } else { at.clone() };
+                words.many("app-report-title", &[("what", &words.choice(&field, &what)), ("where", &at)])
+            } else {
+                written.clone()
+            };
+            let step = if *on_site.peek() { Step::SettleOnSite } else { Step::Report };
+            let source = if informant { "informant" } else { "terminal" };
+            let mut writes: BTreeMap<Path, Value> = [
+                (Path::field("title"), Value::text(&name)),
+                (Path::field("category"), Value::text(&what)),
+                (Path::field("source"), Value::text(source)),
+                (Path::field("urgency"), Value::text("ordinary")),
+                (Path::field("happened_at"), Value::of(&now.timestamp_millis())),
+                (
+                    Path::entry(STEPS, edit),
+                    Value::of(&entry_of(step, if written.is_empty() { name.clone() } else { written })),
+                ),
+            ]
+            .into();
+            if let Some(area) = *area.peek() {
+                writes.insert(Path::field("area"), Value::of(&area));
+            }
+            if let Some(position) = *position.peek() {
+                writes.insert(Path::field("position"), Value::of(&position));
+            }
+            if !at.is_empty() {
+                writes.insert(Path::field("place"), Value::of(&serde_json::json!({ "text": at })));
+            }
+            for photo in photos.peek().iter() {
+                writes.insert(Path::element("photos", photo.hash.as_str()), Value::of(&photo.particulars));
+            }
+            let draft = Draft {
+                edit,
+                record: state.new_record(),
+                kind: RecordKind::Event,
+                form: form.version,
+                context: BTreeMap::new(),
+                writes,
+            };
+            match state.save(draft, None) {
+                Ok(_) => {
+                    photos.set(Vec::new());
+                    category.set(None);
+                    title.set(String::new());
+                    place.set(String::new());
+                    position.set(None);
+                    elsewhere.set(false);
+                    on_site.set(false);
+                    trouble.set(None);
+                    *sent.write() += 1;
+                    crate::ui::bring_into_sight("reported");
+                }
+                Err(SaveError::Problems(found)) => trouble.set(found.first().map(|problem| Message::of(problem.code))),
+                Err(error) => trouble.set(Some(error.message())),
+            }
+        }
+    };
+    let rest = field.choices.iter().any(|choice| !USUAL.contains(&choice.code.as_str()));
+    let here = match (waiting(), position()) {
+        (true, _) => words.t("app-position-waiting"),
+        (_, Some(here)) => words.n("app-report-here-fixed", say::metres(here.accuracy)),
+        _ if nowhere() => words.t("app-position-none"),
+        _ => words.t("app-report-here"),
+    };
+    let locate = {
+        let state = state.clone();
+        move |_: MouseEvent| {
+            let state = state.clone();
+            async move {
+                waiting.set(true);
+                let found = state.locate().await;
+                nowhere.set(found.is_none());
+                position.set(found);
+                waiting.set(false);
+            }
+        }
+    };
+    let where_icon = if position.read().is_some() { "check" } else { "locate" };
+    let net_icon = if state.is_offline() { "offline" } else { "cloudup" };
+    rsx! {
+        if informant {
+            Head { title: words.t("app-report"), line: words.t("app-report-line") }
+        } else {
+            Nav { title: words.t("app-report"), back: Tab::Today, NavEnd {} }
+        }
+        main { id: "report",
+            section { class: "tap", "aria-labelledby": "t1",
+                h2 { class: "tap__h", id: "t1",
+                    Number { n: 1, done: !photos.read().is_empty() }
+                    {words.t("app-photos")}
+                    small { {words.n("app-photos-count", photos.read().len())} }
+                }
+                div { class: "photos", key: "photos-{sent}",
+                    for photo in photos() {
+                        div { class: "photo", key: "{photo.hash}", "data-photo": photo.hash.to_string(),
+                            Picture { hash: photo.particulars.thumbnail.clone(), label: words.t("app-photo") }
+                            button {
+                                class: "photo__x",
+                                r#type: "button",
+                                "data-do": "remove",
+                                "aria-label": words.t("app-photo-remove"),
+                                onclick: {
+                                    let hash = photo.hash.clone();
+                                    move |_| photos.write().retain(|one| one.hash != hash)
+                                },
+                                Icon { name: "x" }
+                            }
+                        }
+                    }
+                    TakePhoto {
+                        name: "photos",
+                        label: words.t(if photos.read().is_empty() { "app-photo-take" } else { "app-photo-more" }),
+                        position: position(),
+                        onphoto: move |taken: TakenIn| {
+                            if !photos.peek().iter().any(|one| one.hash == taken.hash) {
+                                photos.write().push(taken);
+                            }
+                        },
+                    }
+                }
+                p { class: "field__help", {words.t("app-photo-care")} }
+            }
+            section { class: "tap", key: "what-{sent}", "aria-labelledby": "t2",
+                h2 { class: "tap__h", id: "t2", Number { n: 2, done: has_what } {words.t("app-report-what")} }
+                div { class: "grid3", role: "radiogroup", "aria-labelledby": "t2",
+                    for choice in field.choices.iter().filter(|choice| {
+                        all() || USUAL.contains(&choice.code.as_str()) || category.read().as_ref() == Some(&choice.code)
+                    }) {
+                        Chip {
+                            key: "{choice.code}",
+                            name: "category",
+                            code: choice.code.clone(),
+                            label: words.choice(&field, &choice.code),
+                            many: false,
+                            chosen: category.read().as_ref() == Some(&choice.code),
+                            onpress: {
+                                let code = choice.code.clone();
+                                move |_| category.set(Some(code.clone()))
+                            },
+                        }
+                    }
+                }
+                if rest && !all() {
+                    button {
+                        class: "btn btn--quiet",
+                        r#type: "button",
+                        "data-do": "more-categories",
+                        onclick: move |_| all.set(true),
+                        {words.t("app-report-more")}
+                    }
+                }
+                div { class: "field field--under",
+                    label { class: "field__label", r#for: "f-title",
+                        {words.t("app-report-words")}
+                        small { {words.t("app-optional")} }
+                    }
+                    input {
+                        class: "field__ctl",
+                        id: "f-title",
+                        name: "title",
+                        r#type: "text",
+                        maxlength: "100",
+                        autocomplete: "off",
+                        oninput: move |event| title.set(event.value()),
+                    }
+                }
+                if !informant {
+                    div { class: "choices choices--under",
+                        Chip {
+                            name: "settle_on_site",
+                            code: "settle_on_site",
+                            label: words.t("app-report-on-site"),
+                            many: true,
+                            chosen: on_site(),
+                            onpress: move |chosen: bool| on_site.set(!chosen),
+                        }
+                    }
+                }
+            }
+            section { class: "tap", key: "where-{sent}", "aria-labelledby": "t3",
+                h2 { class: "tap__h", id: "t3", Number { n: 3, done: has_where } {words.t("app-report-where")} }
+                div { class: "acts acts--near",
+                    button {
+                        class: "btn btn--second btn--main",
+                        r#type: "button",
+                        "data-do": "locate",
+                        disabled: waiting(),
+                        onclick: locate,
+                        Icon { name: where_icon }
+                        span { role: "status", {here} }
+                    }
+                    button {
+                        class: "btn btn--second btn--main",
+                        r#type: "button",
+                        "data-do": "elsewhere",
+                        "aria-expanded": elsewhere(),
+                        onclick: move |_| elsewhere.toggle(),
+                        {words.t("app-report-elsewhere")}
+                    }
+                }
+                if elsewhere() {
+                    div { class: "field field--under",
+                        label { class: "field__label", r#for: "f-place", {words.t("app-report-place")} }
+                        input {
+                            class: "field__ctl",
+                            id: "f-place",
+                            name: "place",
+                            r#type: "text",
+                            autocomplete: "off",
+                            oninput: move |event| place.set(event.value()),
+                        }
+                    }
+                }
+                if grids.len() > 1 {
+                    div { class: "field field--under",
+                        label { class: "field__label", r#for: "f-area", {words.t("app-area")} }
+                        select {
+                            class: "field__ctl field__ctl--select",
+                            id: "f-area",
+                            name: "area",
+                            onchange: move |event: FormEvent| area.set(event.value().parse().ok().map(AreaId)),
+                            for grid in grids {
+                                option { key: "{grid.id}", value: "{grid.id}", selected: Some(grid.id) == area(),
+                                    {state.area_name(grid.id)}
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            if let Some(said) = trouble() {
+                p { class: "field__say field__say--problem pad", role: "alert", "data-problem": said.key.clone(),
+                    Icon { name: Mark::Red.icon() }
+                    span { {message(&words, &said)} }
+                }
+            }
+            div { id: "reported", "data-sent": "{sent}",
+                if sent() > 0 {
+                    Quiet {
+                        icon: "check",
+                        text: words.t(if state.is_offline() { "app-report-kept" } else { "app-report-sent" }),
+                    }
+                }
+            }
+            if !reports.is_empty() {
+                Group { title: words.t("app-report-mine"), end: reports.len().to_string(),
+                    ul { class: "list", id: "mine",
+                        for row in reports {
+                            li { key: "{row.hit.id}", EventLine { row } }
+                        }
+                    }
+                }
+            }
+        }
+        Foot { tab: Tab::Today,
+            p { class: "quiet quiet--thin quiet--foot",
+                Icon { name: net_icon }
+                span { {words.t("app-report-offline-too")} }
+            }
+            Dock {
+                button {
+                    class: "btn btn--primary big",
+                    r#type: "button",
+                    "data-do": "report-send",
+                    onclick: send,
+                    {words.t("app-report-send")}
+                }
+                if informant {
+                    Go { class: "btn btn--second btn--main", to: Route::Me {}, hook: "me", {words.t("app-tab-me")} }
+                }
+            }
+        }
+    }
+}
+
+#[component]
+fn Number(n: u32, done: bool) -> Element {
+    rsx! {
+        span { class: if done { "tap__n tap__n--done" } else { "tap__n" },
+            if done {
+                Icon { name: "check" }
+            } else {
+                "{n}"
+            }
+        }
+    }
+}

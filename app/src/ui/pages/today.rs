@@ -1,0 +1,137 @@
+//! 今日: what is due, what is not uploaded, and the one big button.
+
+use dioxus::prelude::*;
+
+use crate::sync::Phase;
+use crate::ui::components::frame::{Dock, Foot, Head};
+use crate::ui::components::row::{EventLine, HitRow};
+use crate::ui::components::{Go, Group, Icon};
+use crate::ui::route::{Route, Tab};
+use crate::ui::say;
+use crate::ui::state::State;
+use crate::ui::words::{Words, words};
+
+/// How many events 今日 shows; the rest stands on 事件.
+const EVENTS: usize = 8;
+
+/// 今日
+#[component]
+pub fn Today() -> Element {
+    let state = use_context::<State>();
+    let words = words();
+    let today = state.today();
+    let now = state.now();
+    let day = say::today(now);
+    let due = today.due.len() + today.visits.len();
+    let line = words.with(
+        "app-today-line",
+        &[
+            ("date", say::date(&words, day, now).into()),
+            ("weekday", say::weekday(&words, day).into()),
+            ("n", (due as f64).into()),
+        ],
+    );
+    let more = today.due.len().saturating_sub(EVENTS);
+    rsx! {
+        Head { title: state.scope_name(), line }
+        SyncLine {}
+        main {
+            if today.conflicts > 0 {
+                section { class: "group",
+                    ul { class: "list",
+                        li {
+                            Go { class: "row row--one", to: Route::Review {}, hook: "review",
+                                Icon { name: "swap" }
+                                span { class: "row__main", {words.n("app-today-review", today.conflicts as usize)} }
+                                span { class: "row__end", Icon { name: "next" } }
+                            }
+                        }
+                    }
+                }
+            }
+            if today.outbox.tray > 0 {
+                section { class: "group",
+                    ul { class: "list",
+                        li {
+                            Go { class: "row row--one", to: Route::Tray {}, hook: "tray",
+                                Icon { name: "undo" }
+                                span { class: "row__main", {words.n("app-today-tray", today.outbox.tray as usize)} }
+                                span { class: "row__end", Icon { name: "next" } }
+                            }
+                        }
+                    }
+                }
+            }
+            if !today.due.is_empty() {
+                Group { title: words.kind(shared::record::RecordKind::Event), end: today.due.len().to_string(),
+                    ul { class: "list",
+                        for row in today.due.into_iter().take(EVENTS) {
+                            li { key: "{row.hit.id}", EventLine { row } }
+                        }
+                        if more > 0 {
+                            li {
+                                Go { class: "row row--one", to: Route::Events {}, hook: "more-events",
+                                    span { class: "row__main", {words.n("app-today-more", more)} }
+                                    span { class: "row__end", Icon { name: "next" } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            if !today.visits.is_empty() {
+                Group { title: words.t("app-visits"), end: today.visits.len().to_string(),
+                    ul { class: "list",
+                        for visit in today.visits {
+                            li { key: "{visit.hit.id}",
+                                HitRow { hit: visit.hit, end: say::near_date(&words, visit.date, now) }
+                            }
+                        }
+                    }
+                }
+            }
+            if due == 0 {
+                p { class: "quiet", Icon { name: "check" } span { {words.t("app-today-nothing")} } }
+            }
+        }
+        Foot { tab: Tab::Today,
+            Dock {
+                Go { class: "btn btn--primary big", to: Route::Report {}, hook: "report",
+                    Icon { name: "camera" }
+                    {words.t("app-report")}
+                }
+            }
+        }
+    }
+}
+
+/// Offline, the last sync and what waits, in one quiet line that leads to the sync page.
+#[component]
+pub fn SyncLine() -> Element {
+    let state = use_context::<State>();
+    let words = words();
+    let text = sync_words(&words, &state);
+    let offline = state.is_offline();
+    let icon = if offline { "offline" } else { "sync" };
+    rsx! {
+        Go { class: "quiet", to: Route::SyncPage {}, hook: "sync-line",
+            Icon { name: icon }
+            span { class: "grow", role: "status", id: "sync-line", "data-offline": offline, {text} }
+            Icon { name: "next", class: "i--end" }
+        }
+    }
+}
+
+/// 离线·2 小时前同步，3 条未上传
+pub fn sync_words(words: &Words, state: &State) -> String {
+    let progress = state.progress();
+    let waiting = state.waiting_count();
+    let last = match (progress.phase, progress.last_sync) {
+        (Phase::Records | Phase::Photos, _) => words.t("app-sync-running"),
+        (_, Some(at)) => words.s("app-sync-last", "ago", &say::ago(words, at, state.now())),
+        (_, None) => words.t("app-sync-never"),
+    };
+    let rest = if waiting == 0 { words.t("app-sync-all-sent") } else { words.n("app-sync-not-sent", waiting as usize) };
+    let key = if state.is_offline() { "app-sync-line-offline" } else { "app-sync-line" };
+    words.many(key, &[("last", &last), ("rest", &rest)])
+}

@@ -1,0 +1,515 @@
+//! What the pages share, and their only way to a command: every call on the [`Handheld`] is here.
+//!
+//! Reading happens while a page is drawn (a few milliseconds at most, see the methods of the handheld); a page that
+//! calls [`State::follow`] is drawn anew when records changed, by an own save or by a sync.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use assets::messages::Lang;
+use chrono::{DateTime, Utc};
+use dioxus::prelude::*;
+use shared::area::{Area, AreaId, AreaLevel};
+use shared::author::Role;
+use shared::form::{Form, Position};
+use shared::ids::{EditId, PhotoHash, RecordId, UserId};
+use shared::path::Path;
+use shared::record::{Part, RecordKind};
+use shared::value::Value;
+use shared::wire::{HistoryEntry, Setup};
+
+use super::words::Words;
+use crate::handheld::{
+    Candidate, Draft, Estimate, EventFilter, EventRow, Filter, Handheld, Hit, Hits, Lights, Message, OpenField,
+    OutboxCounts, OutboxItem, RecordPage, SaveError, Saved, SyncError, TakenIn, Today, TrayItem,
+};
+use crate::store::StoreError;
+use crate::sync::SyncProgress;
+
+/// Settings of the screen.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Look {
+    /// The language.
+    pub lang: Lang,
+    /// Text size in percent.
+    pub text: u16,
+    /// Daylight, dark, or as the device says.
+    pub theme: Theme,
+}
+
+/// Daylight or dark.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Theme {
+    /// As the device says.
+    Auto,
+    /// 日间
+    Light,
+    /// 深色
+    Dark,
+}
+
+impl Theme {
+    /// As the settings keep it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+}
+
+/// What 查询 remembers while one looks at a record and comes back.
+#[derive(Clone, Default, PartialEq, Debug)]
+pub struct SearchPlace {
+    /// As typed.
+    pub query: String,
+    /// The kinds filtered for; none means all.
+    pub kind: Option<RecordKind>,
+    /// How many rows were asked for.
+    pub rows: usize,
+}
+
+/// A decision on a 待核对 field that can still be taken back where it was made.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Settled {
+    /// The edit that decided.
+    pub edit: EditId,
+    /// Where.
+    pub record: RecordId,
+    /// The field.
+    pub field: String,
+    /// What was used, in words.
+    pub value: String,
+    /// Who is told.
+    pub told: String,
+}
+
+/// The state of one screen. Copies share it.
+#[derive(Clone)]
+pub struct State {
+    handheld: Handheld,
+    look: Signal<Look>,
+    setup: Signal<Option<Arc<Setup>>>,
+    progress: Signal<SyncProgress>,
+    changed: Signal<u64>,
+    own: Signal<u64>,
+    /// What 查询 remembers.
+    pub place: Signal<SearchPlace>,
+    /// Which list 事件 shows.
+    pub events_of: Signal<EventFilter>,
+    /// Decisions made on this screen, the last one first.
+    pub settled: Signal<Vec<Settled>>,
+    /// What the last store failure says; shown as a quiet line at the head of the page.
+    pub trouble: Signal<Option<Message>>,
+}
+
+impl PartialEq for State {
+    fn eq(&self, other: &Self) -> bool {
+        self.look == other.look
+    }
+}
+
+impl State {
+    /// The state of a screen on `handheld`; to be called in a hook.
+    pub fn new(handheld: Handheld) -> Self {
+        let progress = handheld.progress().borrow().clone();
+        Self {
+            look: Signal::new(look_of(&handheld)),
+            setup: Signal::new(handheld.setup()),
+            changed: Signal::new(progress.changed),
+            progress: Signal::new(progress),
+            own: Signal::new(0),
+            place: Signal::new(SearchPlace::default()),
+            events_of: Signal::new(EventFilter::default()),
+            settled: Signal::new(Vec::new()),
+            trouble: Signal::new(handheld.notices().into_iter().next()),
+            handheld,
+        }
+    }
+
+    /// Follows the sync; runs as long as the screen.
+    pub async fn watch(mut self) {
+        let mut progress = self.handheld.progress();
+        while progress.changed().await.is_ok() {
+            let now = progress.borrow_and_update().clone();
+            if *self.changed.peek() != now.changed {
+                self.changed.set(now.changed);
+                let setup = self.handheld.setup();
+                if *self.setup.peek() != setup {
+                    self.setup.set(setup);
+                }
+            }
+            self.progress.set(now);
+        }
+    }
+
+    /// Draws the caller anew whenever records changed.
+    pub fn follow(&self) {
+        let _: (u64, u64) = (*self.changed.read(), *self.own.read());
+    }
+
+    fn touched(&self) {
+        let mut own = self.own;
+        *own.write() += 1;
+    }
+
+    /// The value, or its default with the reason shown.
+    fn read<T: Default>(&self, result: Result<T, StoreError>) -> T {
+        result.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the store could not be read");
+            let mut trouble = self.trouble;
+            let message = error.message();
+            // Set only when it is another one: setting it while a page is drawn would draw it for ever.
+            if trouble.peek().as_ref() != Some(&message) {
+                spawn(async move { trouble.set(Some(message)) });
+            }
+            T::default()
+        })
+    }
+
+    // --- who and where ---
+
+    /// Settings of the screen.
+    pub fn settings(&self) -> Look {
+        *self.look.read()
+    }
+
+    /// Changes language, text size or theme, and keeps it.
+    pub fn set_look(&self, change: impl FnOnce(&mut Look)) {
+        let mut look = self.look;
+        let mut next = *look.peek();
+        change(&mut next);
+        look.set(next);
+        self.read(self.handheld.set_settings(|settings| {
+            settings.language = next.lang.tag().to_owned();
+            settings.text_size = next.text;
+            settings.theme = next.theme.code().to_owned();
+        }));
+    }
+
+    /// The server's address as enrolled.
+    pub fn server(&self) -> String {
+        self.handheld.settings().server
+    }
+
+    /// Who uses the handheld; `None` while nobody is enrolled.
+    pub fn setup(&self) -> Option<Arc<Setup>> {
+        self.setup.read().clone()
+    }
+
+    /// Enrols with a one-time code.
+    pub async fn enrol(&self, server: &str, code: &str) -> Result<(), SyncError> {
+        let done = self.handheld.enrol(server, code).await?;
+        let mut setup = self.setup;
+        setup.set(Some(done));
+        self.handheld.wake();
+        Ok(())
+    }
+
+    /// The user's id.
+    pub fn me(&self) -> Option<UserId> {
+        self.setup().map(|setup| setup.user.id)
+    }
+
+    /// The user's role.
+    pub fn role(&self) -> Option<Role> {
+        self.setup().map(|setup| setup.user.role)
+    }
+
+    /// Whether the user only reports.
+    pub fn is_informant(&self) -> bool {
+        self.role() == Some(Role::Informant)
+    }
+
+    /// Whether the user may read restricted parts.
+    pub fn is_cleared(&self) -> bool {
+        self.setup().is_some_and(|setup| setup.user.cleared)
+    }
+
+    /// The grids a new record can belong to, in order of names as the tree has them.
+    pub fn grids(&self) -> Vec<Area> {
+        let Some(setup) = self.setup() else { return Vec::new() };
+        let areas = self.handheld.areas();
+        let scope = areas.scope(&setup.scope);
+        let grids: Vec<Area> =
+            scope.iter().filter_map(|id| areas.get(id)).filter(|area| area.level == AreaLevel::Grid).cloned().collect();
+        if grids.is_empty() { scope.iter().filter_map(|id| areas.get(id)).cloned().collect() } else { grids }
+    }
+
+    /// An area with the one above it: 青禾社区 第三网格.
+    pub fn area_name(&self, id: AreaId) -> String {
+        let areas = self.handheld.areas();
+        let Some(area) = areas.get(id) else { return id.to_string() };
+        match area.parent.and_then(|parent| areas.get(parent)) {
+            Some(above) if area.level == AreaLevel::Grid => format!("{} {}", above.name, area.name),
+            _ => area.name.clone(),
+        }
+    }
+
+    /// The name of where the user works.
+    pub fn scope_name(&self) -> String {
+        self.setup().and_then(|setup| setup.scope.first().map(|id| self.area_name(*id))).unwrap_or_default()
+    }
+
+    /// The name of somebody an event can be given to.
+    pub fn handler_name(&self, id: UserId) -> Option<String> {
+        let setup = self.setup()?;
+        let named = setup.handlers.iter().find(|handler| handler.id == id).map(|handler| handler.name.clone());
+        named.or_else(|| (setup.user.id == id).then(|| setup.user.name.clone()))
+    }
+
+    /// The clock: the server's as last seen.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.handheld.now()
+    }
+
+    // --- records ---
+
+    /// The newest form of a kind.
+    pub fn form(&self, kind: RecordKind) -> Option<Arc<Form>> {
+        self.handheld.form(kind)
+    }
+
+    /// The page of a record.
+    pub fn record(&self, id: RecordId) -> Option<RecordPage> {
+        self.read(self.handheld.record(id))
+    }
+
+    /// One row.
+    pub fn hit(&self, id: RecordId) -> Option<Hit> {
+        self.rows(&[id]).pop()
+    }
+
+    /// Some rows.
+    pub fn rows(&self, ids: &[RecordId]) -> Vec<Hit> {
+        self.read(self.handheld.rows(ids))
+    }
+
+    /// The title of a record, or 网格外 where this handheld does not hold it.
+    pub fn title_or_outside(&self, words: &Words, id: RecordId, kind: Option<RecordKind>) -> String {
+        let kind = kind.map(|kind| words.kind(kind)).unwrap_or_default();
+        self.hit(id).map_or_else(|| words.s("outside-grid", "kind", &kind), |hit| hit.title)
+    }
+
+    /// Search as typed.
+    pub fn search(&self, query: &str, filter: &Filter, offset: usize, limit: usize) -> Hits {
+        self.read(self.handheld.search(query, filter, limit, offset))
+    }
+
+    /// What 今日 shows.
+    pub fn today(&self) -> Today {
+        self.follow();
+        self.read(self.handheld.today())
+    }
+
+    /// Events by filter, the most urgent first, and whether there are more.
+    pub fn events(&self, filter: EventFilter, limit: usize) -> (Vec<EventRow>, bool) {
+        self.read(self.handheld.events(filter, limit, 0))
+    }
+
+    /// One event's state and what the user may do next.
+    pub fn event(&self, id: RecordId) -> Option<EventRow> {
+        self.read(self.handheld.event(id))
+    }
+
+    /// Records with fields that are 待核对, and whether there are more.
+    pub fn conflicts(&self, limit: usize) -> (Vec<(Hit, Vec<OpenField>)>, bool) {
+        self.follow();
+        self.read(self.handheld.conflicts(limit, 0))
+    }
+
+    /// The whole history of a record, from the server.
+    pub async fn history(&self, id: RecordId) -> Result<Vec<HistoryEntry>, SyncError> {
+        self.handheld.history(id).await
+    }
+
+    // --- saving ---
+
+    /// A fresh id for a new record.
+    pub fn new_record(&self) -> RecordId {
+        self.handheld.new_record_id()
+    }
+
+    /// A fresh id for an edit.
+    pub fn new_edit(&self) -> EditId {
+        self.handheld.new_edit_id()
+    }
+
+    /// Saves, and forgets the draft it was typed in.
+    pub fn save(&self, draft: Draft, forget: Option<&str>) -> Result<Saved, SaveError> {
+        let saved = self.handheld.save(draft, forget)?;
+        self.touched();
+        self.handheld.wake();
+        Ok(saved)
+    }
+
+    /// Likely duplicates of what is being entered.
+    pub fn candidates(&self, draft: &Draft) -> Vec<Candidate> {
+        self.read(self.handheld.candidates(draft))
+    }
+
+    /// Decides a 待核对 field.
+    pub fn settle(&self, record: RecordId, part: Part, field: &str, value: Value) -> Result<Saved, SaveError> {
+        let saved = self.handheld.settle(record, part, field, value)?;
+        self.touched();
+        self.handheld.wake();
+        Ok(saved)
+    }
+
+    /// Takes a decision back.
+    pub fn undo_settle(&self, settled: EditId) -> Result<Saved, SaveError> {
+        let saved = self.handheld.undo_settle(settled)?;
+        self.touched();
+        self.handheld.wake();
+        Ok(saved)
+    }
+
+    /// Keeps what was typed so far.
+    pub fn keep_draft(&self, key: &str, json: &str) -> bool {
+        match self.handheld.save_draft(key, json) {
+            Ok(()) => true,
+            failed => {
+                self.read(failed);
+                false
+            }
+        }
+    }
+
+    /// What was typed under a key.
+    pub fn draft(&self, key: &str) -> Option<String> {
+        self.read(self.handheld.load_draft(key))
+    }
+
+    /// Every draft, newest first.
+    pub fn drafts(&self) -> Vec<(String, DateTime<Utc>)> {
+        self.follow();
+        self.read(self.handheld.drafts())
+    }
+
+    /// Forgets a draft.
+    pub fn forget_draft(&self, key: &str) {
+        self.read(self.handheld.delete_draft(key));
+        self.touched();
+    }
+
+    // --- photos and position ---
+
+    /// Takes a picture in, away from the thread that draws.
+    pub async fn take_in(&self, bytes: Vec<u8>, position: Option<Position>) -> Result<TakenIn, Message> {
+        let handheld = self.handheld.clone();
+        let now = self.now();
+        let work = tokio::task::spawn_blocking(move || handheld.take_in(&bytes, position, Some(now)));
+        match work.await {
+            Ok(taken) => taken.map_err(|error| error.0),
+            Err(_) => Err(Message::of("photo-other")),
+        }
+    }
+
+    /// JPEG bytes of a picture: from this handheld, else from the server.
+    pub async fn picture(&self, hash: &PhotoHash) -> Option<Vec<u8>> {
+        match self.handheld.picture(hash) {
+            Ok(Some(bytes)) => Some(bytes),
+            _ => self.handheld.fetch_picture(hash).await.ok().flatten(),
+        }
+    }
+
+    /// Where the handheld is.
+    pub async fn locate(&self) -> Option<Position> {
+        self.handheld.position().await
+    }
+
+    // --- sync ---
+
+    /// The sync as it moves.
+    pub fn progress(&self) -> SyncProgress {
+        self.progress.read().clone()
+    }
+
+    /// Whether it is switched to "no network".
+    pub fn is_offline(&self) -> bool {
+        let _: crate::sync::Phase = self.progress.read().phase;
+        self.handheld.is_offline()
+    }
+
+    /// Syncs until nothing is left, or says why not.
+    pub async fn sync_now(&self) -> Result<(), SyncError> {
+        let done = self.handheld.sync_now().await;
+        self.touched();
+        done
+    }
+
+    /// Photos wait, or go along.
+    pub fn set_text_only(&self, text_only: bool) {
+        self.read(self.handheld.set_settings(|settings| settings.text_only = text_only));
+        self.touched();
+        self.handheld.wake();
+    }
+
+    /// Whether photos wait.
+    pub fn is_text_only(&self) -> bool {
+        self.follow();
+        self.handheld.settings().text_only
+    }
+
+    /// How much is not delivered.
+    pub fn counts(&self) -> OutboxCounts {
+        self.follow();
+        self.read(self.handheld.outbox_counts())
+    }
+
+    /// Edits and photos not delivered, as the tab bar shows it.
+    pub fn waiting_count(&self) -> u64 {
+        let counts = self.counts();
+        counts.edits + counts.photos
+    }
+
+    /// What is to be delivered, in the order it goes.
+    pub fn outbox(&self) -> Vec<OutboxItem> {
+        self.read(self.handheld.outbox())
+    }
+
+    /// What a sync would carry.
+    pub fn estimate(&self) -> Estimate {
+        self.read(self.handheld.estimate())
+    }
+
+    /// The two lamps.
+    pub fn lights(&self) -> Lights {
+        self.read(self.handheld.lights())
+    }
+
+    /// Edits that came back.
+    pub fn tray(&self) -> Vec<TrayItem> {
+        self.follow();
+        self.read(self.handheld.tray())
+    }
+
+    /// Sends a rejected edit again with other values.
+    pub fn correct(&self, edit: EditId, writes: BTreeMap<Path, Value>) -> Result<Saved, SaveError> {
+        let saved = self.handheld.correct(edit, writes)?;
+        self.touched();
+        self.handheld.wake();
+        Ok(saved)
+    }
+
+    /// Takes a rejected edit back.
+    pub fn withdraw(&self, edit: EditId) -> Result<(), SaveError> {
+        self.handheld.withdraw(edit)?;
+        self.touched();
+        Ok(())
+    }
+}
+
+fn look_of(handheld: &Handheld) -> Look {
+    let settings = handheld.settings();
+    Look {
+        lang: Lang::from_tag(&settings.language),
+        text: settings.text_size,
+        theme: match settings.theme.as_str() {
+            "light" => Theme::Light,
+            "dark" => Theme::Dark,
+            _ => Theme::Auto,
+        },
+    }
+}

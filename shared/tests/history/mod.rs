@@ -1,5 +1,7 @@
 //! Histories as offline handhelds make them: a few writers, each seeing what it has fetched, with clocks that lie.
 
+#![allow(dead_code, reason = "each test file uses its part of this")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -119,8 +121,16 @@ fn happens(writers: usize) -> impl Strategy<Value = Happens> {
     ]
 }
 
-/// Histories of exactly `saves` edits by `writers` writers (shrunk ones have fewer).
+/// How the numbers of a save become a write.
+pub type Writes = fn(u8, u8, EditId) -> (Path, Value);
+
+/// Histories of exactly `saves` edits of anything by `writers` writers.
 pub fn histories(writers: usize, saves: usize) -> impl Strategy<Value = History> {
+    histories_of(RecordKind::Person, write, writers, saves)
+}
+
+/// Histories of exactly `saves` edits by `writers` writers whose writes are `writes`.
+pub fn histories_of(kind: RecordKind, writes: Writes, writers: usize, saves: usize) -> impl Strategy<Value = History> {
     // About five ninths of what happens are saves.
     let enough = saves * 9 / 5 + 40;
     prop::collection::vec(happens(writers), saves.min(8)..=enough).prop_perturb(move |mut happening, mut random| {
@@ -135,11 +145,11 @@ pub fn histories(writers: usize, saves: usize) -> impl Strategy<Value = History>
                 happening.push(Happens::Fetch { by: usize::from(a) % writers });
             }
         }
-        play(writers, saves, &happening)
+        play(kind, writes, writers, saves, &happening)
     })
 }
 
-fn play(writers: usize, saves: usize, happening: &[Happens]) -> History {
+fn play(kind: RecordKind, writes_of: Writes, writers: usize, saves: usize, happening: &[Happens]) -> History {
     let mut edits: Vec<Edit> = Vec::with_capacity(saves);
     let mut counts = vec![0_u64; writers];
     let mut screens = vec![VectorTimestamp::new(); writers];
@@ -164,16 +174,16 @@ fn play(writers: usize, saves: usize, happening: &[Happens]) -> History {
                 edits.push(Edit {
                     id,
                     record: RecordId(Uuid::from_u128(1)),
-                    kind: RecordKind::Person,
+                    kind,
                     part: Part::Open,
                     dot,
                     context: screens[*by].clone(),
                     epoch: 1,
                     at: at(tick as i64 * 1_000 + skew),
                     zone: 480,
-                    author: author(dot.slot.0, Role::GridMember),
+                    author: author(dot.slot.0, Role::ALL[usize::try_from(dot.slot.0).unwrap() % 7]),
                     form: 1,
-                    writes: writes.iter().map(|(choice, value)| write(*choice, *value, id)).collect(),
+                    writes: writes.iter().map(|(choice, value)| writes_of(*choice, *value, id)).collect(),
                 });
                 // Now and then the form was opened before the own last save: a screen need not show it.
                 if skew % 5 != 1 {

@@ -1,10 +1,155 @@
-//! Merged data for the centre, sealed and pulled.
+//! Batches: how staff take the data out. A batch is everything of an area between two sequence numbers, sealed under a
+//! number, and the same to the byte whenever it is taken again.
+//!
+//! Each member of staff has a cursor for each set of areas: the end of their last batch of it. Files lie under
+//! `batches/<id>/`; number, counts and SHA-256 stand in the manifest, which is kept in the store, longer than the files.
 
-/// `batch …`
-#[derive(Debug, Clone, clap::Subcommand)]
-pub enum BatchCommand {}
+pub mod cli;
+mod cut;
+mod files;
+mod manifest;
+mod seal;
 
-/// Runs `batch …`.
-pub fn command(command: BatchCommand) -> anyhow::Result<()> {
-    match command {}
+use std::path::PathBuf;
+
+use shared::area::AreaId;
+
+pub use cli::{BatchCommand, command};
+pub use cut::{link_of, links, state};
+pub use files::copy_out;
+pub use manifest::{Counts, FileEntry, Manifest};
+pub use seal::{again, list, may_pull, pending, pull};
+
+use crate::store::{StoreError, User};
+
+/// How the files are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Format {
+    /// One file a kind, for Excel and WPS.
+    Csv,
+    /// One file a kind, for programs.
+    Ndjson,
+}
+
+impl Format {
+    /// The name as in options, the manifest and the file's extension.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Ndjson => "ndjson",
+        }
+    }
+
+    /// The format of a name.
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::Csv, Self::Ndjson].into_iter().find(|format| format.code() == code)
+    }
+}
+
+/// From where on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Since {
+    /// The end of this person's last batch of the same areas; everything if there is none.
+    Last,
+    /// Everything.
+    All,
+    /// The end of the batch of this number (`2026-019`).
+    Batch(String),
+}
+
+/// What somebody asks for.
+#[derive(Debug, Clone)]
+pub struct Pull<'a> {
+    /// Who; their scope, clearance and right to unmask bound what they get.
+    pub user: &'a User,
+    /// The roots; each must lie in the user's scope.
+    pub areas: Vec<AreaId>,
+    /// From where on.
+    pub since: Since,
+    /// At least one.
+    pub formats: Vec<Format>,
+    /// Numbers in full. Needs the right, and is written to the audit.
+    pub unmasked: bool,
+    /// Of headers and words.
+    pub lang: assets::messages::Lang,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pulled {
+    /// Nothing changed since; no number was used.
+    NothingNew,
+    /// A batch, sealed.
+    Sealed(Sealed),
+}
+
+/// A batch with its files.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sealed {
+    /// What is in it.
+    pub manifest: Manifest,
+    /// Where its files lie, by the names of the manifest.
+    pub folder: PathBuf,
+}
+
+/// Why there is no batch.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Files could not be written or read.
+    #[error("batch {action}: {source}")]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The person's role takes out no batches, or the area lies outside their scope.
+    #[error("not allowed: the area {0} is not in this person's scope, or their role takes out no batches")]
+    NotAllowed(AreaId),
+    /// Numbers in full were asked for without the right to them.
+    #[error("not allowed: this person may not take out numbers in full")]
+    MayNotUnmask,
+    /// The batch holds restricted parts and the person is not cleared for them.
+    #[error("not allowed: the batch holds restricted parts")]
+    NotCleared,
+    /// No batch of this number.
+    #[error("there is no batch {0}")]
+    NoSuchBatch(String),
+    /// The files were taken away (erasure, end of their time). The manifest is still there.
+    #[error("the files of batch {0} are gone")]
+    FilesGone(String),
+    /// A file does not hash to what the manifest says.
+    #[error("the file {file} of batch {number} is not what was sealed")]
+    Damaged {
+        /// The batch.
+        number: String,
+        /// The file.
+        file: String,
+    },
+    /// A row could not be written as JSON.
+    #[error("writing a row: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl BatchError {
+    /// The message key of the sentence for people.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Store(_) | Self::Io { .. } | Self::Json(_) => "batch-error-failed",
+            Self::NotAllowed(_) => "batch-error-not-allowed",
+            Self::MayNotUnmask => "batch-error-may-not-unmask",
+            Self::NotCleared => "batch-error-not-cleared",
+            Self::NoSuchBatch(_) => "batch-error-no-such-batch",
+            Self::FilesGone(_) => "batch-error-files-gone",
+            Self::Damaged { .. } => "batch-error-damaged",
+        }
+    }
+
+    fn io(action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { action, source }
+    }
 }

@@ -1,6 +1,86 @@
-//! The centre's pages, rendered on the server.
+//! The centre's pages, rendered on the server: every action is a link or a form, nothing needs JavaScript, and what an
+//! old Chromium 80 does not know is not used. Values are escaped by the template's macro; there is no other way to make
+//! HTML here than `maud::html!`, the fixed sprite aside.
+
+mod audit;
+mod batches;
+mod ctx;
+mod events;
+mod history;
+mod inbox;
+mod layout;
+mod login;
+mod overview;
+mod photos;
+mod quarantine;
+mod record;
+mod records;
+mod terminals;
+mod to_decide;
+mod write;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+pub(crate) use ctx::{Ctx, Fields, PageError};
+
+use crate::App;
+
+/// The most bytes of a form.
+const FORM_BYTES: usize = 256 * 1024;
 
 /// The routes under `/console`.
-pub fn router() -> axum::Router<crate::App> {
-    axum::Router::new()
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/console", get(overview::show))
+        .route("/console/", get(overview::show))
+        .route("/console/login", get(login::show).post(login::enter))
+        .route("/console/logout", post(login::leave))
+        .route("/console/language", post(login::language))
+        .route("/console/style.css", get(style))
+        .route("/console/inbox", get(inbox::show))
+        .route("/console/inbox/dispatch", post(inbox::dispatch))
+        .route("/console/records", get(records::show))
+        .route("/console/records/{id}", get(record::show))
+        .route("/console/records/{id}/unmask", post(record::unmask))
+        .route("/console/records/{id}/settle", post(to_decide::settle))
+        .route("/console/records/{id}/step", post(events::step))
+        .route("/console/to-decide", get(to_decide::show))
+        .route("/console/batches", get(batches::show).post(batches::seal))
+        .route("/console/batches/{number}/{file}", get(batches::download))
+        .route("/console/terminals", get(terminals::show))
+        .route("/console/terminals/code", post(terminals::code))
+        .route("/console/quarantine", get(quarantine::show))
+        .route("/console/audit", get(audit::show))
+        .route("/console/photos/{record}/{hash}", get(photos::show))
+        .layer(DefaultBodyLimit::max(FORM_BYTES))
+        .layer(middleware::map_response(guarded))
+}
+
+/// What every answer says to the browser: run nothing, be framed by nobody, keep nothing, tell nobody where one was.
+async fn guarded(mut response: Response) -> Response {
+    let policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; \
+                  base-uri 'none'";
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn style() -> Response {
+    use assets::styles::{BASE, CONSOLE, TOKENS};
+    let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=300")];
+    (headers, [TOKENS, BASE, CONSOLE].concat()).into_response()
 }

@@ -1,0 +1,166 @@
+//! `sync-server batch pull --data DIR --user LOGIN --area … --since last --format csv --out DIR`.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use assets::messages::Messages;
+
+use super::{BatchError, Format, Pull, Pulled, Sealed, Since, again, copy_out, pull};
+use crate::AppState;
+use crate::config::DataArgs;
+use crate::store::User;
+use crate::system::System;
+
+/// `batch …`
+#[derive(Debug, Clone, clap::Subcommand)]
+pub enum BatchCommand {
+    /// Seals what is new and copies it to a folder; with a number, copies that batch again, the same to the byte.
+    Pull(PullArgs),
+    /// Lists the batches a person may take.
+    List(ListArgs),
+}
+
+/// `batch pull`
+#[derive(Debug, Clone, clap::Args)]
+pub struct PullArgs {
+    /// A sealed batch to take again, e.g. 2026-019.
+    pub number: Option<String>,
+    /// Where the data are.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Who takes it out (login); their scope, clearance and right to unmask bound what they get.
+    #[arg(long)]
+    pub user: String,
+    /// The areas: id, code or name; several times for several. By default the person's whole scope.
+    #[arg(long = "area")]
+    pub areas: Vec<String>,
+    /// `last`: since the person's last batch of these areas; `all`; or the number of a batch.
+    #[arg(long, default_value = "last")]
+    pub since: String,
+    /// `csv` or `ndjson`; several times, or parted by commas, for both.
+    #[arg(long = "format", default_value = "csv", value_delimiter = ',', value_parser = format)]
+    pub formats: Vec<Format>,
+    /// Numbers in full. Needs the right to it, and is written to the audit.
+    #[arg(long)]
+    pub unmasked: bool,
+    /// The folder in which a folder of the batch's number is made.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// `zh-CN` or `en`.
+    #[arg(long, env = "LANG")]
+    pub lang: Option<String>,
+}
+
+/// `batch list`
+#[derive(Debug, Clone, clap::Args)]
+pub struct ListArgs {
+    /// Where the data are.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Who asks (login).
+    #[arg(long)]
+    pub user: String,
+    /// `zh-CN` or `en`.
+    #[arg(long, env = "LANG")]
+    pub lang: Option<String>,
+}
+
+fn format(code: &str) -> Result<Format, String> {
+    Format::from_code(code).ok_or_else(|| "a format is csv or ndjson".to_owned())
+}
+
+/// Runs `batch …`; says on standard output what was made.
+pub fn command(command: BatchCommand) -> anyhow::Result<()> {
+    match command {
+        BatchCommand::Pull(args) => pull_command(&args),
+        BatchCommand::List(args) => list_command(&args),
+    }
+}
+
+fn user(app: &AppState, login: &str, words: &Messages) -> anyhow::Result<User> {
+    let found = app.store.user_by_login(login)?.filter(|user| user.active);
+    found.ok_or_else(|| anyhow::anyhow!(words.with("import-error-no-user", &[("name", login.to_owned().into())])))
+}
+
+fn pull_command(args: &PullArgs) -> anyhow::Result<()> {
+    let lang = crate::import::lang(args.lang.as_deref());
+    let words = Messages::of(lang);
+    let app = AppState::open(&args.data.data, Arc::new(System))?;
+    let user = user(&app, &args.user, &words)?;
+    let said = |error: BatchError| {
+        let sentence = words.text(error.key());
+        anyhow::Error::new(error).context(sentence)
+    };
+    let sealed = match &args.number {
+        Some(number) => again(&*app.store, &*app.outside, &app.data, &user, number).map_err(said)?,
+        None => {
+            let mut areas = args
+                .areas
+                .iter()
+                .map(|text| crate::import::area(&app, text))
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|error| anyhow::anyhow!(crate::import::sentence(&error, &words)))?;
+            if areas.is_empty() {
+                areas.clone_from(&user.scope);
+            }
+            let since = match args.since.as_str() {
+                "last" => Since::Last,
+                "all" => Since::All,
+                number => Since::Batch(number.to_owned()),
+            };
+            let mut formats = args.formats.clone();
+            formats.sort_unstable();
+            formats.dedup();
+            let wanted = Pull { user: &user, areas, since, formats, unmasked: args.unmasked, lang };
+            match pull(&*app.store, &*app.outside, &app.data, &app.forms, &wanted).map_err(said)? {
+                Pulled::Sealed(sealed) => sealed,
+                Pulled::NothingNew => return say(&words.text("batch-nothing-new")),
+            }
+        }
+    };
+    let folder = copy_out(&sealed, &args.out).map_err(said)?;
+    say(&summary(&sealed, &words, &folder.display().to_string()))
+}
+
+fn summary(sealed: &Sealed, words: &Messages, folder: &str) -> String {
+    let manifest = &sealed.manifest;
+    let mut lines = vec![words.with(
+        "batch-sealed",
+        &[
+            ("number", manifest.number.clone().into()),
+            ("n", manifest.records().to_string().into()),
+            ("folder", folder.to_owned().into()),
+        ],
+    )];
+    for file in &manifest.files {
+        lines.push(format!("{}  {}  {}", file.sha256, file.rows, file.name));
+    }
+    lines.join("\n")
+}
+
+fn list_command(args: &ListArgs) -> anyhow::Result<()> {
+    let words = Messages::of(crate::import::lang(args.lang.as_deref()));
+    let app = AppState::open(&args.data.data, Arc::new(System))?;
+    let user = user(&app, &args.user, &words)?;
+    for (batch, manifest) in super::list(&*app.store, &user)? {
+        let areas: Vec<&str> = manifest.areas.values().map(String::as_str).collect();
+        let records = manifest.records();
+        say(&format!(
+            "{}  {}  {}  {records}  {}",
+            manifest.number,
+            manifest.sealed_at,
+            areas.join("、"),
+            batch.format
+        ))?;
+    }
+    Ok(())
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.write_all(b"\n")?;
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! The files of a batch: written aside, brought to the disk, then put in place under one rename.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Read as _, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use shared::record::RecordKind;
+
+use super::manifest::FileEntry;
+use super::{BatchError, Format, Sealed};
+
+/// The files of a batch on their way.
+pub struct Aside {
+    folder: PathBuf,
+    files: BTreeMap<(RecordKind, Format), Writing>,
+    kept: bool,
+}
+
+struct Writing {
+    name: String,
+    out: BufWriter<Hashing>,
+    rows: u64,
+}
+
+struct Hashing {
+    file: File,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hash.update(bytes.get(..written).unwrap_or_default());
+        self.bytes += u64::try_from(written).unwrap_or_default();
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Aside {
+    /// An empty folder beside the batches.
+    pub fn new(batches: &Path, id: uuid::Uuid) -> Result<Self, BatchError> {
+        let folder = batches.join(format!(".aside-{id}"));
+        private_folder(&folder).map_err(BatchError::io("making its folder"))?;
+        Ok(Self { folder, files: BTreeMap::new(), kept: false })
+    }
+
+    /// Where the rows of a kind and format go; `begin` writes the header of a fresh file.
+    pub fn out(
+        &mut self,
+        kind: RecordKind,
+        format: Format,
+        begin: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<&mut dyn Write, BatchError> {
+        let writing = match self.files.entry((kind, format)) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                let name = format!("{}.{}", kind.code(), format.code());
+                let file = File::create(self.folder.join(&name)).map_err(BatchError::io("making a file"))?;
+                let mut out = BufWriter::with_capacity(256 * 1024, Hashing { file, hash: Sha256::new(), bytes: 0 });
+                begin(&mut out).map_err(BatchError::io("writing a header"))?;
+                entry.insert(Writing { name, out, rows: 0 })
+            }
+        };
+        writing.rows += 1;
+        Ok(&mut writing.out)
+    }
+
+    /// Brings everything to the disk and puts the folder in place.
+    pub fn seal(mut self, place: &Path) -> Result<Vec<FileEntry>, BatchError> {
+        let mut entries = Vec::with_capacity(self.files.len());
+        for ((kind, format), writing) in std::mem::take(&mut self.files) {
+            let inner = writing.out.into_inner().map_err(|error| error.into_error());
+            let inner = inner.map_err(BatchError::io("writing a file"))?;
+            inner.file.sync_all().map_err(BatchError::io("bringing a file to the disk"))?;
+            entries.push(FileEntry {
+                name: writing.name,
+                kind: kind.code().to_owned(),
+                format: format.code().to_owned(),
+                rows: writing.rows,
+                bytes: inner.bytes,
+                sha256: hex(&inner.hash.finalize()),
+            });
+        }
+        sync_folder(&self.folder).map_err(BatchError::io("bringing its folder to the disk"))?;
+        fs::rename(&self.folder, place).map_err(BatchError::io("putting its folder in place"))?;
+        self.kept = true;
+        if let Some(parent) = place.parent() {
+            sync_folder(parent).map_err(BatchError::io("bringing the folder of batches to the disk"))?;
+        }
+        Ok(entries)
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        if !self.kept
+            && let Err(error) = fs::remove_dir_all(&self.folder)
+        {
+            tracing::warn!(%error, "an unfinished batch could not be cleared away");
+        }
+    }
+}
+
+/// A folder only the server's own user reads: batches may hold numbers in full.
+pub fn private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing into a String cannot fail.
+        write!(text, "{byte:02x}").ok();
+        text
+    })
+}
+
+/// Checks every file against the manifest.
+pub fn verify(sealed: &Sealed) -> Result<(), BatchError> {
+    let number = || sealed.manifest.number.clone();
+    for entry in &sealed.manifest.files {
+        let file = match File::open(sealed.folder.join(&entry.name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(BatchError::FilesGone(number())),
+            other => other.map_err(BatchError::io("opening a file"))?,
+        };
+        let mut reader = BufReader::with_capacity(256 * 1024, file);
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let read = reader.read(&mut buffer).map_err(BatchError::io("reading a file"))?;
+            if read == 0 {
+                break;
+            }
+            hash.update(buffer.get(..read).unwrap_or_default());
+        }
+        if hex(&hash.finalize()) != entry.sha256 {
+            return Err(BatchError::Damaged { number: number(), file: entry.name.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Copies a sealed batch with its `manifest.json` to `out/<number>/`, each file aside first; returns that folder.
+pub fn copy_out(sealed: &Sealed, out: &Path) -> Result<PathBuf, BatchError> {
+    verify(sealed)?;
+    let folder = out.join(&sealed.manifest.number);
+    private_folder(&folder).map_err(BatchError::io("making the folder it goes to"))?;
+    for entry in &sealed.manifest.files {
+        let bytes_from = sealed.folder.join(&entry.name);
+        put(&folder, &entry.name, |file| {
+            io::copy(&mut File::open(&bytes_from)?, file)?;
+            Ok(())
+        })?;
+    }
+    let manifest = sealed.manifest.json()?;
+    put(&folder, "manifest.json", |file| file.write_all(manifest.as_bytes()))?;
+    sync_folder(&folder).map_err(BatchError::io("bringing the folder to the disk"))?;
+    Ok(folder)
+}
+
+fn put(folder: &Path, name: &str, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), BatchError> {
+    let aside = folder.join(format!(".{name}.part"));
+    let mut file = File::create(&aside).map_err(BatchError::io("making a file"))?;
+    write(&mut file).map_err(BatchError::io("writing a file"))?;
+    file.sync_all().map_err(BatchError::io("bringing a file to the disk"))?;
+    fs::rename(&aside, folder.join(name)).map_err(BatchError::io("putting a file in place"))
+}

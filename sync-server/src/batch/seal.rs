@@ -1,0 +1,269 @@
+//! Sealing a batch, and taking a sealed one again.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chrono::Datelike as _;
+use shared::area::{AreaId, AreaTree};
+use shared::form::Forms;
+use shared::ids::UserId;
+use shared::outside::Outside;
+use shared::record::RecordKind;
+
+use super::cut::{self, Cut, Piece};
+use super::files::{self, Aside};
+use super::manifest::{Counts, Manifest};
+use super::{BatchError, Format, Pull, Pulled, Sealed, Since};
+use crate::auth::Who;
+use crate::auth::authorize::{Action, Reach, authorize};
+use crate::export::columns::Columns;
+use crate::export::{Status, Telling, csv, ndjson, show};
+use crate::store::{self, Audit, Batch, Store, User};
+
+/// How far back `list` looks.
+const BATCHES: usize = 10_000;
+
+/// Each of the roots must be one the person may take out.
+fn check(user: &User, areas: &[AreaId], tree: &AreaTree) -> Result<(), BatchError> {
+    let who = Who::of(user.clone(), tree);
+    let denied = |area: &&AreaId| {
+        let reach = Reach { kind: RecordKind::Person, areas: vec![**area], readers: Vec::new() };
+        authorize(&who, Action::TakeOut, None, &reach, tree).is_err()
+    };
+    match areas.iter().find(denied) {
+        Some(area) => Err(BatchError::NotAllowed(*area)),
+        None if areas.is_empty() => Err(BatchError::NotAllowed(user.town)),
+        None => Ok(()),
+    }
+}
+
+/// Whether somebody takes out batches of what they are responsible for.
+pub fn may_pull(user: &User, tree: &AreaTree) -> bool {
+    check(user, &user.scope, tree).is_ok()
+}
+
+/// Where a pull begins, and when the cut it follows was made.
+type Start = ((u64, u64), Option<chrono::DateTime<chrono::Utc>>);
+
+fn start(store: &dyn Store, pull: &Pull<'_>) -> Result<Start, BatchError> {
+    let mut areas = pull.areas.clone();
+    areas.sort_unstable();
+    let batches = store::read(store, pull.user.town, |read| read.batches(BATCHES))?;
+    let found = match &pull.since {
+        Since::All => None,
+        Since::Last => batches.into_iter().find(|b| b.user == Some(pull.user.id) && b.scope == areas),
+        Since::Batch(number) => {
+            let same = |b: &Batch| read_manifest(b).is_ok_and(|manifest| manifest.number == *number);
+            Some(batches.into_iter().find(same).ok_or_else(|| BatchError::NoSuchBatch(number.clone()))?)
+        }
+    };
+    Ok(match found {
+        // What a batch without restricted parts passed over is still to come for somebody cleared since.
+        Some(batch) => ((batch.upto.0, if pull.user.cleared { batch.upto.1 } else { 0 }), Some(batch.at)),
+        None => ((0, 0), None),
+    })
+}
+
+/// Seals what is new for the person in the areas they name.
+///
+/// `data` is the server's folder. The files are complete on the disk before the number is taken; a crash between leaves
+/// a folder that nothing names.
+pub fn pull(
+    store: &dyn Store,
+    outside: &dyn Outside,
+    data: &Path,
+    forms: &Forms,
+    pull: &Pull<'_>,
+) -> Result<Pulled, BatchError> {
+    let tree = cut::tree(store)?;
+    check(pull.user, &pull.areas, &tree)?;
+    if pull.unmasked && !pull.user.may_unmask {
+        return Err(BatchError::MayNotUnmask);
+    }
+    let (after, last) = start(store, pull)?;
+    let scope = tree.scope(&pull.areas);
+    let cut = Cut { scope: &scope, after, cleared: pull.user.cleared, last };
+    let now = outside.now();
+    let id = outside.uuid();
+    let batches = data.join("batches");
+    files::private_folder(&batches).map_err(BatchError::io("making the folder of batches"))?;
+    let mut aside = Aside::new(&batches, id)?;
+    let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
+    let upto = store::read(store, pull.user.town, |read| {
+        let upto = cut::end(read)?;
+        let users: BTreeMap<UserId, String> = read.users()?.into_iter().map(|user| (user.id, user.name)).collect();
+        cut::each_piece(read, &cut, &mut |piece| {
+            let told = Words { forms, tree: &tree, pull, today: show::beijing(now).date_naive(), users: &users };
+            write_piece(&mut aside, &piece, &told, &mut counts)
+        })?;
+        Ok::<_, BatchError>(upto)
+    })?;
+    if counts.is_empty() {
+        return Ok(Pulled::NothingNew);
+    }
+    let place = batches.join(id.to_string());
+    let files = aside.seal(&place)?;
+    let mut areas = pull.areas.clone();
+    areas.sort_unstable();
+    let names = areas.iter().map(|id| (*id, crate::export::area_name(&tree, *id))).collect();
+    let mut manifest = Manifest {
+        version: 1,
+        number: String::new(),
+        town: pull.user.town,
+        areas: names,
+        after,
+        // Without clearance nothing of the restricted part was told: its cursor stays at the beginning.
+        upto: (upto.0, if pull.user.cleared { upto.1 } else { 0 }),
+        sealed_at: show::beijing(now).to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        user: pull.user.id,
+        masked: !pull.unmasked,
+        restricted: pull.user.cleared,
+        lang: pull.lang.tag().to_owned(),
+        counts,
+        files,
+    };
+    let year = show::beijing(now).year();
+    store::write(store, pull.user.town, |tx| {
+        let key = format!("batches_{year}");
+        let n: u32 = tx.meta(&key)?.and_then(|n| n.parse().ok()).unwrap_or(0) + 1;
+        tx.set_meta(&key, &n.to_string())?;
+        manifest.number = format!("{year}-{n:03}");
+        let formats: Vec<&str> = pull.formats.iter().map(|format| format.code()).collect();
+        tx.put_batch(&Batch {
+            id,
+            scope: areas.clone(),
+            format: formats.join(","),
+            masked: manifest.masked,
+            after: manifest.after,
+            upto: manifest.upto,
+            at: now,
+            user: Some(pull.user.id),
+            manifest: manifest.json()?,
+        })?;
+        tx.put_audit(&audit(pull.user.id, now, "audit-batch-sealed", &manifest))?;
+        Ok::<_, BatchError>(())
+    })?;
+    Ok(Pulled::Sealed(Sealed { manifest, folder: place }))
+}
+
+fn audit(user: UserId, at: chrono::DateTime<chrono::Utc>, action: &str, manifest: &Manifest) -> Audit {
+    let areas: Vec<String> = manifest.areas.keys().map(ToString::to_string).collect();
+    let detail = serde_json::json!({
+        "areas": areas,
+        "records": manifest.records(),
+        "masked": manifest.masked,
+        "restricted": manifest.restricted,
+    });
+    Audit {
+        at,
+        user: Some(user),
+        action: action.to_owned(),
+        subject: manifest.number.clone(),
+        detail: detail.to_string(),
+    }
+}
+
+struct Words<'a> {
+    forms: &'a Forms,
+    tree: &'a AreaTree,
+    pull: &'a Pull<'a>,
+    today: chrono::NaiveDate,
+    users: &'a BTreeMap<UserId, String>,
+}
+
+fn write_piece(
+    aside: &mut Aside,
+    piece: &Piece,
+    words: &Words<'_>,
+    counts: &mut BTreeMap<String, Counts>,
+) -> Result<(), BatchError> {
+    let told = Telling {
+        forms: words.forms,
+        areas: words.tree,
+        lang: words.pull.lang,
+        unmasked: words.pull.unmasked,
+        cleared: words.pull.user.cleared,
+        today: words.today,
+        titles: &|id| piece.titles.get(&id).cloned(),
+        users: &|id| words.users.get(&id).cloned(),
+    };
+    let all: BTreeMap<_, _> = RecordKind::ALL
+        .into_iter()
+        .filter_map(|kind| Some((kind, Columns::new(words.forms.newest(kind)?, told.cleared))))
+        .collect();
+    for line in &piece.lines {
+        let Some(columns) = all.get(&line.kind) else { continue };
+        let of_kind = counts.entry(line.kind.code().to_owned()).or_default();
+        match line.status {
+            Status::New => of_kind.new += 1,
+            Status::Changed => of_kind.changed += 1,
+            Status::Removed => of_kind.removed += 1,
+            Status::Gone => of_kind.gone += 1,
+        }
+        for format in &words.pull.formats {
+            let out = aside.out(line.kind, *format, |out| match format {
+                Format::Csv => {
+                    csv::begin(out)?;
+                    csv::row(out, columns.header(&told).iter().map(String::as_str))
+                }
+                Format::Ndjson => Ok(()),
+            })?;
+            match format {
+                Format::Csv => csv::row(out, columns.row(line, &told).iter().map(String::as_str)),
+                Format::Ndjson => out.write_all(&ndjson::line(columns, line, &told)?),
+            }
+            .map_err(BatchError::io("writing a row"))?;
+        }
+    }
+    Ok(())
+}
+
+fn read_manifest(batch: &Batch) -> Result<Manifest, BatchError> {
+    Ok(serde_json::from_str(&batch.manifest)?)
+}
+
+/// The batches this person may take again, newest first, each with whether they may.
+pub fn list(store: &dyn Store, user: &User) -> Result<Vec<(Batch, Manifest)>, BatchError> {
+    let tree = cut::tree(store)?;
+    let mut all = Vec::new();
+    for batch in store::read(store, user.town, |read| read.batches(BATCHES))? {
+        if check(user, &batch.scope, &tree).is_ok() {
+            let manifest = read_manifest(&batch)?;
+            all.push((batch, manifest));
+        }
+    }
+    Ok(all)
+}
+
+/// A sealed batch once more, the same to the byte. Asked for with the rights the person has now; written to the audit.
+pub fn again(
+    store: &dyn Store,
+    outside: &dyn Outside,
+    data: &Path,
+    user: &User,
+    number: &str,
+) -> Result<Sealed, BatchError> {
+    let found = list(store, user)?.into_iter().find(|(_, manifest)| manifest.number == number);
+    let (batch, manifest) = found.ok_or_else(|| BatchError::NoSuchBatch(number.to_owned()))?;
+    if !manifest.masked && !user.may_unmask {
+        return Err(BatchError::MayNotUnmask);
+    }
+    if manifest.restricted && !user.cleared {
+        return Err(BatchError::NotCleared);
+    }
+    let sealed = Sealed { manifest, folder: data.join("batches").join(batch.id.to_string()) };
+    files::verify(&sealed)?;
+    let entry = audit(user.id, outside.now(), "audit-batch-again", &sealed.manifest);
+    store::write(store, user.town, |tx| tx.put_audit(&entry))?;
+    Ok(sealed)
+}
+
+/// How many records wait in these areas since the person's last batch of them: those changed, at most.
+pub fn pending(store: &dyn Store, pull: &Pull<'_>) -> Result<u64, BatchError> {
+    let tree = cut::tree(store)?;
+    check(pull.user, &pull.areas, &tree)?;
+    let (after, _) = start(store, pull)?;
+    let areas: Vec<AreaId> = tree.scope(&pull.areas).iter().collect();
+    let filter = store::PartFilter { areas: Some(areas), after: after.0, ..store::PartFilter::default() };
+    Ok(store::read(store, pull.user.town, |read| read.count_parts(&filter))?)
+}

@@ -1,0 +1,234 @@
+//! 批次: taking out what is new, and what was taken out before, the same to the byte.
+
+use axum::body::Body;
+use axum::extract::{Path as UrlPath, Query, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+use serde::Deserialize;
+use shared::area::{AreaId, AreaLevel};
+
+use super::ctx::{Asked, with, with_form};
+use super::layout::{self, Place, bytes, csrf, grouped, icon, moment};
+use super::{Ctx, Fields, PageError};
+use crate::App;
+use crate::batch::{self, Format, Manifest, Pull, Pulled, Since};
+use crate::store::Batch;
+
+/// Which batch is opened, and whether the last pull found nothing.
+#[derive(Debug, Default, Deserialize)]
+pub struct Choice {
+    n: Option<String>,
+    nothing: Option<String>,
+}
+
+fn pull<'a>(ctx: &'a Ctx, areas: Vec<AreaId>, since: Since, formats: Vec<Format>, unmasked: bool) -> Pull<'a> {
+    Pull { user: &ctx.who.user, areas, since, formats, unmasked, lang: ctx.words.lang() }
+}
+
+/// `GET /console/batches`
+pub async fn show(State(app): State<App>, asked: Asked, Query(choice): Query<Choice>) -> Response {
+    with(app, asked, move |ctx| {
+        ctx.must_see(Place::Batches)?;
+        let waiting =
+            batch::pending(&*ctx.app.store, &pull(ctx, ctx.who.user.scope.clone(), Since::Last, vec![], false))?;
+        let list = batch::list(&*ctx.app.store, &ctx.who.user)?;
+        let body = body(ctx, waiting, &list, &choice);
+        Ok(ctx.answer(Place::Batches, &ctx.words.text("console-batches"), &body))
+    })
+    .await
+}
+
+/// `POST /console/batches`
+pub async fn seal(State(app): State<App>, asked: Asked, fields: Fields) -> Response {
+    with_form(app, asked, fields, |ctx, fields| {
+        ctx.must_see(Place::Batches)?;
+        let bad = |key: &str| PageError::Bad(key.to_owned());
+        let areas = match fields.text("area") {
+            None => ctx.who.user.scope.clone(),
+            Some(id) => vec![AreaId(id.parse().map_err(|_| bad("console-error-form"))?)],
+        };
+        let mut formats: Vec<Format> = fields.all("format").filter_map(Format::from_code).collect();
+        formats.sort_unstable();
+        formats.dedup();
+        if formats.is_empty() {
+            return Err(bad("batch-error-no-format"));
+        }
+        let since = if fields.get("since") == Some("all") { Since::All } else { Since::Last };
+        let wanted = pull(ctx, areas, since, formats, fields.get("unmasked").is_some());
+        let app = &ctx.app;
+        let to = match batch::pull(&*app.store, &*app.outside, &app.data, &app.forms, &wanted)? {
+            Pulled::Sealed(sealed) => format!("/console/batches?n={}", sealed.manifest.number),
+            Pulled::NothingNew => "/console/batches?nothing=1".to_owned(),
+        };
+        Ok(Redirect::to(&to).into_response())
+    })
+    .await
+}
+
+/// `GET /console/batches/{number}/{file}`
+pub async fn download(
+    State(app): State<App>,
+    UrlPath((number, file)): UrlPath<(String, String)>,
+    asked: Asked,
+) -> Response {
+    with(app, asked, move |ctx| {
+        ctx.must_see(Place::Batches)?;
+        let app = &ctx.app;
+        let sealed = batch::again(&*app.store, &*app.outside, &app.data, &ctx.who.user, &number)?;
+        if file == "manifest.json" {
+            let text = sealed.manifest.json().map_err(batch::BatchError::from)?;
+            return Ok(attachment(&format!("{number}-manifest.json"), Body::from(text)));
+        }
+        let entry = sealed.manifest.files.iter().find(|entry| entry.name == file).ok_or(PageError::NotFound)?;
+        let open = std::fs::File::open(sealed.folder.join(&entry.name));
+        let open = open.map_err(|source| batch::BatchError::Io { action: "opening a file", source })?;
+        // Read piece by piece while it is sent: a batch may be larger than the memory.
+        let stream = tokio_util::io::ReaderStream::with_capacity(tokio::fs::File::from_std(open), 64 * 1024);
+        Ok(attachment(&format!("{number}-{}", entry.name), Body::from_stream(stream)))
+    })
+    .await
+}
+
+fn attachment(name: &str, body: Body) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    // Names are made of digits and code names: nothing to escape.
+    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+        headers.insert(header::CONTENT_DISPOSITION, value);
+    }
+    response
+}
+
+fn body(ctx: &Ctx, waiting: u64, list: &[(Batch, Manifest)], choice: &Choice) -> Markup {
+    let word = |key: &str| ctx.words.text(key);
+    let opened = choice.n.as_deref().and_then(|n| list.iter().find(|(_, manifest)| manifest.number == n));
+    let opened = opened.or_else(|| list.first());
+    html! {
+        (layout::top(ctx, &word("console-batches"), &word("console-batches-sub"), ""))
+        @if choice.nothing.is_some() { p.note.note--below role="status" { (word("batch-nothing-new")) } }
+        div.cols.cols--top.c-batch {
+            (form(ctx, waiting))
+            div.stack {
+                section.panel aria-labelledby="bl" {
+                    div.panel__h { h2 #bl { (word("console-sealed")) } span.sub { (list.len()) } }
+                    @if list.is_empty() { p.panel__b.sub { (word("console-no-batches")) } } @else { (table(ctx, list, opened)) }
+                }
+                @if let Some((_, manifest)) = opened { (files(ctx, manifest)) }
+            }
+        }
+    }
+}
+
+fn form(ctx: &Ctx, waiting: u64) -> Markup {
+    let word = |key: &str| ctx.words.text(key);
+    html! {
+        form.panel method="post" action="/console/batches" aria-labelledby="nb" {
+            div.panel__h { h2 #nb { (word("console-take-batch")) } }
+            div.panel__b {
+                (csrf(ctx))
+                p.sub { (word("console-since-last")) }
+                p.bigline { b { (grouped(waiting)) } " " (word("console-new-or-changed")) }
+                div.field {
+                    label.field__label for="b1" { (word("batch-area")) }
+                    select.field__ctl id="b1" name="area" {
+                        option value="" { (word("console-whole-scope")) }
+                        @for area in ctx.areas.iter().filter(|area| {
+                            ctx.who.scope.contains(area.id) && matches!(area.level, AreaLevel::Community | AreaLevel::Grid)
+                        }) { option value=(area.id) { (ctx.area(area.id)) } }
+                    }
+                }
+                fieldset.field {
+                    legend.field__label { (word("console-from")) }
+                    div.opts {
+                        label.opt { input.box.box--round type="radio" name="since" value="last" checked; (word("console-since-last-short")) }
+                        label.opt { input.box.box--round type="radio" name="since" value="all"; (word("console-everything")) }
+                    }
+                }
+                fieldset.field {
+                    legend.field__label { (word("console-files")) }
+                    div.opts {
+                        label.opt { input.box type="checkbox" name="format" value="csv" checked; "CSV" }
+                        label.opt { input.box type="checkbox" name="format" value="ndjson"; "NDJSON" }
+                    }
+                }
+                @if ctx.who.user.may_unmask {
+                    label.opt { input.box type="checkbox" name="unmasked" value="true"; (word("console-in-full"))
+                        span.sub { (word("console-noted")) } }
+                } @else { p.sub { (word("console-masked")) } }
+            }
+            div.tools { button.btn.btn--primary.btn--grow { (word("console-seal")) } }
+        }
+    }
+}
+
+fn table(ctx: &Ctx, list: &[(Batch, Manifest)], opened: Option<&(Batch, Manifest)>) -> Markup {
+    let word = |key: &str| ctx.words.text(key);
+    html! {
+        table.table {
+            thead { tr {
+                th { (word("batch-number")) } th { (word("batch-area")) } th { (word("console-when")) }
+                th { (word("console-who")) } th.r { (word("console-count")) } th { (word("console-files")) } th { (word("console-numbers")) }
+            } }
+            tbody {
+                @for (batch, manifest) in list.iter().take(50) {
+                    tr aria-selected=[opened.filter(|(open, _)| open.id == batch.id).map(|_| "true")] {
+                        td.n { a.go href={ "/console/batches?n=" (manifest.number) } { (manifest.number) } }
+                        td { (manifest.areas.values().map(String::as_str).collect::<Vec<_>>().join("、")) }
+                        td.n { time { (moment(ctx, batch.at)) } }
+                        td.n { (batch.user.and_then(|id| ctx.users.get(&id)).map(String::as_str).unwrap_or_default()) }
+                        td.r.n { (grouped(manifest.records())) }
+                        td.n { (batch.format.to_uppercase().replace(',', " ")) }
+                        td.n { (word(if batch.masked { "console-masked-short" } else { "console-in-full-short" })) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn files(ctx: &Ctx, manifest: &Manifest) -> Markup {
+    let word = |key: &str| ctx.words.text(key);
+    let number = |n: u64| -> assets::messages::FluentValue<'static> { grouped(n).into() };
+    let href = |name: &str| format!("/console/batches/{}/{name}", manifest.number);
+    let download = |name: &str| html! { a.go href=(href(name)) { (word("console-download")) } };
+    html! {
+        section.panel aria-labelledby="bf" {
+            div.panel__h {
+                h2 #bf { (ctx.words.with("console-files-of", &[("number", manifest.number.clone().into())])) }
+                span.sub {
+                    (ctx.words.with("console-sequence",
+                        &[("after", number(manifest.after.0 + 1)), ("upto", number(manifest.upto.0))]))
+                }
+                span.sub.end { (bytes(&ctx.words, manifest.bytes())) }
+            }
+            table.table.table--tight {
+                thead { tr {
+                    th { (word("console-file")) } th.r { (word("console-count")) } th.r { (word("console-size")) }
+                    th { "SHA-256" } th {}
+                } }
+                tbody {
+                    @for file in &manifest.files {
+                        tr {
+                            td.n { (word(&format!("kind-{}", file.kind))) span.sub { " " (file.name) } }
+                            td.r.n { (grouped(file.rows)) }
+                            td.r.n { (bytes(&ctx.words, file.bytes)) }
+                            td.hash.n title=(file.sha256) { (file.sha256.get(..8).unwrap_or_default()) "…" (file.sha256.get(60..).unwrap_or_default()) }
+                            td.r { (download(&file.name)) }
+                        }
+                    }
+                    tr {
+                        td.n { (word("console-manifest")) span.sub { " manifest.json" } }
+                        td.r.n { (manifest.files.len()) } td {} td {}
+                        td.r { (download("manifest.json")) }
+                    }
+                }
+            }
+            div.panel__b.panel__b--line {
+                code.code { "sync-server batch pull " (manifest.number) " --data … --user " (ctx.who.user.login) " --out …" }
+                (icon("download")) span.sub { " " (word("console-command-help")) }
+            }
+        }
+    }
+}

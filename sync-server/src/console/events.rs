@@ -1,0 +1,380 @@
+//! Events of the console: which wait for whom, and the forms of the six steps.
+
+use std::collections::BTreeMap;
+
+use axum::extract::{Path as UrlPath, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+use shared::area::AreaLevel;
+use shared::author::Role;
+use shared::ids::{EditId, RecordId, UserId};
+use shared::merge::PartState;
+use shared::path::Path;
+use shared::record::{Part, RecordKind};
+use shared::value::Value;
+use shared::view::{self, Policy};
+use shared::workflow::{self, Actor, EventState, Limit, STEPS, Stage, Step, StepEntry};
+
+use super::ctx::{Asked, with_form};
+use super::layout::{csrf, icon};
+use super::write::{self, Save};
+use super::{Ctx, Fields, PageError};
+use crate::App;
+use crate::batch::state;
+use crate::export::show::step_key;
+use crate::store::{PartFilter, Read, StoredPart, User};
+
+/// An event with where it stands.
+pub struct Event {
+    /// Its open part as stored.
+    pub part: StoredPart,
+    /// Its open part.
+    pub open: PartState,
+    /// What its log folds to.
+    pub state: EventState,
+}
+
+impl Event {
+    /// Of a stored part.
+    pub fn of(ctx: &Ctx, part: StoredPart) -> Result<Self, PageError> {
+        let open = state(&part)?;
+        let state = workflow::fold(&open, &ctx.calendar);
+        Ok(Self { part, open, state })
+    }
+
+    /// The shown text of a field.
+    pub fn text(&self, field: &str) -> Option<String> {
+        view::shown(&self.open, field, Policy::One).and_then(Value::as_text)
+    }
+
+    /// Whether it is neither closed nor deleted.
+    pub fn is_open(&self) -> bool {
+        !self.part.deleted && !matches!(self.state.stage, Stage::Closed | Stage::Archived)
+    }
+}
+
+/// Every event this person may read, the newest change first. Their number is that of years, not of residents.
+pub fn all(ctx: &Ctx, read: &dyn Read) -> Result<Vec<Event>, PageError> {
+    let filter = PartFilter { kind: Some(RecordKind::Event), newest_first: true, ..PartFilter::default() };
+    let mut events = Vec::new();
+    let mut failed = None;
+    read.each_part(&filter, &mut |part| {
+        if ctx.may_read(Part::Open, &part) {
+            match Event::of(ctx, part) {
+                Ok(event) => events.push(event),
+                Err(error) => {
+                    failed = Some(error);
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    })?;
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(events),
+    }
+}
+
+/// This person as the workflow sees them.
+pub fn actor(ctx: &Ctx) -> Actor {
+    let user = &ctx.who.user;
+    let levels = user.scope.iter().filter_map(|id| ctx.areas.get(*id)).map(|area| area.level);
+    let highest = levels.min_by_key(|level| match level {
+        AreaLevel::County => 0,
+        AreaLevel::Town => 1,
+        AreaLevel::Community => 2,
+        AreaLevel::Grid => 3,
+    });
+    Actor::new(user.id, user.role, highest.unwrap_or(AreaLevel::Grid))
+}
+
+/// Why an event waits for somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// Two entries are at odds.
+    Contested,
+    /// More time is asked for.
+    Asked,
+    /// Raised from below.
+    Raised,
+    /// Untouched for 24 hours below.
+    Untouched,
+    /// Reported here.
+    Reported,
+    /// Given to this person.
+    Given,
+    /// Answered, to be closed.
+    Answered,
+}
+
+impl Why {
+    /// The message key.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Contested => "why-contested",
+            Self::Asked => "why-asked",
+            Self::Raised => "why-raised",
+            Self::Untouched => "why-untouched",
+            Self::Reported => "why-reported",
+            Self::Given => "why-given",
+            Self::Answered => "why-answered",
+        }
+    }
+}
+
+/// The events whose next move is this person's, and why; the soonest limit first.
+pub fn waiting(ctx: &Ctx, read: &dyn Read) -> Result<Vec<(Event, Why)>, PageError> {
+    let actor = actor(ctx);
+    let mut waiting: Vec<(Event, Why)> =
+        all(ctx, read)?.into_iter().filter_map(|event| why(ctx, &actor, &event).map(|why| (event, why))).collect();
+    waiting.sort_by_key(|(event, _)| (event.state.due.is_none(), event.state.due, event.state.moved_at));
+    Ok(waiting)
+}
+
+fn why(ctx: &Ctx, actor: &Actor, event: &Event) -> Option<Why> {
+    if !event.is_open() {
+        return None;
+    }
+    let state = &event.state;
+    let leads = matches!(actor.role, Role::CenterStaff | Role::GridLeader);
+    if !state.contested.is_empty() {
+        return (actor.role == Role::CenterStaff).then_some(Why::Contested);
+    }
+    let dispatched = state.dispatcher == Some(actor.user);
+    match state.stage {
+        Stage::Reported if leads && workflow::held_by(state, ctx.now) == actor.level => {
+            Some(match (state.level == actor.level, state.level == workflow::Level::Grid) {
+                (false, _) => Why::Untouched,
+                (true, false) => Why::Raised,
+                (true, true) => Why::Reported,
+            })
+        }
+        Stage::Handling | Stage::Handled if state.asked.is_some() && dispatched => Some(Why::Asked),
+        Stage::Handling if state.host == Some(actor.user) || state.helpers.contains(&actor.user) => Some(Why::Given),
+        Stage::Answered if dispatched => Some(Why::Answered),
+        _ => None,
+    }
+}
+
+/// The forms of the steps this person may do now, each folded up, the likeliest first and open.
+pub fn step_forms(ctx: &Ctx, event: &Event, handlers: &[User]) -> Markup {
+    let steps: Vec<Step> =
+        workflow::allowed(&event.state, &actor(ctx)).into_iter().filter(|step| *step != Step::Report).collect();
+    html! {
+        @if steps.is_empty() {
+            p.panel__b.sub { (ctx.words.text("console-no-steps")) }
+        }
+        @for (place, step) in steps.iter().enumerate() {
+            details.act open[place == 0] {
+                summary { (ctx.words.text(&step_key(*step))) }
+                form.act__b method="post" action={ "/console/records/" (event.part.record) "/step" } {
+                    (csrf(ctx)) (write::seen(&event.open))
+                    input type="hidden" name="step" value=(step_key(*step));
+                    (step_fields(ctx, event, *step, handlers))
+                    button.btn.btn--second { (ctx.words.text(&step_key(*step))) }
+                }
+            }
+        }
+    }
+}
+
+/// The fields a step asks for.
+pub fn step_fields(ctx: &Ctx, event: &Event, step: Step, handlers: &[User]) -> Markup {
+    let word = |key: &str| ctx.words.text(key);
+    let said = |label: &str| {
+        html! {
+            div.field {
+                label.field__label for={ "text-" (step_key(step)) } { (word(label)) }
+                textarea.field__ctl id={ "text-" (step_key(step)) } name="text" maxlength="2000" {}
+            }
+        }
+    };
+    match step {
+        Step::Dispatch => html! {
+            (host_field(ctx, handlers)) (helper_field(ctx, handlers)) (limit_field(ctx, event)) (said("console-note"))
+        },
+        Step::Take => html! { (limit_field(ctx, event)) },
+        Step::Extend => html! { (limit_field(ctx, event)) (said("console-reason")) },
+        Step::Handle => html! {
+            (said("console-done-what"))
+            label.opt { input.box type="checkbox" name="done" value="true" checked; (word("console-done")) }
+        },
+        Step::Feedback => html! {
+            (said("console-told-what"))
+            (choices("satisfied", &[("true", word("satisfied-yes")), ("false", word("satisfied-no"))], "true"))
+        },
+        Step::Close => {
+            let outcomes: &[&str] = if event.text("category").as_deref() == Some("dispute") {
+                &["reconciled", "not_reconciled"]
+            } else {
+                &["settled", "not_settled"]
+            };
+            let options: Vec<_> = outcomes.iter().map(|code| (*code, word(&format!("outcome-{code}")))).collect();
+            html! { (choices("outcome", &options, outcomes.first().copied().unwrap_or_default())) (said("console-note")) }
+        }
+        Step::Archive => html! {
+            div.field {
+                label.field__label for="ledger" { (word("console-ledger-number")) }
+                input.field__ctl id="ledger" name="ledger" maxlength="40" required;
+            }
+        },
+        Step::Raise | Step::SendBack => said("console-reason"),
+        Step::Report | Step::SettleOnSite | Step::GrantExtension | Step::Urge | Step::Supervise => said("console-note"),
+    }
+}
+
+fn choices(name: &str, options: &[(&str, String)], chosen: &str) -> Markup {
+    html! {
+        div.field { div.choices {
+            @for (value, label) in options {
+                label.choice {
+                    input type="radio" name=(name) value=(value) checked[*value == chosen];
+                    span { (icon("check")) (label) }
+                }
+            }
+        } }
+    }
+}
+
+fn host_field(ctx: &Ctx, handlers: &[User]) -> Markup {
+    html! {
+        div.field {
+            label.field__label for="host" { (ctx.words.text("host")) small { (ctx.words.text("console-one")) } }
+            select.field__ctl id="host" name="host" required {
+                option value="" { (ctx.words.text("console-choose")) }
+                @for (role, label) in [(Role::Department, "role-department"), (Role::GridLeader, "role-grid_leader"),
+                    (Role::GridMember, "role-grid_member"), (Role::CenterStaff, "role-center_staff")] {
+                    optgroup label=(ctx.words.text(label)) {
+                        @for user in handlers.iter().filter(|user| user.role == role) {
+                            option value=(user.id) { (user.name) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn helper_field(ctx: &Ctx, handlers: &[User]) -> Markup {
+    html! {
+        div.field {
+            span.field__label { (ctx.words.text("helpers")) small { (ctx.words.text("console-several")) } }
+            div.choices {
+                @for user in handlers.iter().filter(|user| user.role == Role::Department) {
+                    label.choice {
+                        input type="checkbox" name="helper" value=(user.id);
+                        span { (icon("check")) (user.name) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn limit_field(ctx: &Ctx, event: &Event) -> Markup {
+    let usual = limit_code(workflow::usual_limit(event.text("urgency").as_deref()));
+    let options = [Limit::Hours(24), Limit::Days(3), Limit::Days(7), Limit::Days(15)];
+    html! {
+        div.field {
+            span.field__label { (ctx.words.text("console-limit")) }
+            div.choices {
+                @for limit in options {
+                    label.choice {
+                        input type="radio" name="limit" value=(limit_code(limit)) checked[limit_code(limit) == usual];
+                        span { (icon("check")) (limit_text(ctx, limit)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn limit_code(limit: Limit) -> String {
+    match limit {
+        Limit::Hours(n) => format!("hours-{n}"),
+        Limit::Days(n) => format!("days-{n}"),
+    }
+}
+
+/// A limit in words.
+pub fn limit_text(ctx: &Ctx, limit: Limit) -> String {
+    let (key, n) = match limit {
+        Limit::Hours(n) => ("limit-hours", n),
+        Limit::Days(n) => ("limit-days", n),
+    };
+    ctx.words.with(key, &[("n", n.to_string().into())])
+}
+
+fn limit_of(text: &str) -> Option<Limit> {
+    let (unit, n) = text.split_once('-')?;
+    let n = n.parse().ok()?;
+    match unit {
+        "hours" => Some(Limit::Hours(n)),
+        "days" => Some(Limit::Days(n)),
+        _ => None,
+    }
+}
+
+/// The entry a form says, without judging it: that is the workflow's.
+pub fn entry(step: Step, fields: &Fields) -> Result<StepEntry, PageError> {
+    let bad = || PageError::Bad("console-error-form".to_owned());
+    let user = |text: &str| text.parse::<UserId>().map_err(|_| bad());
+    let flag = |name: &str| fields.text(name).map(|text| text == "true");
+    let with_limit = matches!(step, Step::Dispatch | Step::Take | Step::Extend);
+    Ok(StepEntry {
+        step,
+        text: fields.text("text").unwrap_or_default().to_owned(),
+        host: fields.text("host").filter(|_| step == Step::Dispatch).map(user).transpose()?,
+        helpers: if step == Step::Dispatch {
+            fields.all("helper").map(user).collect::<Result<_, _>>()?
+        } else {
+            vec![]
+        },
+        limit: fields.text("limit").filter(|_| with_limit).map(|text| limit_of(text).ok_or_else(bad)).transpose()?,
+        done: if step == Step::Handle { Some(flag("done").unwrap_or(false)) } else { None },
+        satisfied: flag("satisfied").filter(|_| step == Step::Feedback),
+        outcome: fields.text("outcome").filter(|_| step == Step::Close).map(str::to_owned),
+        ledger: fields.text("ledger").filter(|_| step == Step::Archive).map(str::to_owned),
+    })
+}
+
+/// The step of a form's key (`step-dispatch`).
+fn step_of(key: &str) -> Option<Step> {
+    serde_json::from_value(serde_json::Value::String(key.strip_prefix("step-")?.to_owned())).ok()
+}
+
+/// Saves one step of one event.
+pub fn save_step(ctx: &Ctx, record: RecordId, step: Step, fields: &Fields) -> Result<(), PageError> {
+    let part = ctx.read(|read| ctx.open_part(read, record))?;
+    if part.kind != RecordKind::Event {
+        return Err(PageError::NotFound);
+    }
+    let id = EditId::fresh(&*ctx.app.outside);
+    let writes = BTreeMap::from([(Path::entry(STEPS, id), Value::of(&entry(step, fields)?))]);
+    let context = write::context(fields)?;
+    write::save(ctx, Save { record, kind: part.kind, part: Part::Open, context, writes, id: Some(id) })
+}
+
+/// `POST /console/records/{id}/step`
+pub async fn step(
+    State(app): State<App>,
+    UrlPath(record): UrlPath<RecordId>,
+    asked: Asked,
+    fields: Fields,
+) -> Response {
+    with_form(app, asked, fields, move |ctx, fields| {
+        let bad = || PageError::Bad("console-error-form".to_owned());
+        let step = fields.get("step").and_then(step_of).ok_or_else(bad)?;
+        save_step(ctx, record, step, fields)?;
+        Ok(Redirect::to(&format!("/console/records/{record}")).into_response())
+    })
+    .await
+}
+
+/// Who an event can be given to.
+pub fn handlers(read: &dyn Read) -> Result<Vec<User>, PageError> {
+    let gives =
+        |user: &User| matches!(user.role, Role::Department | Role::GridLeader | Role::GridMember | Role::CenterStaff);
+    Ok(read.users()?.into_iter().filter(|user| user.active && gives(user)).collect())
+}

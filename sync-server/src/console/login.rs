@@ -1,0 +1,88 @@
+//! Logging in and out, and the language.
+
+use assets::messages::{Lang, Messages};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::html;
+
+use super::ctx::{Asked, COOKIE, LANGUAGE, PageError, with_form};
+use super::{Fields, layout};
+use crate::App;
+use crate::auth::session;
+
+/// `GET /console/login`
+pub async fn show(asked: Asked) -> Response {
+    page(asked.lang, "", None)
+}
+
+fn page(lang: Lang, login: &str, problem: Option<&str>) -> Response {
+    let words = Messages::of(lang);
+    let word = |key: &str| words.text(key);
+    let body = html! {
+        main.alone {
+            h1 { (word("console-centre")) }
+            form.panel.panel__b method="post" action="/console/login" {
+                @if let Some(problem) = problem { p.note.note--doubt role="alert" { (word(problem)) } }
+                div.field {
+                    label.field__label for="login" { (word("console-login")) }
+                    input.field__ctl id="login" name="login" value=(login) autocomplete="username" autocapitalize="none"
+                        required maxlength="100";
+                }
+                div.field {
+                    label.field__label for="password" { (word("console-password")) }
+                    input.field__ctl id="password" name="password" type="password" autocomplete="current-password" required
+                        maxlength="200";
+                }
+                button.btn.btn--primary.btn--wide.btn--below { (word("console-log-in")) }
+            }
+        }
+    };
+    let status = if problem.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
+    (status, layout::shell(lang, &word("console-log-in"), &body)).into_response()
+}
+
+/// `POST /console/login`. There is no session yet whose token a form could carry: `Fields` refuses forms of other
+/// origins, and the cookie is `SameSite=Strict`.
+pub async fn enter(State(app): State<App>, headers: HeaderMap, asked: Asked, fields: Fields) -> Response {
+    let login = fields.text("login").unwrap_or_default().to_owned();
+    let password = fields.get("password").unwrap_or_default().to_owned();
+    let name = login.clone();
+    let done = tokio::task::spawn_blocking(move || session::log_in(&app, &name, &password)).await;
+    match done {
+        Ok(Ok(Some((token, _)))) => {
+            let age = session::SESSION.num_seconds();
+            with_cookie(Redirect::to("/console").into_response(), &headers, COOKIE, &token, age)
+        }
+        Ok(Ok(None)) => page(asked.lang, &login, Some("console-wrong-login")),
+        Ok(Err(error)) => PageError::Store(error).page(asked.lang),
+        Err(join) => PageError::Failed(join.to_string()).page(asked.lang),
+    }
+}
+
+/// `POST /console/logout`
+pub async fn leave(State(app): State<App>, headers: HeaderMap, asked: Asked, fields: Fields) -> Response {
+    let response = with_form(app, asked, fields, |ctx, _| {
+        session::log_out(&ctx.app, &ctx.session)?;
+        Ok(Redirect::to("/console/login").into_response())
+    })
+    .await;
+    with_cookie(response, &headers, COOKIE, "", 0)
+}
+
+/// `POST /console/language`
+pub async fn language(State(app): State<App>, headers: HeaderMap, asked: Asked, fields: Fields) -> Response {
+    let lang = Lang::from_tag(fields.get("lang").unwrap_or_default());
+    let response = with_form(app, asked, fields, |_, _| Ok(Redirect::to("/console").into_response())).await;
+    with_cookie(response, &headers, LANGUAGE, lang.tag(), 365 * 86_400)
+}
+
+fn with_cookie(mut response: Response, headers: &HeaderMap, name: &str, value: &str, age: i64) -> Response {
+    let secure = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
+    let secure = if secure { "; Secure" } else { "" };
+    let cookie = format!("{name}={value}; Path=/console; Max-Age={age}; HttpOnly; SameSite=Strict{secure}");
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}

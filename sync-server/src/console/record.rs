@@ -1,0 +1,320 @@
+//! The page of one record: its fields under their masks, what is 待核对, the steps of an event, photos, history.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::extract::{Path as UrlPath, State};
+use axum::response::Response;
+use maud::{Markup, html};
+use shared::form::{Field, FieldType, Form};
+use shared::ids::RecordId;
+use shared::merge::{Deletion, PartState};
+use shared::record::{Part, RecordKind};
+use shared::view::{self, Policy};
+use shared::wire::HistoryEntry;
+use shared::workflow::{self, Stage};
+
+use super::ctx::{Asked, with, with_form};
+use super::events::{self, Event};
+use super::layout::{Place, csrf, event_light, icon, light, moment};
+use super::{Ctx, Fields, PageError, history, to_decide};
+use crate::App;
+use crate::batch::{link_of, links, state};
+use crate::export::{Telling, columns, show};
+use crate::store::{Read, StoredPart, User};
+use crate::sync;
+
+/// A record as this reader may see it.
+pub struct Seen {
+    /// The open part as stored.
+    pub part: StoredPart,
+    /// The open part.
+    pub open: PartState,
+    /// The restricted part, for those cleared, if there is one.
+    pub restricted: Option<PartState>,
+    /// The titles of what it links to, as far as this reader may read that.
+    pub titles: BTreeMap<RecordId, String>,
+    history: Vec<HistoryEntry>,
+    handlers: Vec<User>,
+}
+
+impl Seen {
+    /// Reads it.
+    pub fn load(ctx: &Ctx, read: &dyn Read, id: RecordId) -> Result<Self, PageError> {
+        let part = ctx.open_part(read, id)?;
+        let open = state(&part)?;
+        let mut restricted = None;
+        if ctx.may_read(Part::Restricted, &part) {
+            let parts = read.load_many(&[(id, Part::Restricted)])?;
+            restricted = parts.first().map(state).transpose()?.filter(|state| !state.is_empty());
+        }
+        let mut linked = BTreeSet::new();
+        links(&open, &mut linked);
+        let keys: Vec<_> = linked.into_iter().map(|id| (id, Part::Open)).collect();
+        let titles = read.load_many(&keys)?.into_iter().filter(|part| ctx.may_read(Part::Open, part));
+        let titles = titles.map(|part| (part.record, part.title)).collect();
+        let history = sync::history::history(read, &ctx.who, &ctx.areas, id)?.unwrap_or_default();
+        let handlers = if part.kind == RecordKind::Event { events::handlers(read)? } else { Vec::new() };
+        Ok(Self { part, open, restricted, titles, history, handlers })
+    }
+
+    /// The part a field lies in, if this reader may see it.
+    pub fn state(&self, part: Part) -> Option<&PartState> {
+        match part {
+            Part::Open => Some(&self.open),
+            Part::Restricted => self.restricted.as_ref(),
+        }
+    }
+}
+
+/// `GET /console/records/{id}`
+pub async fn show(State(app): State<App>, UrlPath(id): UrlPath<RecordId>, asked: Asked) -> Response {
+    with(app, asked, move |ctx| answer(ctx, id, None)).await
+}
+
+/// `POST /console/records/{id}/unmask`: one field in full, once, for those who may; written down.
+pub async fn unmask(State(app): State<App>, UrlPath(id): UrlPath<RecordId>, asked: Asked, fields: Fields) -> Response {
+    with_form(app, asked, fields, move |ctx, fields| {
+        if !ctx.who.user.may_unmask {
+            return Err(PageError::NotAllowed);
+        }
+        answer(ctx, id, Some(fields.get("field").unwrap_or_default().to_owned()))
+    })
+    .await
+}
+
+fn answer(ctx: &Ctx, id: RecordId, unmasked: Option<String>) -> Result<Response, PageError> {
+    let seen = ctx.read(|read| Seen::load(ctx, read, id))?;
+    let form = ctx.app.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
+    if let Some(field) = unmasked.as_deref().and_then(|name| form.field(name)).filter(|field| field.mask.is_some()) {
+        if seen.state(field.part()).is_none() {
+            return Err(PageError::NotAllowed);
+        }
+        ctx.note("audit-unmask", &id.to_string(), &field.name)?;
+    }
+    if seen.restricted.is_some() {
+        ctx.note("audit-restricted", &id.to_string(), "")?;
+    }
+    let in_full = to_decide::fields_in_full(ctx, &seen, form);
+    if !in_full.is_empty() {
+        ctx.note("audit-to-decide", &id.to_string(), &in_full.join(","))?;
+    }
+    let titles = |id: RecordId| seen.titles.get(&id).cloned();
+    let users = |id| ctx.users.get(&id).cloned();
+    let told = ctx.telling(&titles, &users);
+    let body = body(ctx, &seen, form, &told, unmasked.as_deref())?;
+    let place = if seen.part.kind == RecordKind::Event { Place::Inbox } else { Place::Ledger };
+    Ok(ctx.answer(place, &seen.part.title, &body))
+}
+
+fn body(ctx: &Ctx, seen: &Seen, form: &Form, told: &Telling<'_>, unmasked: Option<&str>) -> Result<Markup, PageError> {
+    let word = |key: &str| ctx.words.text(key);
+    let event = match seen.part.kind {
+        RecordKind::Event => Some(Event::of(ctx, seen.part.clone())?),
+        _ => None,
+    };
+    let areas: Vec<String> = seen.part.areas.iter().map(|id| ctx.area(*id)).collect();
+    Ok(html! {
+        header.head2 {
+            a.crumb href={ "/console/records?kind=" (seen.part.kind.code()) } { (icon("back")) (word("console-ledger")) }
+            h1 { (seen.part.title) }
+            span.sub { (facts(form, &seen.open, told)) (areas.join("、")) }
+            @match seen.open.deletion() {
+                Deletion::Present => {},
+                Deletion::Deleted => { (light("off", &word("console-deleted"))) },
+                Deletion::Revived => { (light("yellow", &word("console-revived"))) },
+            }
+            @if let Some(event) = &event { (event_light(ctx, &event.state)) }
+        }
+        div.cols.cols--top.c-record {
+            div.stack {
+                (fields(ctx, seen, form, told, unmasked))
+                (photos(ctx, seen))
+            }
+            div.stack {
+                @if let Some(event) = &event { (steps(ctx, event, told, &seen.handlers)) }
+                (to_decide::cards(ctx, seen, form, told))
+                @if event.is_none() && seen.part.open_fields == 0 { (nothing_open(ctx)) }
+            }
+            div.stack { (history::panel(ctx, seen.part.kind, &seen.history, told)) }
+        }
+    })
+}
+
+fn nothing_open(ctx: &Ctx) -> Markup {
+    html! {
+        section.panel {
+            div.panel__h { h2 { (ctx.words.text("to-decide")) } }
+            p.panel__b.sub { (ctx.words.text("console-nothing-to-decide")) }
+        }
+    }
+}
+
+/// Sex, age and status of a person, in one line.
+fn facts(form: &Form, open: &PartState, told: &Telling<'_>) -> String {
+    let mut facts = Vec::new();
+    let number = view::shown(open, "id_number", Policy::One).and_then(shared::value::Value::as_text);
+    let known = number.and_then(|number| shared::check::id_facts(&number));
+    if let Some(age) = known.as_ref().and_then(|known| shared::check::age(known.birth_date, told.today)) {
+        let words = assets::messages::Messages::of(told.lang);
+        facts.push(words.with("age-years", &[("n", age.to_string().into())]));
+    }
+    for field in ["sex", "residence_status", "type", "category"].into_iter().filter_map(|name| form.field(name)) {
+        facts.push(show::field(field, open, told));
+    }
+    facts.retain(|fact| !fact.is_empty());
+    facts.push(String::new());
+    facts.join("，")
+}
+
+fn fields(ctx: &Ctx, seen: &Seen, form: &Form, told: &Telling<'_>, unmasked: Option<&str>) -> Markup {
+    let word = |key: &str| ctx.words.text(key);
+    let lang = told.lang.tag();
+    let shown = form.fields().filter(|field| !matches!(field.kind, FieldType::Photos | FieldType::Steps));
+    html! {
+        section.panel aria-labelledby="fl" {
+            div.panel__h {
+                h2 #fl { (word("console-recorded")) }
+                span.sub.end { (ctx.words.with("console-form-version", &[("n", form.version.to_string().into())])) }
+            }
+            dl.dl {
+                @for field in shown {
+                    @if let Some(part) = seen.state(field.part()) {
+                        @let full = unmasked == Some(field.name.as_str()) && ctx.who.user.may_unmask;
+                        @let text = field_text(field, part, told, full);
+                        @if !text.is_empty() {
+                            div {
+                                dt { (field.label.in_lang(lang)) }
+                                dd {
+                                    (value(ctx, seen, field, part, &text))
+                                    @if field.restricted { (icon("lock")) }
+                                    @if field.mask.is_some() && !full && ctx.who.user.may_unmask {
+                                        form method="post" action={ "/console/records/" (seen.part.record) "/unmask" } {
+                                            (csrf(ctx)) input type="hidden" name="field" value=(field.name);
+                                            button.btn.btn--quiet { (word("console-show")) }
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+                @for (path, json) in columns::unknown(form, &seen.open) {
+                    div { dt { (path) } dd { @if ctx.who.user.may_unmask { (json) } @else { "***" } } }
+                }
+            }
+        }
+    }
+}
+
+fn field_text(field: &Field, part: &PartState, told: &Telling<'_>, full: bool) -> String {
+    match view::shown(part, &field.name, field.policy()) {
+        Some(value) => show::value(field, value, told, full),
+        None => show::field(field, part, told),
+    }
+}
+
+fn value(ctx: &Ctx, seen: &Seen, field: &Field, part: &PartState, text: &str) -> Markup {
+    let linked = view::shown(part, &field.name, field.policy()).and_then(link_of);
+    let open = field.policy() == Policy::One && view::one(part, &field.name).is_open();
+    html! {
+        @if let Some(id) = linked.filter(|id| seen.titles.contains_key(id)) {
+            a.go href={ "/console/records/" (id) } { (text) }
+        } @else if field.kind == FieldType::Links {
+            span {
+                @for (element, _) in view::many(part, &field.name) {
+                    @if let Ok(id) = element.parse::<RecordId>() {
+                        @match seen.titles.get(&id) {
+                            Some(title) => { a.go href={ "/console/records/" (id) } { (title) } " " },
+                            None => { (ctx.words.text("console-outside")) " " },
+                        }
+                    }
+                }
+            }
+        } @else if field.mask.is_some() {
+            span.num { (text) }
+        } @else {
+            span { (text) }
+        }
+        @if open { (light("yellow", &ctx.words.text("to-decide"))) }
+    }
+}
+
+fn photos(ctx: &Ctx, seen: &Seen) -> Markup {
+    let photos = view::many(&seen.open, "photos");
+    html! {
+        @if !photos.is_empty() {
+            section.panel aria-labelledby="ph" {
+                div.panel__h { h2 #ph { (ctx.words.text("console-photos")) } span.sub.end { (photos.len()) } }
+                ul.shots {
+                    @for (hash, write) in photos {
+                        @if let Some(known) = write.value.get::<shared::form::PhotoParticulars>() {
+                            @let taken = shared::mask::time(known.at).unwrap_or_default();
+                            li {
+                                a href={ "/console/photos/" (seen.part.record) "/" (hash) } {
+                                    img src={ "/console/photos/" (seen.part.record) "/" (known.thumbnail) }
+                                        alt=(ctx.words.with("console-photo-of", &[("when", taken.clone().into())]));
+                                }
+                                p.sub { (taken) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn steps(ctx: &Ctx, event: &Event, told: &Telling<'_>, handlers: &[User]) -> Markup {
+    let word = |key: &str| ctx.words.text(key);
+    let state = &event.state;
+    html! {
+        section.panel aria-labelledby="st" {
+            div.panel__h {
+                h2 #st { (word("console-six-steps")) }
+                span.sub.end { (word(&format!("stage-{}", stage_code(state.stage)))) }
+            }
+            div.panel__b {
+                @if !state.contested.is_empty() { p.note { (word("contested")) } }
+                ol.steps {
+                    @for (_, write) in view::log(&event.open, workflow::STEPS) {
+                        @if let Some(entry) = write.value.get::<workflow::StepEntry>() {
+                            li.step.step--done {
+                                span.step__dot {}
+                                div {
+                                    p.step__t { (word(&show::step_key(entry.step))) }
+                                    p.step__b { (show::step(&entry, told)) }
+                                    @if let Some(limit) = entry.limit { p.step__b { (events::limit_text(ctx, limit)) } }
+                                    p.step__b { (ctx.author(&write.head.author)) " " time { (moment(ctx, write.head.at)) } }
+                                }
+                            }
+                        }
+                    }
+                    @if event.is_open() {
+                        li.step.step--now {
+                            span.step__dot {}
+                            div {
+                                p.step__t { (word(&format!("stage-{}", stage_code(state.stage)))) }
+                                @if let Some(host) = state.host.and_then(|id| ctx.users.get(&id)) {
+                                    p.step__b { (word("host")) " " (host) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            (events::step_forms(ctx, event, handlers))
+        }
+    }
+}
+
+/// The code of a stage, as in message keys.
+pub fn stage_code(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Reported => "reported",
+        Stage::Handling => "handling",
+        Stage::Handled => "handled",
+        Stage::Answered => "answered",
+        Stage::Closed => "closed",
+        Stage::Archived => "archived",
+    }
+}

@@ -1,0 +1,153 @@
+//! 终端: who uses them, when they were last seen, what they still hold, and codes for enrolling more.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, TimeDelta, Utc};
+use maud::{Markup, html};
+use shared::ids::UserId;
+
+use super::ctx::{Asked, with, with_form};
+use super::layout::{self, Place, ago, csrf, light};
+use super::{Ctx, Fields, PageError};
+use crate::App;
+use crate::auth::enrol;
+use crate::store::{Device, User};
+
+/// After how many days without a round a terminal is silent.
+pub const SILENT_DAYS: i64 = 3;
+
+/// Whether a terminal has not been seen for [`SILENT_DAYS`].
+pub fn is_silent(device: &Device, now: DateTime<Utc>) -> bool {
+    let last = device.seen.as_ref().map_or(device.enrolled, |seen| seen.at);
+    device.expires > now && now - last > TimeDelta::days(SILENT_DAYS)
+}
+
+/// The terminal with its user.
+pub fn name(ctx: &Ctx, device: &Device) -> String {
+    let user = ctx.users.get(&device.user).map(String::as_str).unwrap_or_default();
+    if device.name.is_empty() { user.to_owned() } else { format!("{}，{user}", device.name) }
+}
+
+/// What it still holds, in words.
+pub fn owed(ctx: &Ctx, device: &Device) -> String {
+    match device.seen.as_ref().map(|seen| seen.undelivered) {
+        None | Some(0) => ctx.words.text("none"),
+        Some(n) => ctx.words.with("console-owes", &[("n", n.to_string().into())]),
+    }
+}
+
+/// `GET /console/terminals`
+pub async fn show(State(app): State<App>, asked: Asked) -> Response {
+    with(app, asked, |ctx| {
+        ctx.must_see(Place::Terminals)?;
+        answer(ctx, None)
+    })
+    .await
+}
+
+/// `POST /console/terminals/code`: a one-time code, shown this once.
+pub async fn code(State(app): State<App>, asked: Asked, fields: Fields) -> Response {
+    with_form(app, asked, fields, |ctx, fields| {
+        ctx.must_see(Place::Terminals)?;
+        let bad = || PageError::Bad("console-error-form".to_owned());
+        let id: UserId = fields.get("user").and_then(|id| id.parse().ok()).ok_or_else(bad)?;
+        let user = ctx.read(|read| read.user(id))?.filter(|user| user.active && user.town == ctx.who.user.town);
+        let user = user.ok_or(PageError::NotFound)?;
+        let code = enrol::make_code(&ctx.app, &user)?;
+        ctx.note("audit-enrol-code", &user.id.to_string(), "")?;
+        answer(ctx, Some((user.name, code)))
+    })
+    .await
+}
+
+fn answer(ctx: &Ctx, fresh: Option<(String, String)>) -> Result<Response, PageError> {
+    let (devices, users) = ctx.read(|read| Ok::<_, PageError>((read.devices()?, read.users()?)))?;
+    let page =
+        layout::page(ctx, Place::Terminals, &ctx.words.text("console-terminals"), &body(ctx, &devices, &users, fresh));
+    Ok(page.into_response())
+}
+
+fn body(ctx: &Ctx, devices: &[Device], users: &[User], fresh: Option<(String, String)>) -> Markup {
+    let word = |key: &str| ctx.words.text(key);
+    let counted = |n: usize| n.to_string();
+    let people: std::collections::BTreeSet<UserId> = devices.iter().map(|device| device.user).collect();
+    let beside = ctx.words.with(
+        "console-terminals-count",
+        &[("n", counted(devices.len()).into()), ("people", counted(people.len()).into())],
+    );
+    html! {
+        (layout::top(ctx, &word("console-terminals"), &beside, ""))
+        @if let Some((name, code)) = fresh {
+            section.panel.code-panel role="status" {
+                div.panel__h { h2 { (ctx.words.with("console-code-for", &[("name", name.into())])) } }
+                div.panel__b {
+                    p.bigline { b.num { (parted(&code)) } }
+                    p.sub { (ctx.words.with("console-code-help", &[("n", enrol::CODE.num_minutes().to_string().into())])) }
+                }
+            }
+        }
+        div.cols.cols--top.c-side {
+            section.panel {
+                @if devices.is_empty() { p.panel__b.sub { (word("console-no-terminals")) } } @else {
+                    table.table {
+                        thead { tr {
+                            th { (word("console-terminal")) } th { (word("console-user")) } th { (word("console-state")) }
+                            th { (word("console-last-seen")) } th { (word("console-undelivered")) } th { (word("console-app")) }
+                            th.r { (word("console-battery")) }
+                        } }
+                        tbody { @for device in devices { (row(ctx, device)) } }
+                    }
+                }
+            }
+            form.panel method="post" action="/console/terminals/code" aria-labelledby="nt" {
+                div.panel__h { h2 #nt { (word("console-enrol")) } }
+                div.panel__b {
+                    (csrf(ctx))
+                    div.field {
+                        label.field__label for="user" { (word("console-for-whom")) }
+                        select.field__ctl id="user" name="user" required {
+                            option value="" { (word("console-choose")) }
+                            @for user in users.iter().filter(|user| user.active) {
+                                option value=(user.id) { (user.name) "，" (word(&format!("role-{}", user.role.code()))) }
+                            }
+                        }
+                    }
+                }
+                div.tools { button.btn.btn--primary.btn--grow { (word("console-make-code")) } }
+            }
+        }
+    }
+}
+
+/// `01234 56789`: easier to read aloud.
+fn parted(code: &str) -> String {
+    let (first, rest) = code.split_at_checked(code.len() / 2).unwrap_or((code, ""));
+    format!("{first} {rest}")
+}
+
+fn row(ctx: &Ctx, device: &Device) -> Markup {
+    let word = |key: &str| ctx.words.text(key);
+    let seen = device.seen.as_ref();
+    let state = if device.expires <= ctx.now {
+        light("off", &word("terminal-ended"))
+    } else if is_silent(device, ctx.now) {
+        light("red", &word("terminal-silent"))
+    } else if seen.is_none() {
+        light("off", &word("terminal-new"))
+    } else if seen.is_some_and(|seen| seen.undelivered > 0) {
+        light("yellow", &word("terminal-owes"))
+    } else {
+        light("green", &word("terminal-well"))
+    };
+    html! {
+        tr {
+            td { b { (device.name) } }
+            td.n { (ctx.users.get(&device.user).map(String::as_str).unwrap_or_default()) }
+            td.n { (state) }
+            td.n { (seen.map_or_else(|| word("console-never-seen"), |seen| ago(&ctx.words, seen.at, ctx.now))) }
+            td.n { (owed(ctx, device)) }
+            td.n { (seen.map(|seen| seen.app.as_str()).unwrap_or_default()) }
+            td.r.n { @match seen.and_then(|seen| seen.battery) { Some(percent) => { (percent) "%" }, None => "—" } }
+        }
+    }
+}

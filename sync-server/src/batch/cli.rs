@@ -114,7 +114,7 @@ fn pull_command(args: &PullArgs) -> anyhow::Result<()> {
             formats.dedup();
             let wanted = Pull { user: &user, areas, since, formats, unmasked: args.unmasked, lang };
             match pull(&*app.store, &*app.outside, &app.data, &app.forms, &wanted).map_err(said)? {
-                Pulled::Sealed(sealed) => sealed,
+                Pulled::Sealed(sealed) => *sealed,
                 Pulled::NothingNew => return say(&words.text("batch-nothing-new")),
             }
         }

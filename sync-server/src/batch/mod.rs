@@ -80,7 +80,7 @@ pub enum Pulled {
     /// Nothing changed since; no number was used.
     NothingNew,
     /// A batch, sealed.
-    Sealed(Sealed),
+    Sealed(Box<Sealed>),
 }
 
 /// A batch with its files.

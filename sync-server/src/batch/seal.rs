@@ -143,7 +143,7 @@ pub fn pull(
         tx.put_audit(&audit(pull.user.id, now, "audit-batch-sealed", &manifest))?;
         Ok::<_, BatchError>(())
     })?;
-    Ok(Pulled::Sealed(Sealed { manifest, folder: place }))
+    Ok(Pulled::Sealed(Box::new(Sealed { manifest, folder: place })))
 }
 
 fn audit(user: UserId, at: chrono::DateTime<chrono::Utc>, action: &str, manifest: &Manifest) -> Audit {

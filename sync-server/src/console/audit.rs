@@ -31,7 +31,7 @@ pub async fn show(State(app): State<App>, asked: Asked) -> Response {
                             tr {
                                 td.n { time { (moment(ctx, entry.at)) } }
                                 td.n {
-                                    @match entry.user { 
+                                    @match entry.user {
                                         Some(user) => { (ctx.users.get(&user).map(String::as_str).unwrap_or_default()) },
                                         None => { (word("console-server-command")) },
                                     }

@@ -3,8 +3,15 @@
 //! Methods that are not `async` touch the disk and take a few milliseconds at most (see each): call them from
 //! `spawn_blocking`, or directly where that is short enough. All of them may be called from any thread.
 
+mod reading;
+mod saving;
+mod session;
+mod syncing;
+#[cfg(test)]
+mod tests;
 mod types;
 
+use std::collections::BTreeMap;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
@@ -22,19 +29,13 @@ use tokio::sync::watch;
 use crate::platform::Services;
 use crate::store::StoreError;
 use crate::sync::SyncProgress;
+use session::Inner;
 
 pub use types::*;
 
 /// A handheld and who uses it. Cheap to clone: all clones are the same handheld.
 #[derive(Clone)]
-pub struct Handheld(Arc<Inner>);
-
-struct Inner {
-    #[allow(dead_code, reason = "being built")]
-    services: Services,
-    outside: Arc<dyn Outside>,
-    progress: watch::Sender<SyncProgress>,
-}
+pub struct Handheld(pub(crate) Arc<Inner>);
 
 /// Why something was not saved. What was typed stays in the form.
 #[derive(Debug, thiserror::Error)]
@@ -98,243 +99,255 @@ pub struct PhotoError(pub Message);
 impl Handheld {
     /// Opens the handheld whose files lie in `dir`, and the database of who is enrolled.
     ///
-    /// A database that cannot be read is set aside under a new name and a new one begun: see [`Handheld::notices`].
-    pub fn open(_dir: &FilePath, services: Services, outside: Arc<dyn Outside>) -> Result<Self, StoreError> {
-        let (progress, _) = watch::channel(SyncProgress::default());
-        Ok(Self(Arc::new(Inner { services, outside, progress })))
+    /// A database that cannot be read is set aside under a new name and a new one begun: see [`Handheld::notices`]. A
+    /// database from the future, a read-only or a busy one is an error and stays as it is.
+    pub fn open(dir: &FilePath, services: Services, outside: Arc<dyn Outside>) -> Result<Self, StoreError> {
+        Inner::open(dir, services, outside).map(|inner| Self(Arc::new(inner)))
     }
 
-    /// What the user has to be told about the opening: a database set aside, a key lost. Empty when all is well.
+    /// What the user has to be told about the opening: a database set aside. Empty when all is well.
     pub fn notices(&self) -> Vec<Message> {
-        Vec::new()
+        self.0.notices()
     }
 
     /// Who uses the handheld and where; `None` while nobody is enrolled.
     pub fn setup(&self) -> Option<Arc<Setup>> {
-        None
+        self.0.session().ok().map(|session| session.setup())
     }
 
     /// The areas this handheld knows: the scope and those above it.
     pub fn areas(&self) -> Arc<AreaTree> {
-        Arc::default()
+        self.0.session().map(|session| session.areas()).unwrap_or_default()
     }
 
     /// The newest form of a kind.
-    pub fn form(&self, _kind: RecordKind) -> Option<Arc<Form>> {
-        None
+    pub fn form(&self, kind: RecordKind) -> Option<Arc<Form>> {
+        self.0.rules().form(kind).cloned()
     }
 
     /// Enrols with a one-time code (blanks and dashes are ignored). An outbox of the same user is kept.
-    pub async fn enrol(&self, _server: &str, _code: &str) -> Result<Arc<Setup>, SyncError> {
-        Err(SyncError { message: Message::of("sync-unreachable"), detail: String::new(), retry: None })
+    pub async fn enrol(&self, server: &str, code: &str) -> Result<Arc<Setup>, SyncError> {
+        self.0.enrol(server, code).await
     }
 
     /// A fresh id for a new record.
     pub fn new_record_id(&self) -> RecordId {
-        RecordId::fresh(self.0.outside.as_ref())
+        RecordId::fresh(self.0.outside())
     }
 
     /// A fresh id for a [`Draft`].
     pub fn new_edit_id(&self) -> EditId {
-        EditId::fresh(self.0.outside.as_ref())
+        EditId::fresh(self.0.outside())
     }
 
     /// The clock: the server's as last seen, carried on by the device's own.
     pub fn now(&self) -> DateTime<Utc> {
-        self.0.outside.now()
+        self.0.now()
     }
 
     /// The page of a record; `None` if this handheld does not hold it. Under 1 ms.
-    pub fn record(&self, _id: RecordId) -> Result<Option<RecordPage>, StoreError> {
-        Err(StoreError::NotEnrolled)
+    pub fn record(&self, id: RecordId) -> Result<Option<RecordPage>, StoreError> {
+        self.0.session()?.page(id)
     }
 
     /// Every problem the form would have with these writes on top of what stands there, without saving.
-    pub fn check(&self, _draft: &Draft) -> Result<Vec<Problem>, SaveError> {
-        Err(StoreError::NotEnrolled.into())
+    pub fn check(&self, draft: &Draft) -> Result<Vec<Problem>, SaveError> {
+        self.0.session()?.check(draft)
     }
 
     /// Saves: validates, makes one edit (or two, open and restricted), in one transaction that is durable when this
     /// returns. A draft kept under `forget_draft` goes in the same transaction. Under 2 ms and one disk flush.
-    pub fn save(&self, _draft: Draft, _forget_draft: Option<&str>) -> Result<Saved, SaveError> {
-        Err(StoreError::NotEnrolled.into())
+    pub fn save(&self, draft: Draft, forget_draft: Option<&str>) -> Result<Saved, SaveError> {
+        self.0.saved(self.0.session()?.save(&self.0, draft, forget_draft))
     }
 
     /// Decides a field that is 待核对: the edit's context covers every value that stands there. Undo is the same with
     /// [`Handheld::undo_settle`].
-    pub fn settle(&self, _record: RecordId, _part: Part, _field: &str, _value: Value) -> Result<Saved, SaveError> {
-        Err(StoreError::NotEnrolled.into())
+    pub fn settle(&self, record: RecordId, part: Part, field: &str, value: Value) -> Result<Saved, SaveError> {
+        self.0.saved(self.0.session()?.settle(&self.0, record, part, field, value))
     }
 
-    /// Takes a decision back: writes what stood before the edit `settled` (several values become 待核对 again).
-    pub fn undo_settle(&self, _settled: EditId) -> Result<Saved, SaveError> {
-        Err(StoreError::NotEnrolled.into())
+    /// Takes a decision back: what stood before the edit `settled` stands again; several values are 待核对 again.
+    pub fn undo_settle(&self, settled: EditId) -> Result<Saved, SaveError> {
+        self.0.saved(self.0.session()?.undo(&self.0, settled))
     }
 
-    /// Deletes a record (both parts the user may write). It stays in the feed and can be brought back.
-    pub fn delete(&self, _record: RecordId, _deleted: bool) -> Result<Saved, SaveError> {
-        Err(StoreError::NotEnrolled.into())
+    /// Deletes a record or brings it back. It stays in the feed.
+    pub fn delete(&self, record: RecordId, deleted: bool) -> Result<Saved, SaveError> {
+        self.0.saved(self.0.session()?.delete(&self.0, record, deleted))
     }
 
     /// Search as typed: every word of `query` has to occur in name, pinyin, initials, phone, address or be the full
     /// number of a paper. An empty query lists what was last written first. Up to 3 ms for 50 hits of 72,000.
-    pub fn search(&self, _query: &str, _filter: &Filter, _limit: usize, _offset: usize) -> Result<Hits, StoreError> {
-        Err(StoreError::NotEnrolled)
+    pub fn search(&self, query: &str, filter: &Filter, limit: usize, offset: usize) -> Result<Hits, StoreError> {
+        self.0.session()?.search(query, filter, limit, offset, self.now())
     }
 
     /// The rows of some records, in that order; those not held are left out.
-    pub fn rows(&self, _ids: &[RecordId]) -> Result<Vec<Hit>, StoreError> {
-        Err(StoreError::NotEnrolled)
+    pub fn rows(&self, ids: &[RecordId]) -> Result<Vec<Hit>, StoreError> {
+        self.0.session()?.rows(ids, self.now())
     }
 
     /// What 今日 shows.
     pub fn today(&self) -> Result<Today, StoreError> {
-        Err(StoreError::NotEnrolled)
+        self.0.session()?.today(self.now())
     }
 
-    /// Events by filter, the most urgent first.
+    /// Events by filter, the most urgent first, and whether there are more.
     pub fn events(
         &self,
-        _filter: EventFilter,
-        _limit: usize,
-        _offset: usize,
+        filter: EventFilter,
+        limit: usize,
+        offset: usize,
     ) -> Result<(Vec<EventRow>, bool), StoreError> {
-        Err(StoreError::NotEnrolled)
+        self.0.session()?.events(filter, limit, offset, self.now())
     }
 
     /// One event's state and what this user may do next; `None` if it is not held or is no event.
-    pub fn event(&self, _id: RecordId) -> Result<Option<EventRow>, StoreError> {
-        Err(StoreError::NotEnrolled)
+    pub fn event(&self, id: RecordId) -> Result<Option<EventRow>, StoreError> {
+        self.0.session()?.event(id, self.now())
     }
 
-    /// Records with fields that are 待核对, each with these fields.
-    pub fn conflicts(&self, _limit: usize, _offset: usize) -> Result<(Vec<(Hit, Vec<OpenField>)>, bool), StoreError> {
-        Err(StoreError::NotEnrolled)
+    /// Records with fields that are 待核对, each with these fields, and whether there are more.
+    pub fn conflicts(&self, limit: usize, offset: usize) -> Result<(Vec<(Hit, Vec<OpenField>)>, bool), StoreError> {
+        self.0.session()?.conflicts(limit, offset, self.now())
     }
 
     /// Records that may be the same as the one being entered, the surest first.
-    pub fn candidates(&self, _draft: &Draft) -> Result<Vec<Candidate>, StoreError> {
-        Err(StoreError::NotEnrolled)
+    pub fn candidates(&self, draft: &Draft) -> Result<Vec<Candidate>, StoreError> {
+        self.0.session()?.candidates(draft, self.now())
     }
 
     /// Keeps what was typed so far, encrypted, under a key of the page's choice.
-    pub fn save_draft(&self, _key: &str, _json: &str) -> Result<(), StoreError> {
-        Err(StoreError::NotEnrolled)
+    pub fn save_draft(&self, key: &str, json: &str) -> Result<(), StoreError> {
+        self.0.session()?.store.save_draft(key, json, self.0.outside().now())
     }
 
     /// What was typed.
-    pub fn load_draft(&self, _key: &str) -> Result<Option<String>, StoreError> {
-        Err(StoreError::NotEnrolled)
+    pub fn load_draft(&self, key: &str) -> Result<Option<String>, StoreError> {
+        self.0.session()?.store.load_draft(key)
     }
 
     /// Every draft kept, newest first: key and when it was kept.
     pub fn drafts(&self) -> Result<Vec<(String, DateTime<Utc>)>, StoreError> {
-        Err(StoreError::NotEnrolled)
+        self.0.session()?.store.drafts()
     }
 
     /// Forgets a draft.
-    pub fn delete_draft(&self, _key: &str) -> Result<(), StoreError> {
-        Err(StoreError::NotEnrolled)
+    pub fn delete_draft(&self, key: &str) -> Result<(), StoreError> {
+        self.0.session()?.store.delete_draft(key)
     }
 
     /// Takes a picture in: upright, small enough, stripped, encrypted, with its thumbnail. About 150 ms. It is sent
     /// once a save links it.
     pub fn take_in(
         &self,
-        _bytes: &[u8],
-        _position: Option<Position>,
-        _at: Option<DateTime<Utc>>,
+        bytes: &[u8],
+        position: Option<Position>,
+        at: Option<DateTime<Utc>>,
     ) -> Result<TakenIn, PhotoError> {
-        Err(PhotoError(StoreError::NotEnrolled.message()))
+        self.0.take_in(bytes, position, at)
     }
 
     /// JPEG bytes of a photo or thumbnail held on this handheld.
-    pub fn picture(&self, _hash: &PhotoHash) -> Result<Option<Vec<u8>>, PhotoError> {
-        Err(PhotoError(StoreError::NotEnrolled.message()))
+    pub fn picture(&self, hash: &PhotoHash) -> Result<Option<Vec<u8>>, PhotoError> {
+        self.0.session().and_then(|session| session.store.photo(hash)).map_err(|error| PhotoError(error.message()))
     }
 
     /// The same, asking the server if it is not held; kept then.
-    pub async fn fetch_picture(&self, _hash: &PhotoHash) -> Result<Option<Vec<u8>>, PhotoError> {
-        Err(PhotoError(StoreError::NotEnrolled.message()))
+    pub async fn fetch_picture(&self, hash: &PhotoHash) -> Result<Option<Vec<u8>>, PhotoError> {
+        self.0.fetch_picture(hash).await
     }
 
     /// The whole history of a record from the server, oldest first.
-    pub async fn history(&self, _id: RecordId) -> Result<Vec<HistoryEntry>, SyncError> {
-        Err(SyncError { message: Message::of("sync-unreachable"), detail: String::new(), retry: None })
+    pub async fn history(&self, id: RecordId) -> Result<Vec<HistoryEntry>, SyncError> {
+        self.0.history(id).await
     }
 
     /// What is still to be delivered, item by item, in the order it goes.
     pub fn outbox(&self) -> Result<Vec<OutboxItem>, StoreError> {
-        Err(StoreError::NotEnrolled)
+        self.0.outbox()
     }
 
     /// Counts of the same.
     pub fn outbox_counts(&self) -> Result<OutboxCounts, StoreError> {
-        Err(StoreError::NotEnrolled)
+        Ok(self.0.session()?.counts()?)
     }
 
     /// Edits the server did not take, newest first.
     pub fn tray(&self) -> Result<Vec<TrayItem>, StoreError> {
-        Err(StoreError::NotEnrolled)
+        self.0.session()?.tray()
     }
 
     /// Sends a rejected edit again with other values: a new edit with the old context. `writes` replaces all of it.
-    pub fn correct(&self, _edit: EditId, _writes: std::collections::BTreeMap<Path, Value>) -> Result<Saved, SaveError> {
-        Err(StoreError::NotEnrolled.into())
+    pub fn correct(&self, edit: EditId, writes: BTreeMap<Path, Value>) -> Result<Saved, SaveError> {
+        self.0.saved(self.0.session()?.correct(&self.0, edit, writes))
     }
 
     /// Takes a rejected edit back. Ask first: it leaves the tray (and is kept 30 days on the handheld).
-    pub fn withdraw(&self, _edit: EditId) -> Result<(), SaveError> {
-        Err(StoreError::NotEnrolled.into())
+    pub fn withdraw(&self, edit: EditId) -> Result<(), SaveError> {
+        let withdrawn = self.0.session()?.store.withdraw(edit)?;
+        if withdrawn { Ok(()) } else { Err(SaveError::NotInTray(edit)) }
     }
 
     /// What a sync would carry.
     pub fn estimate(&self) -> Result<Estimate, StoreError> {
-        Err(StoreError::NotEnrolled)
+        self.0.estimate()
     }
 
     /// The two lamps.
     pub fn lights(&self) -> Result<Lights, StoreError> {
-        Err(StoreError::NotEnrolled)
+        self.0.session()?.lights()
     }
 
     /// Starts the sync that runs by itself: at start, after a save, on [`Handheld::wake`], and by its back-off. Call
     /// once, inside a tokio runtime; ends with the last clone of the handheld.
-    pub fn start(&self) {}
+    pub fn start(&self) {
+        syncing::start(&self.0);
+    }
 
     /// Asks the running sync to try now.
-    pub fn wake(&self) {}
+    pub fn wake(&self) {
+        self.0.wake();
+    }
 
     /// Syncs until nothing is left, or says why not.
     pub async fn sync_now(&self) -> Result<(), SyncError> {
-        Err(SyncError { message: Message::of("sync-unreachable"), detail: String::new(), retry: None })
+        self.0.sync().await
     }
 
     /// The sync as it moves.
     pub fn progress(&self) -> watch::Receiver<SyncProgress> {
-        self.0.progress.subscribe()
+        self.0.progress()
     }
 
     /// "No network": nothing is sent until it is switched back.
-    pub fn set_offline(&self, _offline: bool) {}
+    pub fn set_offline(&self, offline: bool) {
+        self.0.set_offline(offline);
+    }
 
     /// Whether it is switched to "no network".
     pub fn is_offline(&self) -> bool {
-        false
+        self.0.is_offline()
     }
 
     /// The settings.
     pub fn settings(&self) -> Settings {
-        Settings::default()
+        self.0.settings()
     }
 
     /// Changes the settings, durably.
-    pub fn set_settings(&self, _change: impl FnOnce(&mut Settings)) -> Result<(), StoreError> {
-        Ok(())
+    pub fn set_settings(&self, change: impl FnOnce(&mut Settings)) -> Result<(), StoreError> {
+        self.0.set_settings(change)
     }
 
     /// A fix of where the handheld is: the first of 20 m or better within 20 s, else the best there was.
     pub async fn position(&self) -> Option<Position> {
-        self.0.services.location.fix().await
+        self.0.services().location.fix().await
+    }
+
+    /// The store of who is enrolled: for diagnostics, benches and tests, not for screens.
+    pub fn store(&self) -> Result<Arc<crate::store::Store>, StoreError> {
+        self.0.session().map(|session| Arc::clone(&session.store))
     }
 }

@@ -15,7 +15,7 @@ use shared::record::{Part, Record, RecordKind};
 use shared::value::Value;
 use shared::vector::VectorTimestamp;
 use shared::wire::Rejection;
-use shared::workflow::{Stage, Step};
+use shared::workflow::{Light, Stage, Step};
 
 /// Something to be said to the user: a message key with its arguments, in no language yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +99,8 @@ pub struct OwnEdit {
     pub edit: Edit,
     /// What became of it.
     pub state: EditState,
+    /// The values that stood in each of its paths when it was saved.
+    pub replaced: BTreeMap<Path, Vec<Value>>,
 }
 
 /// What became of an own edit.
@@ -200,7 +202,7 @@ pub struct Hit {
 pub struct Fact {
     /// The field.
     pub field: String,
-    /// Its value as JSON text, already masked: a choice is its code, a time is milliseconds.
+    /// Its value as JSON text, already masked: a choice is its code, a time is milliseconds, a birth date the age.
     pub text: String,
 }
 
@@ -233,7 +235,7 @@ pub struct EventRow {
     /// Where it stands; `None` while nothing was reported.
     pub stage: Option<Stage>,
     /// The colour of its limit, if one runs.
-    pub light: Option<()>,
+    pub light: Option<Light>,
     /// When its limit ends.
     pub due: Option<DateTime<Utc>>,
     /// Concurrent steps are at odds: staff decide.
@@ -412,11 +414,4 @@ impl Default for Settings {
     }
 }
 
-/// Stands in until `shared::validate::Problem` is there; same members.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Which path.
-    pub path: Path,
-    /// A message key.
-    pub code: String,
-}
+pub use shared::validate::Problem;

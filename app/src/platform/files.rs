@@ -33,9 +33,7 @@ impl FileKeyStore {
 impl KeyStore for FileKeyStore {
     fn get(&self, name: &str) -> Result<Option<[u8; 32]>, KeyStoreError> {
         match fs::read(self.path(name)) {
-            Ok(bytes) => {
-                bytes.try_into().map(Some).map_err(|_: Vec<u8>| KeyStoreError::Damaged(name.to_owned()))
-            }
+            Ok(bytes) => bytes.try_into().map(Some).map_err(|_: Vec<u8>| KeyStoreError::Damaged(name.to_owned())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(source) => Err(KeyStoreError::Io { name: name.to_owned(), source }),
         }

@@ -1,5 +1,110 @@
-//! The encrypted store of one user.
+//! The encrypted store of one user: one SQLCipher database, and photos as encrypted files beside it.
+//!
+//! Confirmed state (what the server says) and pending edits (what was saved here) lie apart; what lists and search
+//! read is derived from both in the transaction that changes either. Nothing here knows of screens or of the network.
 
+mod confirmed;
+mod drafts;
 mod error;
+mod events;
+mod haystack;
+mod meta;
+mod migrations;
+mod open;
+mod outbox;
+mod pending;
+mod photos;
+mod project;
+mod read;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod words;
 
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+pub use confirmed::{Page, PageApplied};
 pub use error::StoreError;
+pub use events::Event;
+pub use meta::Meta;
+pub use outbox::{Counts, Outgoing, Returned, Waiting};
+pub use pending::{Also, NewEdit, Stamp};
+pub use photos::{PhotoRow, PhotoState};
+pub use project::Rules;
+pub use read::{Linked, Own, Row};
+pub use words::normal;
+
+use haystack::{Change, Haystack};
+
+/// The store of one user. All methods may be called from any thread; writers wait for each other, readers do not wait
+/// for writers.
+pub struct Store {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    reader: Mutex<Connection>,
+    haystack: RwLock<Haystack>,
+    rules: Rules,
+}
+
+/// A write under way. What it changes in the search index is kept until the commit.
+pub(crate) struct Tx<'a> {
+    sql: Transaction<'a>,
+    rules: &'a Rules,
+    changes: Vec<Change>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere rolled its transaction back when it unwound: the connection is as good as before.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Store {
+    /// Runs `work` in one transaction: all of it is durable when this returns, or nothing happened.
+    pub(crate) fn write<T, E: From<StoreError>>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+        let mut connection = lock(&self.writer);
+        let sql = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(|error| self.said(error.into()))?;
+        let mut tx = Tx { sql, rules: &self.rules, changes: Vec::new() };
+        let value = work(&mut tx)?;
+        let Tx { sql, changes, .. } = tx;
+        sql.commit().map_err(|error| self.said(error.into()))?;
+        if !changes.is_empty() {
+            // Still under the writer's lock, so that changes reach the index in the order of their commits.
+            self.haystack.write().unwrap_or_else(PoisonError::into_inner).apply(changes);
+        }
+        Ok(value)
+    }
+
+    /// Runs `work` on one consistent state of the database.
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut connection = lock(&self.reader);
+        let sql = connection.transaction().map_err(StoreError::from)?;
+        work(&sql).map_err(|error| self.said(error))
+    }
+
+    /// The rules this store projects and validates by.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Writes what the log holds back into the database file. Best called when nobody waits.
+    pub fn checkpoint(&self) {
+        let connection = lock(&self.writer);
+        if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+            tracing::debug!(%error, "no checkpoint");
+        }
+    }
+
+    /// An error with the file it is about.
+    fn said(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::ReadOnly(_) => StoreError::ReadOnly(self.path.clone()),
+            StoreError::WrongKey(_) => StoreError::Damaged("a page does not open with the key".to_owned()),
+            other => other,
+        }
+    }
+}

@@ -1,7 +1,17 @@
 //! One sync round and when to run it.
 
+mod backoff;
+mod client;
+mod photos;
 mod progress;
+mod round;
+#[cfg(test)]
+mod tests;
 mod transport;
 
+pub use backoff::delay;
+pub use client::{Client, Refused};
+pub use photos::deliver_photos;
 pub use progress::{Phase, SyncProgress};
+pub use round::{RoundDone, exchange};
 pub use transport::{Connect, HttpConnect, Method, Request, Response, Transport, TransportError};

@@ -1,0 +1,310 @@
+//! What a handheld is made of: files, settings, and the session of who is enrolled.
+
+use std::fs;
+use std::path::Path as FilePath;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use shared::area::{AreaTree, Scope};
+use shared::calendar::Calendar;
+use shared::form::{Forms, PhotoParticulars, Position};
+use shared::ids::UserId;
+use shared::outside::Outside;
+use shared::wire::Setup;
+use tokio::sync::{Notify, watch};
+
+use super::types::{Message, Settings, TakenIn};
+use super::{PhotoError, SaveError};
+use crate::platform::{Paths, Services};
+use crate::store::{PhotoState, Rules, Store, StoreError};
+use crate::sync::{Phase, SyncProgress};
+
+/// The inside of a handheld.
+pub(crate) struct Inner {
+    paths: Paths,
+    services: Services,
+    outside: Arc<dyn Outside>,
+    rules: Rules,
+    settings: Mutex<Settings>,
+    session: RwLock<Option<Arc<Session>>>,
+    notices: Mutex<Vec<Message>>,
+    progress: watch::Sender<SyncProgress>,
+    offline: AtomicBool,
+    pub(super) notify: Arc<Notify>,
+    /// One sync at a time.
+    pub(super) syncing: tokio::sync::Mutex<super::syncing::Attempts>,
+}
+
+/// Somebody enrolled, with their store.
+pub(crate) struct Session {
+    pub(super) store: Arc<Store>,
+    known: RwLock<Known>,
+}
+
+#[derive(Clone)]
+struct Known {
+    setup: Arc<Setup>,
+    areas: Arc<AreaTree>,
+    scope: Arc<Scope>,
+    clock_offset: i64,
+}
+
+impl Known {
+    fn of(setup: Setup, clock_offset: i64) -> Self {
+        let areas: AreaTree = setup.areas.iter().cloned().collect();
+        let scope = areas.scope(&setup.scope);
+        Self { setup: Arc::new(setup), areas: Arc::new(areas), scope: Arc::new(scope), clock_offset }
+    }
+}
+
+impl Session {
+    /// The session of a store; `None` if nobody enrolled with it.
+    pub(super) fn of(store: Arc<Store>) -> Result<Option<Self>, StoreError> {
+        let meta = store.meta()?;
+        let Some(setup) = meta.setup.filter(|_| !meta.token.is_empty()) else { return Ok(None) };
+        Ok(Some(Self { store, known: RwLock::new(Known::of(setup, meta.clock_offset)) }))
+    }
+
+    fn known(&self) -> Known {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn setup(&self) -> Arc<Setup> {
+        self.known().setup
+    }
+
+    pub(super) fn areas(&self) -> Arc<AreaTree> {
+        self.known().areas
+    }
+
+    pub(super) fn scope(&self) -> Arc<Scope> {
+        self.known().scope
+    }
+
+    /// Reads again what a sync may have changed.
+    pub(super) fn reload(&self) -> Result<(), StoreError> {
+        let meta = self.store.meta()?;
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.clock_offset = meta.clock_offset;
+        if let Some(setup) = meta.setup.filter(|setup| *setup != *known.setup) {
+            *known = Known::of(setup, meta.clock_offset);
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    pub(super) fn open(dir: &FilePath, services: Services, outside: Arc<dyn Outside>) -> Result<Self, StoreError> {
+        let paths = Paths::new(dir);
+        let settings = read_settings(&paths)?;
+        let rules = rules()?;
+        let (progress, _) = watch::channel(SyncProgress::default());
+        let inner = Self {
+            paths,
+            services,
+            outside,
+            rules,
+            settings: Mutex::new(settings.clone()),
+            session: RwLock::new(None),
+            notices: Mutex::new(Vec::new()),
+            progress,
+            offline: AtomicBool::new(false),
+            notify: Arc::new(Notify::new()),
+            syncing: tokio::sync::Mutex::default(),
+        };
+        if let Some(user) = settings.user {
+            let store = inner.open_store(user)?;
+            inner.begin(Session::of(store)?);
+        }
+        Ok(inner)
+    }
+
+    /// The store of a user. One that cannot be read is set aside and a new one begun.
+    pub(super) fn open_store(&self, user: UserId) -> Result<Arc<Store>, StoreError> {
+        let path = self.paths.user(user).join("handheld.db");
+        let name = format!("db-{user}");
+        let key = self.services.keys.get(&name)?;
+        if key.is_none() && path.exists() {
+            // Without its key the file says nothing to anybody; perhaps the key comes back from somewhere.
+            Store::set_aside(&path, self.outside.now())?;
+            self.tell(Message::of("store-key-lost"));
+        }
+        let key = match key {
+            Some(key) => key,
+            None => {
+                let mut key = [0; 32];
+                self.outside.fill(&mut key);
+                self.services.keys.put(&name, &key)?;
+                key
+            }
+        };
+        match Store::open(&path, &key, self.rules.clone()) {
+            Err(StoreError::WrongKey(_) | StoreError::Damaged(_)) => {
+                let aside = Store::set_aside(&path, self.outside.now())?;
+                let file = aside.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                tracing::error!(file, "the database could not be read and was set aside");
+                self.tell(Message::of("store-set-aside").with("file", file));
+                Store::open(&path, &key, self.rules.clone()).map(Arc::new)
+            }
+            other => other.map(Arc::new),
+        }
+    }
+
+    pub(super) fn begin(&self, session: Option<Session>) {
+        let last_sync = session
+            .as_ref()
+            .and_then(|session| session.store.meta().ok())
+            .filter(|meta| meta.last_sync > 0)
+            .and_then(|meta| DateTime::from_timestamp_millis(meta.last_sync));
+        *self.session.write().unwrap_or_else(PoisonError::into_inner) = session.map(Arc::new);
+        self.progress.send_modify(|progress| {
+            progress.last_sync = last_sync;
+            progress.changed += 1;
+        });
+    }
+
+    fn tell(&self, message: Message) {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+    }
+
+    pub(super) fn notices(&self) -> Vec<Message> {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn session(&self) -> Result<Arc<Session>, StoreError> {
+        self.session.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(StoreError::NotEnrolled)
+    }
+
+    pub(super) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    pub(super) fn services(&self) -> &Services {
+        &self.services
+    }
+
+    pub(super) fn outside(&self) -> &dyn Outside {
+        self.outside.as_ref()
+    }
+
+    pub(super) fn outside_shared(&self) -> Arc<dyn Outside> {
+        Arc::clone(&self.outside)
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        let offset = self.session().map(|session| session.known().clock_offset).unwrap_or_default();
+        self.outside.now() + TimeDelta::try_milliseconds(offset).unwrap_or_default()
+    }
+
+    pub(super) fn progress(&self) -> watch::Receiver<SyncProgress> {
+        self.progress.subscribe()
+    }
+
+    pub(super) fn moved(&self, change: impl FnOnce(&mut SyncProgress)) {
+        self.progress.send_modify(change);
+    }
+
+    pub(super) fn wake(&self) {
+        self.notify.notify_one();
+    }
+
+    pub(super) fn is_offline(&self) -> bool {
+        self.offline.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_offline(&self, offline: bool) {
+        self.offline.store(offline, Ordering::Relaxed);
+        self.moved(|progress| {
+            progress.phase = if offline { Phase::Offline } else { Phase::Idle };
+            progress.problem = None;
+            progress.next_attempt = None;
+        });
+        if !offline {
+            self.wake();
+        }
+    }
+
+    pub(super) fn settings(&self) -> Settings {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_settings(&self, change: impl FnOnce(&mut Settings)) -> Result<(), StoreError> {
+        let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = settings.clone();
+        change(&mut changed);
+        write_settings(&self.paths, &changed)?;
+        *settings = changed;
+        Ok(())
+    }
+
+    /// After a save: lists read again, and the sync is asked to run.
+    pub(super) fn saved<T>(&self, saved: Result<T, SaveError>) -> Result<T, SaveError> {
+        if saved.is_ok() {
+            self.moved(|progress| progress.changed += 1);
+            self.wake();
+        }
+        saved
+    }
+
+    pub(super) fn take_in(
+        &self,
+        bytes: &[u8],
+        position: Option<Position>,
+        at: Option<DateTime<Utc>>,
+    ) -> Result<TakenIn, PhotoError> {
+        let said = |error: StoreError| PhotoError(error.message());
+        let session = self.session().map_err(said)?;
+        let taken = crate::photo::take_in(bytes).map_err(|error| PhotoError(error.message()))?;
+        let outside = self.outside();
+        let store = &session.store;
+        store.put_photo(&taken.thumbnail_hash, &taken.thumbnail, None, PhotoState::Taken, outside).map_err(said)?;
+        store
+            .put_photo(&taken.hash, &taken.jpeg, Some(&taken.thumbnail_hash), PhotoState::Taken, outside)
+            .map_err(said)?;
+        let particulars = PhotoParticulars {
+            thumbnail: taken.thumbnail_hash,
+            bytes: taken.jpeg.len() as u64,
+            width: taken.width,
+            height: taken.height,
+            at: at.unwrap_or_else(|| outside.now()).timestamp_millis(),
+            position,
+        };
+        Ok(TakenIn { hash: taken.hash, particulars })
+    }
+}
+
+/// Forms and calendar as they come with the app.
+fn rules() -> Result<Rules, StoreError> {
+    let bad = |what: &'static str, why: String| StoreError::Row { what, why };
+    let forms = Forms::parse(assets::FORMS.iter().copied()).map_err(|error| bad("form", error.to_string()))?;
+    let calendar = Calendar::parse(assets::CALENDAR).map_err(|error| bad("calendar", error.to_string()))?;
+    Ok(Rules::new(forms, calendar))
+}
+
+fn read_settings(paths: &Paths) -> Result<Settings, StoreError> {
+    let path = paths.settings();
+    match fs::read(&path) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+            // Language and text size are quickly set again; who is enrolled is asked for again.
+            tracing::warn!(%error, "the settings are unreadable");
+            Settings::default()
+        })),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Settings::default()),
+        Err(source) => Err(StoreError::File { what: "reading the settings", path, source }),
+    }
+}
+
+fn write_settings(paths: &Paths, settings: &Settings) -> Result<(), StoreError> {
+    let path = paths.settings();
+    let part = path.with_extension("part");
+    let json = serde_json::to_vec_pretty(settings).unwrap_or_default();
+    let write = || {
+        fs::create_dir_all(paths.root())?;
+        let mut file = fs::File::create(&part)?;
+        std::io::Write::write_all(&mut file, &json)?;
+        file.sync_all()?;
+        fs::rename(&part, &path)
+    };
+    write().map_err(|source| StoreError::File { what: "writing the settings", path: path.clone(), source })
+}

@@ -1,0 +1,284 @@
+//! When the sync runs, and what the pages about it show.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use shared::ids::{PhotoHash, RecordId};
+use shared::limits::PROTOCOL;
+use shared::wire::{DeviceState, EnrolAnswer, EnrolRequest, HistoryEntry, Setup};
+
+use super::session::{Inner, Session};
+use super::types::{Estimate, Message, OutboxItem, OutboxWhat};
+use super::{PhotoError, SyncError};
+use crate::photo;
+use crate::store::{PhotoState, StoreError};
+use crate::sync::{self, Client, Phase, Refused};
+
+/// Between syncs when there is nothing to do.
+const IDLE: Duration = Duration::from_secs(5 * 60);
+/// Answers that are not a page of the feed.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes a second assumed before the first upload was measured: a bad 3G line.
+const SLOW: u64 = 30_000;
+/// Edits shrink to about this share on the way.
+const PACKED: u64 = 4;
+
+/// Failures in a row.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts {
+    failed: u32,
+    told_device: bool,
+}
+
+impl Inner {
+    fn client(&self, session: &Session) -> Result<Client, Refused> {
+        if self.is_offline() {
+            return Err(Refused::of("sync-offline", "switched to no network", true));
+        }
+        let meta = session.store.meta()?;
+        Ok(Client::new(self.services().connect.connect(&meta.server)?, &meta.token))
+    }
+
+    fn said(&self, refused: Refused, retry: Option<DateTime<Utc>>) -> SyncError {
+        SyncError { message: refused.message, detail: refused.detail, retry }
+    }
+
+    pub(super) async fn enrol(&self, server: &str, code: &str) -> Result<Arc<Setup>, SyncError> {
+        let said = |refused| self.said(refused, None);
+        if self.is_offline() {
+            return Err(said(Refused::of("sync-offline", "switched to no network", true)));
+        }
+        let mut syncing = self.syncing.lock().await;
+        let server = server.trim().trim_end_matches('/');
+        let transport = self.services().connect.connect(server).map_err(|error| said(error.into()))?;
+        let request = EnrolRequest {
+            protocol: PROTOCOL,
+            code: code.chars().filter(char::is_ascii_alphanumeric).collect(),
+            name: device_name(),
+            app: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let client = Client::new(transport, "");
+        let answered = client.post("/api/v1/enrol", &request, TIMEOUT).await.map_err(|mut refused| {
+            if matches!(refused.status, 401 | 403 | 404 | 410) {
+                refused.message = Message::of("sync-code-not-taken");
+            }
+            said(refused)
+        })?;
+        let answer: EnrolAnswer = answered
+            .bytes()
+            .and_then(|body| {
+                shared::json::from_slice(&body).map_err(|error| Refused::of("sync-bad-answer", error, true))
+            })
+            .map_err(said)?;
+        let store = self.open_store(answer.setup.user.id)?;
+        store.enrolled(server, &answer)?;
+        self.set_settings(|settings| {
+            server.clone_into(&mut settings.server);
+            settings.user = Some(answer.setup.user.id);
+        })?;
+        self.begin(Session::of(store)?);
+        syncing.failed = 0;
+        self.wake();
+        Ok(Arc::new(answer.setup))
+    }
+
+    /// One whole sync: edits and feed, then photos.
+    pub(super) async fn sync(&self) -> Result<(), SyncError> {
+        let mut attempts = self.syncing.lock().await;
+        let session = self.session()?;
+        if self.is_offline() {
+            self.moved(|progress| progress.phase = Phase::Offline);
+            return Err(self.said(Refused::of("sync-offline", "switched to no network", true), None));
+        }
+        self.moved(|progress| {
+            progress.problem = None;
+            progress.next_attempt = None;
+            (progress.done, progress.total, progress.sent, progress.received) = (0, 0, 0, 0);
+        });
+        let result = self.walk(&session, &mut attempts).await;
+        let now = self.outside().now();
+        match result {
+            Ok(speed) => {
+                attempts.failed = 0;
+                session.store.note_sync(now.timestamp_millis(), speed)?;
+                session.store.checkpoint();
+                self.moved(|progress| {
+                    progress.phase = Phase::Idle;
+                    progress.last_sync = Some(now);
+                });
+                Ok(())
+            }
+            Err(refused) => {
+                attempts.failed = attempts.failed.saturating_add(1);
+                let offline = self.is_offline();
+                let retry = (refused.again && !offline).then(|| {
+                    let wait = sync::delay(attempts.failed, refused.retry_after, self.outside());
+                    now + TimeDelta::from_std(wait).unwrap_or_default()
+                });
+                tracing::info!(detail = %refused.detail, "the sync did not come through");
+                self.moved(|progress| {
+                    progress.phase = if offline { Phase::Offline } else { Phase::Waiting };
+                    progress.problem = Some(refused.message.clone());
+                    progress.next_attempt = retry;
+                });
+                Err(self.said(refused, retry))
+            }
+        }
+    }
+
+    /// Gives the bytes a second of the photos sent, where that could be measured.
+    async fn walk(&self, session: &Arc<Session>, attempts: &mut Attempts) -> Result<Option<u64>, Refused> {
+        let client = self.client(session)?;
+        let device = (!attempts.told_device).then(|| DeviceState {
+            app: env!("CARGO_PKG_VERSION").to_owned(),
+            battery: None,
+            clock: self.outside().now(),
+            undelivered: 0,
+        });
+        let outside = self.outside_shared();
+        let exchanged = sync::exchange(&session.store, &client, &outside, device, |change| {
+            self.moved(|progress| {
+                change(progress);
+                progress.changed += 1;
+            });
+        })
+        .await;
+        // Also after a failure: pages before it were taken in.
+        session.reload()?;
+        exchanged?;
+        attempts.told_device = true;
+        if self.settings().text_only {
+            return Ok(None);
+        }
+        let began = self.outside().now();
+        let sent =
+            sync::deliver_photos(&session.store, &client, |change| self.moved(|progress| change(progress))).await?;
+        let millis = (self.outside().now() - began).num_milliseconds().max(1).cast_unsigned();
+        if sent > 0 {
+            self.moved(|progress| progress.changed += 1);
+        }
+        Ok((sent > 50_000).then(|| sent * 1000 / millis))
+    }
+
+    pub(super) async fn history(&self, id: RecordId) -> Result<Vec<HistoryEntry>, SyncError> {
+        let said = |refused| self.said(refused, None);
+        let session = self.session()?;
+        let client = self.client(&session).map_err(said)?;
+        let answered = client.get(&format!("/api/v1/records/{id}/history"), TIMEOUT).await.map_err(said)?;
+        let body = answered.bytes().map_err(said)?;
+        shared::json::from_slice(&body).map_err(|error| said(Refused::of("sync-bad-answer", error, true)))
+    }
+
+    pub(super) async fn fetch_picture(&self, hash: &PhotoHash) -> Result<Option<Vec<u8>>, PhotoError> {
+        let session = self.session().map_err(|error| PhotoError(error.message()))?;
+        if let Some(bytes) = session.store.photo(hash).map_err(|error| PhotoError(error.message()))? {
+            return Ok(Some(bytes));
+        }
+        let said = |refused: Refused| PhotoError(refused.message);
+        let client = self.client(&session).map_err(said)?;
+        let answered = match client.get(&format!("/api/v1/photos/{hash}"), TIMEOUT).await {
+            Err(refused) if matches!(refused.status, 403 | 404 | 410) => return Ok(None),
+            other => other.map_err(said)?,
+        };
+        let bytes = answered.bytes().map_err(said)?;
+        if photo::hash(&bytes) != *hash {
+            return Err(PhotoError(Message::of("photo-not-verified")));
+        }
+        session
+            .store
+            .put_photo(hash, &bytes, None, PhotoState::Fetched, self.outside())
+            .map_err(|error| PhotoError(error.message()))?;
+        Ok(Some(bytes))
+    }
+
+    pub(super) fn outbox(&self) -> Result<Vec<OutboxItem>, StoreError> {
+        let session = self.session()?;
+        let progress = self.progress().borrow().clone();
+        let why = match (&progress.problem, progress.phase) {
+            (Some(problem), _) => problem.clone(),
+            (None, Phase::Offline) => Message::of("sync-offline"),
+            (None, Phase::Records | Phase::Photos) => Message::of("sync-under-way"),
+            (None, _) => Message::of("sync-not-yet"),
+        };
+        let mut items = Vec::new();
+        for waiting in session.store.waiting()? {
+            let edit = waiting.edit;
+            let mut fields: Vec<String> = edit.writes.keys().map(|path| path.field_name().to_owned()).collect();
+            fields.dedup();
+            let title = match session.store.title(edit.record)? {
+                Some(title) if !title.is_empty() => title,
+                _ => session.title_in(&edit),
+            };
+            items.push(OutboxItem {
+                what: OutboxWhat::Edit { edit: edit.id, fields },
+                record: Some(edit.record),
+                title,
+                bytes: waiting.bytes,
+                saved: edit.at,
+                why: why.clone(),
+                next_attempt: progress.next_attempt,
+            });
+        }
+        let text_only = self.settings().text_only;
+        for photo in session.store.photos_waiting()?.into_iter().filter(|photo| !photo.is_thumbnail) {
+            let title = photo.record.map(|record| session.store.title(record)).transpose()?.flatten();
+            items.push(OutboxItem {
+                what: OutboxWhat::Photo { hash: photo.hash, sent: photo.sent },
+                record: photo.record,
+                title: title.unwrap_or_default(),
+                bytes: photo.bytes.saturating_sub(photo.sent),
+                saved: photo.taken,
+                why: if text_only { Message::of("sync-text-only") } else { why.clone() },
+                next_attempt: progress.next_attempt.filter(|_| !text_only),
+            });
+        }
+        Ok(items)
+    }
+
+    pub(super) fn estimate(&self) -> Result<Estimate, StoreError> {
+        let session = self.session()?;
+        let counts = session.store.counts()?;
+        let speed = match session.store.meta()?.speed {
+            0 => SLOW,
+            speed => speed.max(1_000),
+        };
+        let photo_bytes = if self.settings().text_only { 0 } else { counts.photo_bytes };
+        let bytes = counts.edit_bytes / PACKED + photo_bytes;
+        Ok(Estimate {
+            records: counts.edits,
+            photos: counts.photos,
+            kilobytes: bytes.div_ceil(1024),
+            seconds: (bytes / speed) + u64::from(bytes > 0),
+        })
+    }
+}
+
+/// What the list of terminals calls this machine.
+fn device_name() -> String {
+    let name = std::env::consts::OS;
+    format!("{name} {}", std::env::consts::ARCH)
+}
+
+/// Runs syncs until the handheld is dropped.
+pub(super) fn start(inner: &Arc<Inner>) {
+    let weak = Arc::downgrade(inner);
+    let notify = Arc::clone(&inner.notify);
+    tokio::spawn(async move {
+        loop {
+            let Some(inner) = weak.upgrade() else { return };
+            let mut wait = IDLE;
+            if !inner.is_offline() && inner.session().is_ok() {
+                if let Err(error) = inner.sync().await {
+                    let until = error.retry.map(|at| (at - inner.outside().now()).to_std().unwrap_or_default());
+                    wait = until.unwrap_or(IDLE);
+                }
+            }
+            drop(inner);
+            tokio::select! {
+                () = notify.notified() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    });
+}

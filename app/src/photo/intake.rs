@@ -1,0 +1,207 @@
+//! From whatever a camera or a file gives to the JPEG that is sent.
+
+use std::io::Cursor;
+
+use sha2::{Digest, Sha256};
+use shared::ids::PhotoHash;
+use shared::limits::{PHOTO_BYTES, PHOTO_PIXELS, PHOTO_SIDE, THUMBNAIL_SIDE};
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+use super::pixels::Pixels;
+use crate::handheld::Message;
+
+/// JPEG quality of what is sent.
+const QUALITY: u8 = 80;
+/// The most bytes of a file taken in.
+const FILE_BYTES: usize = 64 * 1024 * 1024;
+/// The longest side a decoder is let loose on.
+const SIDE: usize = 30_000;
+
+/// Why a file is no photo. Never a panic: these bytes come from outside.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum BadPhoto {
+    /// 0 bytes.
+    #[error("the file is empty")]
+    Empty,
+    /// Not JPEG, PNG or WebP.
+    #[error("the file is no picture")]
+    NotAPicture,
+    /// It ends too early.
+    #[error("the picture is cut off")]
+    CutOff,
+    /// It begins like a picture but does not hold together.
+    #[error("the picture is damaged: {0}")]
+    Damaged(String),
+    /// More pixels than are taken.
+    #[error("the picture has {0} megapixels")]
+    TooManyPixels(u64),
+    /// More bytes than are taken.
+    #[error("the file has {0} bytes")]
+    TooManyBytes(usize),
+}
+
+impl BadPhoto {
+    /// In words for the user.
+    pub fn message(&self) -> Message {
+        match self {
+            Self::Empty => Message::of("photo-empty"),
+            Self::NotAPicture => Message::of("photo-not-a-picture"),
+            Self::CutOff => Message::of("photo-cut-off"),
+            Self::Damaged(_) => Message::of("photo-damaged"),
+            Self::TooManyPixels(megapixels) => Message::of("photo-too-many-pixels")
+                .with("megapixels", megapixels)
+                .with("most", PHOTO_PIXELS / 1_000_000),
+            Self::TooManyBytes(bytes) => Message::of("photo-too-many-bytes")
+                .with("megabytes", bytes.div_ceil(1024 * 1024))
+                .with("most", FILE_BYTES / 1024 / 1024),
+        }
+    }
+}
+
+/// A photo as it is sent, and its thumbnail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// SHA-256 of `jpeg`.
+    pub hash: PhotoHash,
+    /// Upright, at most 1,600 px, no metadata.
+    pub jpeg: Vec<u8>,
+    /// SHA-256 of `thumbnail`.
+    pub thumbnail_hash: PhotoHash,
+    /// At most 320 px.
+    pub thumbnail: Vec<u8>,
+    /// Pixels of `jpeg`.
+    pub width: u32,
+    /// Pixels of `jpeg`.
+    pub height: u32,
+}
+
+/// Takes a picture in.
+pub fn take_in(bytes: &[u8]) -> Result<Taken, BadPhoto> {
+    if bytes.is_empty() {
+        return Err(BadPhoto::Empty);
+    }
+    if bytes.len() > FILE_BYTES {
+        return Err(BadPhoto::TooManyBytes(bytes.len()));
+    }
+    let orientation = orientation(bytes);
+    let picture = if bytes.starts_with(&[0xff, 0xd8, 0xff]) { jpeg(bytes)? } else { other(bytes)? };
+    // Shrunk first, turned then: turning 12 megapixels costs more than shrinking them.
+    let picture = picture.fit(PHOTO_SIDE).map_err(BadPhoto::Damaged)?.turned(orientation);
+    let thumbnail = picture.fit(THUMBNAIL_SIDE).map_err(BadPhoto::Damaged)?;
+    let (jpeg, thumbnail) = (encode(&picture)?, encode(&thumbnail)?);
+    Ok(Taken {
+        hash: hash(&jpeg),
+        thumbnail_hash: hash(&thumbnail),
+        width: picture.width,
+        height: picture.height,
+        jpeg,
+        thumbnail,
+    })
+}
+
+/// The SHA-256 of a photo's bytes.
+pub fn hash(bytes: &[u8]) -> PhotoHash {
+    PhotoHash::from_bytes(&Sha256::digest(bytes).into())
+}
+
+/// The EXIF orientation, 1 to 8; 1 where none is said.
+fn orientation(bytes: &[u8]) -> u32 {
+    exif::Reader::new()
+        .read_from_container(&mut Cursor::new(bytes))
+        .ok()
+        .and_then(|exif| exif.get_field(exif::Tag::Orientation, exif::In::PRIMARY)?.value.get_uint(0))
+        .filter(|orientation| (1..=8).contains(orientation))
+        .unwrap_or(1)
+}
+
+fn check_pixels(width: usize, height: usize) -> Result<(), BadPhoto> {
+    let pixels = (width as u64).saturating_mul(height as u64);
+    if pixels > PHOTO_PIXELS || width > SIDE || height > SIDE {
+        return Err(BadPhoto::TooManyPixels(pixels.div_ceil(1_000_000)));
+    }
+    if pixels == 0 { Err(BadPhoto::Damaged("no pixels".to_owned())) } else { Ok(()) }
+}
+
+fn jpeg(bytes: &[u8]) -> Result<Pixels, BadPhoto> {
+    let damaged = |error: zune_jpeg::errors::DecodeErrors| BadPhoto::Damaged(error.to_string());
+    let options = DecoderOptions::default()
+        .set_max_width(usize::from(u16::MAX))
+        .set_max_height(usize::from(u16::MAX))
+        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    if let Err(error) = decoder.decode_headers() {
+        return Err(if ends(bytes) { damaged(error) } else { BadPhoto::CutOff });
+    }
+    let (width, height) = decoder
+        .info()
+        .map(|info| (usize::from(info.width), usize::from(info.height)))
+        .ok_or_else(|| BadPhoto::Damaged("no size".to_owned()))?;
+    check_pixels(width, height)?;
+    // The decoder fills what is missing with grey; half a picture must not pass for a whole one.
+    if !ends(bytes) {
+        return Err(BadPhoto::CutOff);
+    }
+    let data = decoder.decode().map_err(damaged)?;
+    Pixels::new(width, height, data).ok_or_else(|| BadPhoto::Damaged("not three bytes a pixel".to_owned()))
+}
+
+/// Whether a JPEG has its end mark after the beginning of its first scan. Within a scan `ff d9` cannot occur
+/// (ITU T.81 B.1.1.5: a zero byte is stuffed after `ff`); a thumbnail within the metadata ends before the scan.
+fn ends(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    while let Some([0xff, marker]) = bytes.get(at..at + 2) {
+        match marker {
+            0xff => at += 1,
+            0xda => return memchr::memmem::find(bytes.get(at..).unwrap_or_default(), &[0xff, 0xd9]).is_some(),
+            0xd0..=0xd8 | 0x01 => at += 2,
+            _ => match bytes.get(at + 2..at + 4) {
+                Some([high, low]) => at += 2 + usize::from(u16::from_be_bytes([*high, *low])),
+                _ => return false,
+            },
+        }
+    }
+    false
+}
+
+fn other(bytes: &[u8]) -> Result<Pixels, BadPhoto> {
+    let reader = || {
+        image::ImageReader::new(Cursor::new(bytes))
+            .with_guessed_format()
+            .map_err(|error| BadPhoto::Damaged(error.to_string()))
+    };
+    match reader()?.format() {
+        Some(image::ImageFormat::Png | image::ImageFormat::WebP) => {}
+        _ => return Err(BadPhoto::NotAPicture),
+    }
+    let (width, height) = reader()?.into_dimensions().map_err(said)?;
+    check_pixels(width as usize, height as usize)?;
+    let mut limited = reader()?;
+    let mut limits = image::Limits::default();
+    limits.max_alloc = Some(PHOTO_PIXELS * 16);
+    limited.limits(limits);
+    let picture = limited.decode().map_err(said)?.into_rgb8();
+    Pixels::new(width as usize, height as usize, picture.into_raw())
+        .ok_or_else(|| BadPhoto::Damaged("not three bytes a pixel".to_owned()))
+}
+
+fn said(error: image::ImageError) -> BadPhoto {
+    match error {
+        image::ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => BadPhoto::CutOff,
+        error => BadPhoto::Damaged(error.to_string()),
+    }
+}
+
+fn encode(picture: &Pixels) -> Result<Vec<u8>, BadPhoto> {
+    let side = |side: u32| u16::try_from(side).map_err(|_| BadPhoto::Damaged("too wide".to_owned()));
+    let mut jpeg = Vec::with_capacity(picture.data.len() / 8);
+    jpeg_encoder::Encoder::new(&mut jpeg, QUALITY)
+        .encode(&picture.data, side(picture.width)?, side(picture.height)?, jpeg_encoder::ColorType::Rgb)
+        .map_err(|error| BadPhoto::Damaged(error.to_string()))?;
+    if jpeg.len() as u64 > PHOTO_BYTES {
+        return Err(BadPhoto::TooManyBytes(jpeg.len()));
+    }
+    Ok(jpeg)
+}

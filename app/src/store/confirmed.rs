@@ -1,0 +1,457 @@
+//! Taking in what the server says: receipts, then a page of the feed, then the cursor; one transaction.
+//!
+//! Server state *replaces* confirmed state; it is never joined with it: a rejected local value would erase the good
+//! one. What was saved here and is not covered yet is replayed on top by the same `apply`.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use chrono::{DateTime, Utc};
+use rusqlite::{OptionalExtension, params};
+use serde_json::value::RawValue;
+use shared::edit::Edit;
+use shared::ids::{EditId, PhotoHash, RecordId, Slot};
+use shared::merge::PartState;
+use shared::record::{Part, Record, RecordKind};
+use shared::vector::VectorTimestamp;
+use shared::wire::{Item, Outcome, Receipt, SyncAnswer};
+
+use super::meta::{self, key};
+use super::project::{Shown, project};
+use super::rows::{blob, confirmed, find, id_at, json, kind_of, live_edits, place, put_confirmed};
+use super::{Rules, Store, StoreError, Tx};
+
+/// An answer of the server, read and checked, ready to be taken in.
+pub struct Page {
+    items: Vec<Prepared>,
+    answer: SyncAnswer,
+    received: DateTime<Utc>,
+}
+
+struct Prepared {
+    id: RecordId,
+    part: Part,
+    content: Option<Content>,
+}
+
+struct Content {
+    kind: RecordKind,
+    json: Box<RawValue>,
+    state: PartState,
+    /// The row as it will be if nothing else is known of the record.
+    alone: Option<Shown>,
+}
+
+/// What taking in a page did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PageApplied {
+    /// Items of the feed.
+    pub items: usize,
+    /// Edits that are part of their record now.
+    pub applied: usize,
+    /// Edits that went to the tray.
+    pub rejected: usize,
+    /// Edits that have to be sent again: the server lost them to a restore.
+    pub again: usize,
+    /// Whether the server has an outcome for an n this handheld never gave: a clone or a restored backup.
+    pub forked: bool,
+}
+
+/// The answer does not hold what it should.
+#[derive(Debug, thiserror::Error)]
+#[error("item {place} of the feed is unreadable: {why}")]
+pub struct BadPage {
+    /// Which item, from 0.
+    pub place: usize,
+    /// What the reader said.
+    pub why: String,
+}
+
+impl Page {
+    /// Reads the items of an answer: the work that needs no database. `received` is the device clock.
+    pub fn read(mut answer: SyncAnswer, received: DateTime<Utc>, rules: &Rules) -> Result<Self, BadPage> {
+        let items = std::mem::take(&mut answer.items);
+        // Two threads are worth it from a few hundred items on; a handheld of 2018 has at least four cores.
+        let half = if items.len() < 400 { items.len() } else { items.len() / 2 };
+        let mut first = items;
+        let second = first.split_off(half);
+        let (mut first, second) = std::thread::scope(|scope| {
+            let other = (!second.is_empty()).then(|| scope.spawn(|| prepare(second, half, rules)));
+            let first = prepare(first, 0, rules);
+            let second = match other.map(std::thread::ScopedJoinHandle::join) {
+                None => Ok(Vec::new()),
+                Some(Ok(second)) => second,
+                Some(Err(_)) => Err(BadPage { place: half, why: "the reader stopped".to_owned() }),
+            };
+            Ok::<_, BadPage>((first?, second?))
+        })?;
+        first.extend(second);
+        Ok(Self { items: first, answer, received })
+    }
+
+    /// The rest of the answer.
+    pub fn answer(&self) -> &SyncAnswer {
+        &self.answer
+    }
+}
+
+fn prepare(items: Vec<Item>, offset: usize, rules: &Rules) -> Result<Vec<Prepared>, BadPage> {
+    items
+        .into_iter()
+        .enumerate()
+        .map(|(place, item)| {
+            let bad = |why: String| BadPage { place: place + offset, why };
+            let content = match item.state {
+                None => None,
+                Some(json) => {
+                    let kind = item.kind.ok_or_else(|| bad("it has no kind".to_owned()))?;
+                    let state: PartState = serde_json::from_str(json.get()).map_err(|error| bad(error.to_string()))?;
+                    let alone = (item.part == Part::Open).then(|| project(rules, kind, &state, &PartState::default()));
+                    Some(Content { kind, json, state, alone })
+                }
+            };
+            Ok(Prepared { id: item.id, part: item.part, content })
+        })
+        .collect()
+}
+
+impl Store {
+    /// Takes an answer in. Repeating it changes nothing.
+    pub fn apply(&self, page: Page) -> Result<PageApplied, StoreError> {
+        self.write(|tx| tx.apply_page(page))
+    }
+}
+
+/// Parts of records that have to be looked at again.
+type Touched = BTreeSet<(RecordId, Part)>;
+
+impl Tx<'_> {
+    fn apply_page(&mut self, page: Page) -> Result<PageApplied, StoreError> {
+        let Page { items, answer, received } = page;
+        let now = received.timestamp_millis();
+        let mut done = PageApplied { items: items.len(), ..PageApplied::default() };
+        let mut touched = Touched::new();
+        for receipt in &answer.receipts {
+            self.take_receipt(receipt, now, &mut touched, &mut done)?;
+        }
+        for receipt in &answer.released {
+            self.take_release(receipt, now)?;
+        }
+        let mut fill: i64 = meta::get(&self.sql, key::FILL)?.unwrap_or(1);
+        let mut filling: bool = meta::get(&self.sql, key::FILLING)?.unwrap_or_default();
+        if answer.refill {
+            fill += 1;
+            filling = true;
+        }
+        self.take_items(items, fill, &mut touched)?;
+        for (id, part) in &touched {
+            self.settle_edits(*id, *part, fill)?;
+        }
+        for id in touched.iter().map(|(id, _)| *id).collect::<BTreeSet<_>>() {
+            self.refresh(id)?;
+        }
+        if !answer.more {
+            self.drop_stale(fill, filling)?;
+            filling = false;
+        }
+        self.compare_high_water(&answer, &mut done)?;
+        self.want_photos(&answer.wanted)?;
+        meta::put(&self.sql, key::FILL, &fill)?;
+        meta::put(&self.sql, key::FILLING, &filling)?;
+        meta::put(&self.sql, key::CURSOR, &answer.cursor)?;
+        meta::put(&self.sql, key::EPOCH, &answer.epoch)?;
+        meta::put(&self.sql, key::BACKED_UP, &answer.backed_up)?;
+        meta::put(&self.sql, key::CLOCK_OFFSET, &(answer.time - received).num_milliseconds())?;
+        if let Some(setup) = &answer.setup {
+            meta::put(&self.sql, key::SETUP, setup)?;
+        }
+        Ok(done)
+    }
+
+    fn take_receipt(
+        &mut self,
+        receipt: &Receipt,
+        now: i64,
+        touched: &mut Touched,
+        done: &mut PageApplied,
+    ) -> Result<(), StoreError> {
+        let state = match &receipt.outcome {
+            Outcome::Applied { .. } => "applied",
+            Outcome::Rejected(_) => "rejected",
+        };
+        let json = serde_json::to_string(&receipt.outcome)
+            .map_err(|error| StoreError::Row { what: "receipt", why: error.to_string() })?;
+        let mut statement = self.sql.prepare_cached(
+            "UPDATE edit SET state = ?2, receipt = ?3, answered = ?4 WHERE id = ?1 AND state = 'waiting'
+             RETURNING record, part",
+        )?;
+        let mut rows = statement.query(params![blob(&receipt.edit.0), state, json, now])?;
+        // No row: the receipt came before, and the edit went on from there.
+        if let Some(row) = rows.next()? {
+            let part = Part::from_code(row.get_ref(1)?.as_str().unwrap_or_default()).unwrap_or_default();
+            touched.insert((RecordId(id_at(row, 0)?), part));
+            match receipt.outcome {
+                Outcome::Applied { .. } => done.applied += 1,
+                Outcome::Rejected(_) => done.rejected += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// What became of an edit in quarantine. Accepted, it comes by the feed under a dot of the server's.
+    fn take_release(&mut self, receipt: &Receipt, now: i64) -> Result<(), StoreError> {
+        let state = match &receipt.outcome {
+            Outcome::Applied { .. } => "done",
+            Outcome::Rejected(_) => "rejected",
+        };
+        let json = serde_json::to_string(&receipt.outcome)
+            .map_err(|error| StoreError::Row { what: "receipt", why: error.to_string() })?;
+        self.sql
+            .prepare_cached(
+                "UPDATE edit SET state = ?2, receipt = ?3, answered = ?4 WHERE id = ?1 AND state = 'rejected'",
+            )?
+            .execute(params![blob(&receipt.edit.0), state, json, now])?;
+        Ok(())
+    }
+
+    fn take_items(&mut self, items: Vec<Prepared>, fill: i64, touched: &mut Touched) -> Result<(), StoreError> {
+        let newest: i64 = self.sql.query_row("SELECT coalesce(max(row), 0) FROM record", [], |row| row.get(0))?;
+        let edited = self.edited_records()?;
+        let mut empty = newest == 0;
+        for item in items {
+            let has_edits = edited.contains(&item.id);
+            empty = empty && item.part == Part::Open;
+            let Some(content) = item.content else {
+                self.take_gone(item.id, item.part, has_edits)?;
+                continue;
+            };
+            let known = if empty { None } else { find(&self.sql, item.id)? };
+            let row = match (known, content.alone) {
+                // The short way, taken by all of a first fill: nothing else is known of the record.
+                (None, Some(alone)) if !has_edits => self.put_row(item.id, content.kind, alone, Some(newest))?,
+                (known, _) => {
+                    let mut record = Record::empty(item.id, known.map_or(content.kind, |(_, kind)| kind));
+                    *record.part_mut(item.part) = content.state;
+                    let other = if item.part == Part::Open { Part::Restricted } else { Part::Open };
+                    if let Some((row, _)) = known {
+                        *record.part_mut(other) = confirmed(&self.sql, row, other)?;
+                    }
+                    if has_edits {
+                        for edit in live_edits(&self.sql, item.id)? {
+                            record.part_mut(edit.part).apply(&edit);
+                        }
+                        touched.insert((item.id, item.part));
+                    }
+                    self.put_shown(&record)?
+                }
+            };
+            put_confirmed(&self.sql, row, item.part, fill, content.json.get())?;
+        }
+        Ok(())
+    }
+
+    /// Records with edits that are replayed.
+    fn edited_records(&self) -> Result<HashSet<RecordId>, StoreError> {
+        let mut statement = self.sql.prepare_cached("SELECT record FROM edit WHERE state IN ('waiting', 'applied')")?;
+        let rows = statement.query_map([], |row| Ok(RecordId(id_at(row, 0)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// A part left what the user may see. While edits of the record have no outcome it stays, and goes after them.
+    fn take_gone(&mut self, id: RecordId, part: Part, has_edits: bool) -> Result<(), StoreError> {
+        let Some((row, _)) = find(&self.sql, id)? else { return Ok(()) };
+        if has_edits {
+            self.sql.prepare_cached("UPDATE confirmed SET fill = 0 WHERE place = ?1")?.execute([place(row, part)])?;
+            return meta::put(&self.sql, key::STALE, &true);
+        }
+        self.drop_part(id, row, part)
+    }
+
+    fn drop_part(&mut self, id: RecordId, row: i64, part: Part) -> Result<(), StoreError> {
+        match part {
+            // Without its open part a record cannot be shown at all.
+            Part::Open => self.drop_record(id),
+            Part::Restricted => {
+                self.sql.prepare_cached("DELETE FROM confirmed WHERE place = ?1")?.execute([place(row, part)])?;
+                self.refresh(id)
+            }
+        }
+    }
+
+    /// Edits of a part that have a receipt: done when confirmed covers them, folded into confirmed when that gives
+    /// exactly what the server said.
+    fn settle_edits(&mut self, id: RecordId, part: Part, fill: i64) -> Result<(), StoreError> {
+        let answered = self.answered_edits(id, part)?;
+        let Some((_, Some(said))) = answered.last().map(|(edit, said)| (edit, said)) else { return Ok(()) };
+        let row = match find(&self.sql, id)? {
+            Some((row, _)) => row,
+            None => return Ok(()),
+        };
+        if self.is_stale(row, part)? {
+            // It left what the user may see: nothing more will be said of it.
+            return self.mark_done(answered.iter().map(|(edit, _)| edit));
+        }
+        let before = confirmed(&self.sql, row, part)?;
+        let mut folded = before.clone();
+        for (edit, _) in &answered {
+            // As the server does it: contexts are clipped to what was applied.
+            let clipped = Edit { context: edit.context.clipped_to(folded.vector()), ..edit.clone() };
+            folded.apply(&clipped);
+        }
+        let covered = before.vector().clone();
+        if folded.vector() == said && !before.vector().covers_all(said) {
+            let json = serde_json::to_string(&folded)
+                .map_err(|error| StoreError::Row { what: "confirmed state", why: error.to_string() })?;
+            put_confirmed(&self.sql, row, part, fill, &json)?;
+            return self.mark_done(answered.iter().map(|(edit, _)| edit));
+        }
+        self.mark_done(answered.iter().map(|(edit, _)| edit).filter(|edit| covered.covers(edit.dot)))
+    }
+
+    fn is_stale(&self, row: i64, part: Part) -> Result<bool, StoreError> {
+        let fill: Option<i64> = self
+            .sql
+            .prepare_cached("SELECT fill FROM confirmed WHERE place = ?1")?
+            .query_row([place(row, part)], |row| row.get(0))
+            .optional()?;
+        Ok(fill == Some(0))
+    }
+
+    /// Applied edits of a part that confirmed may not cover yet, in order, each with the vector of its receipt.
+    fn answered_edits(&self, id: RecordId, part: Part) -> Result<Vec<(Edit, Option<VectorTimestamp>)>, StoreError> {
+        let mut statement = self.sql.prepare_cached(
+            "SELECT json, receipt FROM edit WHERE record = ?1 AND part = ?2 AND state = 'applied' ORDER BY seq",
+        )?;
+        let mut rows = statement.query(params![blob(&id.0), part.code()])?;
+        let mut edits = Vec::new();
+        while let Some(row) = rows.next()? {
+            let edit = json("edit", row.get_ref(0)?.as_str().unwrap_or_default())?;
+            let said = match json("receipt", row.get_ref(1)?.as_str().unwrap_or_default())? {
+                Outcome::Applied { vector } => Some(vector),
+                Outcome::Rejected(_) => None,
+            };
+            edits.push((edit, said));
+        }
+        Ok(edits)
+    }
+
+    fn mark_done<'e>(&self, edits: impl Iterator<Item = &'e Edit>) -> Result<(), StoreError> {
+        for edit in edits {
+            self.sql.prepare_cached("UPDATE edit SET state = 'done' WHERE id = ?1")?.execute([blob(&edit.id.0)])?;
+        }
+        Ok(())
+    }
+
+    /// Drops what a finished fill did not name again, and what left while it had unsent edits.
+    fn drop_stale(&mut self, fill: i64, filling: bool) -> Result<(), StoreError> {
+        let stale: bool = meta::get(&self.sql, key::STALE)?.unwrap_or_default();
+        if !filling && !stale {
+            return Ok(());
+        }
+        // Outside a fill only what is marked 0 goes: rows of older generations are as good as new ones.
+        let bound = if filling { fill } else { 1 };
+        let mut leaving: Vec<(RecordId, i64, Part)> = Vec::new();
+        {
+            let mut statement = self.sql.prepare(
+                "SELECT record.id, record.row, confirmed.place & 1 FROM confirmed
+                 JOIN record ON record.row = confirmed.place / 2 WHERE confirmed.fill < ?1",
+            )?;
+            let mut rows = statement.query([bound])?;
+            while let Some(row) = rows.next()? {
+                let part = if row.get::<_, i64>(2)? == 0 { Part::Open } else { Part::Restricted };
+                leaving.push((RecordId(id_at(row, 0)?), row.get(1)?, part));
+            }
+        }
+        let edited = self.edited_records()?;
+        let mut left = false;
+        for (id, row, part) in leaving {
+            if edited.contains(&id) {
+                left = true;
+                self.sql
+                    .prepare_cached("UPDATE confirmed SET fill = 0 WHERE place = ?1")?
+                    .execute([place(row, part)])?;
+            } else if find(&self.sql, id)?.is_some() {
+                self.drop_part(id, row, part)?;
+            }
+        }
+        meta::put(&self.sql, key::STALE, &left)
+    }
+
+    /// The server's high-water n against what this handheld knows: lower after a restore, then what it lost goes
+    /// again, in order and without gaps (what was rejected too: its n has to have an outcome); higher on a clone.
+    fn compare_high_water(&mut self, answer: &SyncAnswer, done: &mut PageApplied) -> Result<(), StoreError> {
+        let Some(slot) = meta::get::<Slot>(&self.sql, key::SLOT)? else { return Ok(()) };
+        let next: u64 = meta::get(&self.sql, key::NEXT_N)?.unwrap_or(1);
+        done.forked = answer.high_water >= next;
+        let mut statement = self.sql.prepare_cached(
+            "UPDATE edit SET state = 'waiting', receipt = '', answered = 0
+             WHERE slot = ?1 AND n > ?2 AND state <> 'waiting' RETURNING record",
+        )?;
+        let ids: BTreeSet<RecordId> = statement
+            .query_map(params![slot.0.cast_signed(), answer.high_water.cast_signed()], |row| {
+                Ok(RecordId(id_at(row, 0)?))
+            })?
+            .collect::<Result<_, _>>()?;
+        drop(statement);
+        done.again = ids.len();
+        for id in ids {
+            self.refresh(id)?;
+        }
+        Ok(())
+    }
+
+    /// Photos the server lacks although it was told of them: delivered again if they are still here.
+    fn want_photos(&mut self, wanted: &[PhotoHash]) -> Result<(), StoreError> {
+        for hash in wanted {
+            self.sql
+                .prepare_cached(
+                    "UPDATE photo SET state = 'waiting', sent = 0, upload = ''
+                     WHERE hash = ?1 AND state = 'delivered'",
+                )?
+                .execute([hash.as_str()])?;
+        }
+        Ok(())
+    }
+}
+
+/// How many edits of each state there are: for tests and the diagnostics page.
+impl Store {
+    /// Edits by state.
+    pub fn edit_states(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        self.read(|sql| {
+            let mut statement = sql.prepare_cached("SELECT state, count(*) FROM edit GROUP BY state")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// The confirmed state of a part, exactly as held: what has to equal the server's projection.
+    pub fn confirmed_part(&self, id: RecordId, part: Part) -> Result<Option<PartState>, StoreError> {
+        self.read(|sql| match find(sql, id)? {
+            Some((row, _)) => confirmed(sql, row, part).map(Some),
+            None => Ok(None),
+        })
+    }
+
+    /// Every record held: id and kind, in the order of ids.
+    pub fn ids(&self) -> Result<Vec<(RecordId, RecordKind)>, StoreError> {
+        self.read(|sql| {
+            let mut statement = sql.prepare("SELECT id, kind FROM record ORDER BY id")?;
+            let mut rows = statement.query([])?;
+            let mut ids = Vec::new();
+            while let Some(row) = rows.next()? {
+                ids.push((RecordId(id_at(row, 0)?), kind_of(row.get_ref(1)?.as_str().unwrap_or_default())?));
+            }
+            Ok(ids)
+        })
+    }
+
+    /// Edits of one edit id, for tests: its state.
+    pub fn edit_state(&self, id: EditId) -> Result<Option<String>, StoreError> {
+        self.read(|sql| {
+            Ok(sql
+                .prepare_cached("SELECT state FROM edit WHERE id = ?1")?
+                .query_row([blob(&id.0)], |row| row.get(0))
+                .optional()?)
+        })
+    }
+}

@@ -1,0 +1,215 @@
+//! The search index: the words of all records in one block of memory, searched by `memchr::memmem`.
+//!
+//! Measured against FTS5 with unigrams and bigrams: that takes about 60 tokens a record, which alone would cost more
+//! than the whole first fill may, makes each save write three times the pages, and answers digits slowly because every
+//! pair of digits is common. 72,000 records are about 8 MB of words; a vector search runs through them in about a
+//! millisecond, at any length of the query, and a common word is found long before the end. The words are stored with
+//! their records in the same transaction; this is a copy of them.
+
+use memchr::memmem::{self, Finder};
+use rusqlite::Connection;
+use shared::area::{AreaId, Scope};
+use shared::record::RecordKind;
+
+use super::StoreError;
+use super::words::{START, Word};
+
+/// A change to the index, applied after its commit.
+pub(super) enum Change {
+    /// A record is new or was changed.
+    Put { row: i64, kind: RecordKind, area: u32, deleted: bool, words: String },
+    /// A record left.
+    Drop { row: i64 },
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    row: i64,
+    start: u32,
+    area: AreaId,
+    kind: RecordKind,
+    deleted: bool,
+    alive: bool,
+}
+
+/// Which entries may be given.
+pub(super) struct Choice<'a> {
+    pub kind: Option<RecordKind>,
+    pub scope: Option<&'a Scope>,
+    pub deleted: bool,
+}
+
+impl Choice<'_> {
+    fn takes(&self, entry: &Entry) -> bool {
+        entry.alive
+            && (self.deleted || !entry.deleted)
+            && self.kind.is_none_or(|kind| kind == entry.kind)
+            && self.scope.is_none_or(|scope| scope.contains(entry.area))
+    }
+}
+
+/// No entry of this row.
+const NONE: u32 = u32::MAX;
+
+#[derive(Default)]
+pub(super) struct Haystack {
+    text: Vec<u8>,
+    /// In the order of their text.
+    entries: Vec<Entry>,
+    /// Of each row its entry. Rows are counted from 1 without large gaps.
+    places: Vec<u32>,
+    /// Bytes of `text` that belong to no living entry.
+    dead: usize,
+}
+
+impl Haystack {
+    pub(super) fn load(sql: &Connection) -> Result<Self, StoreError> {
+        let mut haystack = Self::default();
+        let mut rows = sql.prepare("SELECT row, kind, area, deleted, words FROM record ORDER BY row")?;
+        let mut rows = rows.query([])?;
+        while let Some(row) = rows.next()? {
+            let kind = row.get_ref(1)?.as_str().ok().and_then(RecordKind::from_code);
+            let Some(kind) = kind else { continue };
+            let words =
+                row.get_ref(4)?.as_str().map_err(|error| StoreError::Row { what: "words", why: error.to_string() })?;
+            haystack.push(row.get(0)?, kind, row.get(2)?, row.get(3)?, words);
+        }
+        Ok(haystack)
+    }
+
+    pub(super) fn apply(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            match change {
+                Change::Put { row, kind, area, deleted, words } => {
+                    self.bury(row);
+                    self.push(row, kind, area, deleted, &words);
+                }
+                Change::Drop { row } => self.bury(row),
+            }
+        }
+        if self.dead > 1_000_000 && self.dead * 3 > self.text.len() {
+            self.compact();
+        }
+    }
+
+    fn push(&mut self, row: i64, kind: RecordKind, area: u32, deleted: bool, words: &str) {
+        // 4 GB of words are 40 million records; a handheld never gets there.
+        let (Ok(start), Ok(at), Ok(place)) =
+            (u32::try_from(self.text.len()), usize::try_from(row), u32::try_from(self.entries.len()))
+        else {
+            return;
+        };
+        if self.places.len() <= at {
+            self.places.resize(at + 1, NONE);
+        }
+        if let Some(slot) = self.places.get_mut(at) {
+            *slot = place;
+        }
+        self.entries.push(Entry { row, start, area: AreaId(area), kind, deleted, alive: true });
+        self.text.extend_from_slice(words.as_bytes());
+        self.text.push(0);
+    }
+
+    fn bury(&mut self, row: i64) {
+        let Some(slot) = usize::try_from(row).ok().and_then(|at| self.places.get_mut(at)) else { return };
+        let place = usize::try_from(std::mem::replace(slot, NONE)).unwrap_or(usize::MAX);
+        let span = self.span(place);
+        if let Some(entry) = self.entries.get_mut(place) {
+            entry.alive = false;
+            // Zeros match nothing, so the search does not stop here again.
+            if let Some(words) = self.text.get_mut(span.clone()) {
+                words.fill(0);
+            }
+            self.dead += span.len();
+        }
+    }
+
+    fn span(&self, place: usize) -> std::ops::Range<usize> {
+        let start = self.entries.get(place).map_or(self.text.len(), |entry| entry.start as usize);
+        let end = self.entries.get(place + 1).map_or(self.text.len(), |entry| entry.start as usize);
+        start..end
+    }
+
+    fn compact(&mut self) {
+        let old = std::mem::take(self);
+        for (place, entry) in old.entries.iter().enumerate().filter(|(_, entry)| entry.alive) {
+            let mut words = old.text.get(old.span(place)).unwrap_or_default();
+            words = words.strip_suffix(&[0]).unwrap_or(words);
+            if let Ok(words) = std::str::from_utf8(words) {
+                self.push(entry.row, entry.kind, entry.area.0, entry.deleted, words);
+            }
+        }
+    }
+
+    /// Rows that hold all `words`, titles that begin with the longest of them first; at most `limit` from `offset` on,
+    /// and whether there are more. Without words: the last written first.
+    pub(super) fn search(&self, words: &[Word], choice: &Choice<'_>, limit: usize, offset: usize) -> (Vec<i64>, bool) {
+        let most = offset.saturating_add(limit).saturating_add(1);
+        let mut found: Vec<i64> = Vec::new();
+        match words.iter().max_by_key(|word| word.text.len()) {
+            None => found.extend(
+                self.entries.iter().rev().filter(|entry| choice.takes(entry)).map(|entry| entry.row).take(most),
+            ),
+            Some(lead) => {
+                let others: Vec<&Word> = words.iter().filter(|word| *word != lead).collect();
+                let mut seen = std::collections::HashSet::new();
+                let first = format!("{START}{}", lead.text);
+                for needle in lead.number.iter().chain([&first, &lead.text]) {
+                    if found.len() < most {
+                        self.scan(needle, &others, choice, most, &mut seen, &mut found);
+                    }
+                }
+            }
+        }
+        let more = found.len() == most;
+        found.truncate(most - 1);
+        (found.split_off(offset.min(found.len())), more)
+    }
+
+    fn scan(
+        &self,
+        needle: &str,
+        others: &[&Word],
+        choice: &Choice<'_>,
+        most: usize,
+        seen: &mut std::collections::HashSet<i64>,
+        found: &mut Vec<i64>,
+    ) {
+        let finder = Finder::new(needle);
+        let mut from = 0;
+        while let Some(at) = self.text.get(from..).and_then(|rest| finder.find(rest)).map(|at| from + at) {
+            let place = self.entries.partition_point(|entry| entry.start as usize <= at).saturating_sub(1);
+            let span = self.span(place);
+            from = span.end;
+            let Some(entry) = self.entries.get(place).filter(|entry| choice.takes(entry)) else { continue };
+            let words = self.text.get(span).unwrap_or_default();
+            let has = |word: &Word| {
+                memmem::find(words, word.text.as_bytes()).is_some()
+                    || word.number.as_ref().is_some_and(|number| memmem::find(words, number.as_bytes()).is_some())
+            };
+            if others.iter().all(|word| has(word)) && seen.insert(entry.row) {
+                found.push(entry.row);
+                if found.len() >= most {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Rows whose words hold `needle` exactly, at most `limit`.
+    pub(super) fn containing(&self, needle: &str, limit: usize) -> Vec<i64> {
+        let mut found = Vec::new();
+        let choice = Choice { kind: None, scope: None, deleted: false };
+        self.scan(needle, &[], &choice, limit, &mut std::collections::HashSet::new(), &mut found);
+        found
+    }
+
+    /// Living entries by kind.
+    pub(super) fn counts(&self) -> std::collections::BTreeMap<RecordKind, u64> {
+        let mut counts = std::collections::BTreeMap::new();
+        for entry in self.entries.iter().filter(|entry| entry.alive && !entry.deleted) {
+            *counts.entry(entry.kind).or_insert(0) += 1;
+        }
+        counts
+    }
+}

@@ -1,0 +1,131 @@
+//! The schema, in numbered steps that are only ever appended to. `PRAGMA user_version` counts the steps done.
+//!
+//! Column meanings never change. Ids are the 16 bytes of a UUID, times milliseconds since 1970 UTC, JSON is text.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::StoreError;
+
+/// Step `i` leads from version `i` to `i + 1`. Never edit one that was released.
+const STEPS: &[&str] = &[
+    // 1: everything the first version needs.
+    "
+    -- What there is one of: slot, next n, cursor, token, …; see `meta`.
+    CREATE TABLE meta (
+        key TEXT NOT NULL PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT;
+
+    -- One row a record, as lists show it: derived from confirmed and edit, never the truth.
+    CREATE TABLE record (
+        row INTEGER NOT NULL PRIMARY KEY,
+        id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+        kind TEXT NOT NULL,
+        title TEXT NOT NULL,
+        facts TEXT NOT NULL,              -- JSON [[field, value], …]
+        area INTEGER NOT NULL,            -- 0: nobody said
+        deleted INTEGER NOT NULL CHECK (deleted IN (0, 1)),
+        conflicts INTEGER NOT NULL,       -- fields that are 待核对, both parts
+        updated INTEGER NOT NULL,
+        words TEXT NOT NULL               -- what search looks through, see `words`
+    ) STRICT;
+    CREATE INDEX record_conflicts ON record (updated) WHERE conflicts > 0;
+
+    -- Exactly the server's projection for this user.
+    CREATE TABLE confirmed (
+        place INTEGER NOT NULL PRIMARY KEY, -- 2 * record.row + (0 open, 1 restricted)
+        fill INTEGER NOT NULL,              -- the generation that last named it; 0: it left what the user may see
+        state TEXT NOT NULL                 -- JSON of PartState as received
+    ) STRICT;
+
+    -- Every edit saved here: the outbox, the tray, and 30 days of what was delivered.
+    CREATE TABLE edit (
+        seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+        id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+        record BLOB NOT NULL CHECK (length(record) = 16),
+        part TEXT NOT NULL,
+        slot INTEGER NOT NULL,
+        n INTEGER NOT NULL,
+        state TEXT NOT NULL CHECK (state IN
+            ('waiting',    -- no receipt yet
+             'applied',    -- receipt, but confirmed does not cover it yet
+             'done',       -- confirmed covers it
+             'rejected',   -- in the tray
+             'corrected', 'withdrawn')),
+        json TEXT NOT NULL,
+        replaced TEXT NOT NULL,           -- JSON {path: [values]} that stood there before
+        receipt TEXT NOT NULL,            -- JSON of the outcome, '' before
+        saved INTEGER NOT NULL,
+        answered INTEGER NOT NULL         -- 0: not yet
+    ) STRICT;
+    CREATE INDEX edit_record ON edit (record);
+    CREATE INDEX edit_live ON edit (seq) WHERE state IN ('waiting', 'applied');
+    CREATE INDEX edit_waiting ON edit (seq) WHERE state = 'waiting';
+    CREATE INDEX edit_rejected ON edit (seq) WHERE state = 'rejected';
+
+    -- Which record names which.
+    CREATE TABLE link (
+        from_row INTEGER NOT NULL,
+        field TEXT NOT NULL,
+        target BLOB NOT NULL,
+        PRIMARY KEY (from_row, field, target)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX link_target ON link (target);
+
+    -- What lists of events order and choose by; derived.
+    CREATE TABLE event (
+        row INTEGER NOT NULL PRIMARY KEY,
+        stage TEXT NOT NULL,
+        ended INTEGER NOT NULL CHECK (ended IN (0, 1)),
+        due INTEGER NOT NULL,             -- the largest number: no limit runs
+        reporter BLOB NOT NULL,           -- empty: not known
+        updated INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX event_order ON event (ended, due, updated);
+
+    CREATE TABLE draft (
+        key TEXT NOT NULL PRIMARY KEY,
+        json TEXT NOT NULL,
+        saved INTEGER NOT NULL
+    ) STRICT;
+
+    -- Photos and thumbnails; the bytes lie in encrypted files named by the hash.
+    CREATE TABLE photo (
+        seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+        hash TEXT NOT NULL UNIQUE CHECK (length(hash) = 64),
+        thumbnail TEXT NOT NULL,          -- hash of its thumbnail; '' if it is one
+        state TEXT NOT NULL CHECK (state IN
+            ('taken',      -- no save links it yet
+             'waiting',    -- to be delivered
+             'delivered',  -- the server said the hash back
+             'fetched')),  -- somebody else's, kept for reading
+        secret BLOB NOT NULL CHECK (length(secret) = 32),
+        bytes INTEGER NOT NULL,
+        sent INTEGER NOT NULL,
+        upload TEXT NOT NULL,             -- where the upload goes on, '' before it began
+        record BLOB NOT NULL,             -- empty: none yet
+        taken INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX photo_waiting ON photo (seq) WHERE state = 'waiting';
+    ",
+];
+
+/// The newest version this code knows.
+pub(super) fn newest() -> i64 {
+    i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
+}
+
+/// Brings the schema up to date, each step in a transaction of its own.
+pub(super) fn run(connection: &mut Connection) -> Result<(), StoreError> {
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found > newest() {
+        return Err(StoreError::FromTheFuture { found, known: newest() });
+    }
+    for (version, step) in (1_i64..).zip(STEPS).filter(|(version, _)| *version > found) {
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        tx.execute_batch(step)?;
+        tx.pragma_update(None, "user_version", version)?;
+        tx.commit()?;
+    }
+    Ok(())
+}

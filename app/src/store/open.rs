@@ -1,0 +1,109 @@
+//! Opening: key, pragmas, schema; and setting a database aside that cannot be read.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, RwLock};
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OpenFlags};
+
+use super::haystack::Haystack;
+use super::{Rules, Store, StoreError, migrations};
+
+/// The raw key of a database: 32 random bytes.
+pub type RawKey = [u8; 32];
+
+/// Names of the files that belong to one database.
+const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
+
+impl Store {
+    /// Opens the database at `path`, making it if it is not there. The file is never changed when this fails.
+    pub fn open(path: &Path, key: &RawKey, rules: Rules) -> Result<Self, StoreError> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(|source| StoreError::File {
+                what: "making the folder",
+                path: folder.to_owned(),
+                source,
+            })?;
+        }
+        let mut writer = connect(path, key)?;
+        if writer.is_readonly("main").map_err(StoreError::from)? {
+            return Err(StoreError::ReadOnly(path.to_owned()));
+        }
+        migrations::run(&mut writer).map_err(|error| at(error, path))?;
+        let reader = connect(path, key)?;
+        reader.pragma_update(None, "query_only", true).map_err(StoreError::from)?;
+        let haystack = Haystack::load(&reader).map_err(|error| at(error, path))?;
+        Ok(Self {
+            path: path.to_owned(),
+            writer: Mutex::new(writer),
+            reader: Mutex::new(reader),
+            haystack: RwLock::new(haystack),
+            rules,
+        })
+    }
+
+    /// Moves a database that cannot be read out of the way, under a new name beside the old one; never deletes.
+    pub fn set_aside(path: &Path, now: DateTime<Utc>) -> Result<PathBuf, StoreError> {
+        let stamp = now.format("%Y%m%dT%H%M%S");
+        let name = |beside: &str, count: u32| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(format!(".set-aside-{stamp}-{count}{beside}"));
+            PathBuf::from(name)
+        };
+        let count = (1..).find(|count| BESIDE.iter().all(|beside| !name(beside, *count).exists())).unwrap_or(1);
+        for beside in BESIDE {
+            let mut old = path.as_os_str().to_owned();
+            old.push(beside);
+            let old = PathBuf::from(old);
+            if old.exists() {
+                fs::rename(&old, name(beside, count)).map_err(|source| StoreError::File {
+                    what: "setting aside",
+                    path: old,
+                    source,
+                })?;
+            }
+        }
+        Ok(name("", count))
+    }
+}
+
+/// Errors of the first look at a file are about the file.
+fn at(error: StoreError, path: &Path) -> StoreError {
+    match error {
+        StoreError::ReadOnly(_) => StoreError::ReadOnly(path.to_owned()),
+        StoreError::WrongKey(_) => StoreError::WrongKey(path.to_owned()),
+        other => other,
+    }
+}
+
+fn connect(path: &Path, key: &RawKey) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(StoreError::from)?;
+    prepare(&connection, key).map_err(|error| at(error, path))?;
+    Ok(connection)
+}
+
+fn prepare(connection: &Connection, key: &RawKey) -> Result<(), StoreError> {
+    use std::fmt::Write;
+    let mut hex = String::with_capacity(64);
+    for byte in key {
+        // Writing into a String cannot fail.
+        write!(hex, "{byte:02x}").ok();
+    }
+    // A raw key: no derivation, which would cost 109 ms an open.
+    connection.execute_batch(&format!("PRAGMA key = \"x'{hex}'\""))?;
+    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    // The first look into the file: here a wrong key shows.
+    connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA cache_size = -16000;
+         PRAGMA wal_autocheckpoint = 4000;
+         PRAGMA journal_size_limit = 67108864;",
+    )?;
+    Ok(())
+}

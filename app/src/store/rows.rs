@@ -1,0 +1,188 @@
+//! Reading and writing the rows of one record.
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::de::DeserializeOwned;
+use shared::edit::Edit;
+use shared::ids::RecordId;
+use shared::merge::PartState;
+use shared::record::{Part, Record, RecordKind};
+use shared::workflow::Stage;
+use uuid::Uuid;
+
+use super::haystack::Change;
+use super::project::{Shown, project};
+use super::{StoreError, Tx};
+
+/// The bytes of an id as SQL takes them.
+pub(super) fn blob(id: &Uuid) -> &[u8] {
+    id.as_bytes()
+}
+
+/// An id from a column.
+pub(super) fn id_at(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
+    let bytes = row
+        .get_ref(column)?
+        .as_blob()
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error)))?;
+    Uuid::from_slice(bytes)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error)))
+}
+
+/// JSON from a column.
+pub(super) fn json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Row { what, why: error.to_string() })
+}
+
+pub(super) fn kind_of(code: &str) -> Result<RecordKind, StoreError> {
+    RecordKind::from_code(code).ok_or_else(|| StoreError::Row { what: "kind", why: code.to_owned() })
+}
+
+pub(super) fn place(row: i64, part: Part) -> i64 {
+    row * 2 + i64::from(part == Part::Restricted)
+}
+
+/// The row of a record.
+pub(super) fn find(sql: &Connection, id: RecordId) -> Result<Option<(i64, RecordKind)>, StoreError> {
+    let found: Option<(i64, String)> = sql
+        .prepare_cached("SELECT row, kind FROM record WHERE id = ?1")?
+        .query_row([blob(&id.0)], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    found.map(|(row, kind)| Ok((row, kind_of(&kind)?))).transpose()
+}
+
+/// What the server says of a part; empty if it never said anything.
+pub(super) fn confirmed(sql: &Connection, row: i64, part: Part) -> Result<PartState, StoreError> {
+    let state: Option<String> = sql
+        .prepare_cached("SELECT state FROM confirmed WHERE place = ?1")?
+        .query_row([place(row, part)], |row| row.get(0))
+        .optional()?;
+    state.map_or_else(|| Ok(PartState::default()), |state| json("confirmed state", &state))
+}
+
+pub(super) fn put_confirmed(sql: &Connection, row: i64, part: Part, fill: i64, state: &str) -> Result<(), StoreError> {
+    sql.prepare_cached(
+        "INSERT INTO confirmed (place, fill, state) VALUES (?1, ?2, ?3)
+         ON CONFLICT (place) DO UPDATE SET fill = ?2, state = ?3",
+    )?
+    .execute(params![place(row, part), fill, state])?;
+    Ok(())
+}
+
+/// The edits of a record that are replayed on top of confirmed, in order.
+pub(super) fn live_edits(sql: &Connection, id: RecordId) -> Result<Vec<Edit>, StoreError> {
+    let mut statement =
+        sql.prepare_cached("SELECT json FROM edit WHERE record = ?1 AND state IN ('waiting', 'applied') ORDER BY seq")?;
+    let mut rows = statement.query([blob(&id.0)])?;
+    let mut edits = Vec::new();
+    while let Some(row) = rows.next()? {
+        edits.push(json("edit", row.get_ref(0)?.as_str().unwrap_or_default())?);
+    }
+    Ok(edits)
+}
+
+/// A record as it is shown: confirmed, with its live edits on top. `None` if this handheld holds nothing of it.
+pub(super) fn shown(sql: &Connection, id: RecordId) -> Result<Option<Record>, StoreError> {
+    let Some((row, kind)) = find(sql, id)? else { return Ok(None) };
+    let mut record = Record::empty(id, kind);
+    for part in Part::ALL {
+        *record.part_mut(part) = confirmed(sql, row, part)?;
+    }
+    for edit in live_edits(sql, id)? {
+        record.part_mut(edit.part).apply(&edit);
+    }
+    Ok(Some(record))
+}
+
+impl Tx<'_> {
+    /// Derives row, links, event and words of a record anew. `is_new` spares looking for old links.
+    pub(super) fn put_shown(&mut self, record: &Record) -> Result<i64, StoreError> {
+        let shown = project(self.rules, record.kind, &record.open, &record.restricted);
+        self.put_row(record.id, record.kind, shown, None)
+    }
+
+    /// The same with the projection done before. `newest`: the largest row before this transaction began, if the
+    /// caller knows it; rows beyond it have no old links.
+    pub(super) fn put_row(
+        &mut self,
+        id: RecordId,
+        kind: RecordKind,
+        shown: Shown,
+        newest: Option<i64>,
+    ) -> Result<i64, StoreError> {
+        let row: i64 = self
+            .sql
+            .prepare_cached(
+                "INSERT INTO record (id, kind, title, facts, area, deleted, conflicts, updated, words)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                 ON CONFLICT (id) DO UPDATE SET title = ?3, facts = ?4, area = ?5, deleted = ?6, conflicts = ?7,
+                    updated = ?8, words = ?9
+                 RETURNING row",
+            )?
+            .query_row(
+                params![
+                    blob(&id.0),
+                    kind.code(),
+                    shown.title,
+                    shown.facts,
+                    shown.area,
+                    shown.deleted,
+                    shown.conflicts,
+                    shown.updated,
+                    shown.words
+                ],
+                |row| row.get(0),
+            )?;
+        if newest.is_none_or(|newest| row <= newest) {
+            self.sql.prepare_cached("DELETE FROM link WHERE from_row = ?1")?.execute([row])?;
+        }
+        for (field, target) in &shown.links {
+            self.sql
+                .prepare_cached("INSERT OR IGNORE INTO link (from_row, field, target) VALUES (?1, ?2, ?3)")?
+                .execute(params![row, field, blob(&target.0)])?;
+        }
+        if let Some(event) = &shown.event {
+            let stage = serde_json::to_string(&event.stage).unwrap_or_default();
+            let ended = shown.deleted || matches!(event.stage, Stage::Closed | Stage::Archived);
+            let reporter = event.reporter.map(|user| user.0.as_bytes().to_vec()).unwrap_or_default();
+            self.sql
+                .prepare_cached(
+                    "INSERT INTO event (row, stage, ended, due, reporter, updated) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                     ON CONFLICT (row) DO UPDATE SET stage = ?2, ended = ?3, due = ?4, reporter = ?5, updated = ?6",
+                )?
+                .execute(params![
+                    row,
+                    stage.trim_matches('"'),
+                    ended,
+                    event.due.unwrap_or(i64::MAX),
+                    reporter,
+                    shown.updated
+                ])?;
+        }
+        self.changes.push(Change::Put { row, kind, area: shown.area, deleted: shown.deleted, words: shown.words });
+        Ok(row)
+    }
+
+    /// Derives a record anew from what is stored, or drops its row when nothing is stored of it any more.
+    pub(super) fn refresh(&mut self, id: RecordId) -> Result<(), StoreError> {
+        let Some(record) = shown(&self.sql, id)? else { return Ok(()) };
+        if record.open.is_empty() && record.restricted.is_empty() {
+            self.drop_record(id)
+        } else {
+            self.put_shown(&record).map(drop)
+        }
+    }
+
+    /// Takes a record off this handheld. Its edits stay.
+    pub(super) fn drop_record(&mut self, id: RecordId) -> Result<(), StoreError> {
+        let Some((row, _)) = find(&self.sql, id)? else { return Ok(()) };
+        let sql = &self.sql;
+        sql.prepare_cached("DELETE FROM link WHERE from_row = ?1")?.execute([row])?;
+        sql.prepare_cached("DELETE FROM event WHERE row = ?1")?.execute([row])?;
+        sql.prepare_cached("DELETE FROM confirmed WHERE place IN (?1, ?2)")?
+            .execute([place(row, Part::Open), place(row, Part::Restricted)])?;
+        sql.prepare_cached("DELETE FROM record WHERE row = ?1")?.execute([row])?;
+        self.changes.push(Change::Drop { row });
+        Ok(())
+    }
+}

@@ -1,0 +1,184 @@
+//! The walk of one sync: read the pending, close the transaction, one request, take the answer in; again until the
+//! feed has no more and the outbox is empty.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::limits::PROTOCOL;
+use shared::outside::Outside;
+use shared::wire::{DeviceState, SyncAnswer, SyncRequest};
+
+use super::client::Answered;
+use super::{Client, Phase, Refused, SyncProgress};
+use crate::store::{Page, PageApplied, Store, StoreError};
+
+/// Where the sync goes.
+const PATH: &str = "/api/v1/sync";
+/// A page on a bad line takes its time.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What an exchange did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RoundDone {
+    /// Requests made.
+    pub requests: u32,
+    /// Items of the feed taken in.
+    pub items: u64,
+    /// Edits applied.
+    pub applied: u64,
+    /// Edits that went to the tray.
+    pub rejected: u64,
+    /// Bytes of bodies sent.
+    pub sent: u64,
+    /// Bytes of bodies received.
+    pub received: u64,
+    /// Whether records may have changed.
+    pub changed: bool,
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self { message: error.message(), ..Self::of("store-other", error, true) }
+    }
+}
+
+/// Moves work that blocks off the threads that serve the network.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refused> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Refused::of("store-other", error, true))
+}
+
+/// Exchanges edits and feed until neither side has more. Photos are not part of it.
+///
+/// Resumable at any point: each page is durable together with the cursor behind it. `device` goes with the first
+/// request. `tell` hears of every page.
+pub async fn exchange(
+    store: &Arc<Store>,
+    client: &Client,
+    outside: &Arc<dyn Outside>,
+    mut device: Option<DeviceState>,
+    mut tell: impl FnMut(&dyn Fn(&mut SyncProgress)) + Send,
+) -> Result<RoundDone, Refused> {
+    let mut done = RoundDone::default();
+    let mut fetched: Option<(Page, usize)> = None;
+    let mut total = 0;
+    let mut anew = false;
+    loop {
+        let (page, offered) = match fetched.take() {
+            Some(fetched) => fetched,
+            None => {
+                let request = next_request(store, device.take(), None).await?;
+                let offered = request.edits.len();
+                match fetch(store, client, outside, request, &mut done).await {
+                    // A cursor the server does not take: begin the feed anew, once.
+                    Err(refused) if refused.code == "cursor_invalid" && !anew => {
+                        anew = true;
+                        let store = Arc::clone(store);
+                        blocking(move || store.forget_cursor()).await??;
+                        continue;
+                    }
+                    other => (other?, offered),
+                }
+            }
+        };
+        let (more, cursor) = (page.answer().more, page.answer().cursor.clone());
+        let (receipts, released) = (page.answer().receipts.len(), page.answer().released.len());
+        if let Some(all) = page.answer().total {
+            total = all + done.items;
+        }
+        let keeper = Arc::clone(store);
+        let apply = blocking(move || {
+            let applied = keeper.apply(page)?;
+            let waiting = keeper.counts()?.edits;
+            Ok::<_, StoreError>((applied, waiting))
+        });
+        let (applied, waiting): (PageApplied, u64) = if more && offered == 0 {
+            // While this page is written the next one travels. Its cursor is not durable yet; should this page fail,
+            // the next sync simply asks from the last durable one.
+            let request = next_request(store, None, Some(cursor)).await?;
+            let next_offered = request.edits.len();
+            let (applied, next) = tokio::join!(apply, fetch(store, client, outside, request, &mut done));
+            let applied = applied??;
+            fetched = Some((next?, next_offered));
+            applied
+        } else {
+            apply.await??
+        };
+        done.items += applied.items as u64;
+        done.applied += applied.applied as u64;
+        done.rejected += applied.rejected as u64;
+        done.changed |= applied.items + receipts + released + applied.again > 0;
+        let items = done.items;
+        let (sent, received) = (done.sent, done.received);
+        tell(&|progress| {
+            progress.phase = Phase::Records;
+            progress.done = items;
+            progress.total = total.max(items);
+            progress.sent = sent;
+            progress.received = received;
+        });
+        if applied.forked {
+            return Err(Refused::of(
+                "sync-forked",
+                "the server knows edits of this slot that this handheld lacks",
+                false,
+            ));
+        }
+        if fetched.is_some() {
+            continue;
+        }
+        if offered > 0 && receipts == 0 && applied.again == 0 {
+            return Err(Refused::of("sync-bad-answer", "edits were sent and no receipt came", true));
+        }
+        if !more && waiting == 0 {
+            return Ok(done);
+        }
+    }
+}
+
+/// What to ask next. `cursor` stands for the durable one while a page is still being written.
+async fn next_request(
+    store: &Arc<Store>,
+    device: Option<DeviceState>,
+    cursor: Option<String>,
+) -> Result<SyncRequest, Refused> {
+    let store = Arc::clone(store);
+    blocking(move || {
+        let meta = store.meta()?;
+        // With a page in flight the outbox waits for its turn: receipts belong to a durable cursor.
+        let edits = if cursor.is_some() { Vec::new() } else { store.outgoing()?.edits };
+        let device = device.map(|mut device| {
+            device.undelivered = u32::try_from(edits.len()).unwrap_or(u32::MAX);
+            device
+        });
+        Ok(SyncRequest {
+            protocol: PROTOCOL,
+            cursor: cursor.or(meta.cursor),
+            setup: meta.setup.map(|setup| setup.version),
+            edits,
+            device,
+        })
+    })
+    .await?
+}
+
+async fn fetch(
+    store: &Arc<Store>,
+    client: &Client,
+    outside: &Arc<dyn Outside>,
+    request: SyncRequest,
+    done: &mut RoundDone,
+) -> Result<Page, Refused> {
+    let answered: Answered = client.post(PATH, &request, TIMEOUT).await?;
+    done.requests += 1;
+    done.sent += answered.sent;
+    done.received += answered.received;
+    let received = outside.now();
+    let rules = store.rules().clone();
+    blocking(move || {
+        let bad = |why: String| Refused::of("sync-bad-answer", why, true);
+        let answer: SyncAnswer =
+            shared::json::from_slice(&answered.bytes()?).map_err(|error| bad(error.to_string()))?;
+        Page::read(answer, received, &rules).map_err(|error| bad(error.to_string()))
+    })
+    .await?
+}

@@ -1,0 +1,1 @@
+//! Stories of the sync, with a server made by the test.

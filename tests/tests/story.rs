@@ -164,7 +164,7 @@ fn photo(kept: &Kept, event: RecordId) -> Result<()> {
     let particulars: shared::form::PhotoParticulars = write.value.get().context("particulars")?;
     let large: PhotoHash = hash.parse()?;
     for (hash, longest) in [(&large, 1_600), (&particulars.thumbnail, 320)] {
-        let bytes = kept.app().blobs.get(hash)?.context("the server holds the photo")?;
+        let bytes = kept.app().blobs.read(hash).context("the server holds the photo")?;
         ensure!(!picture::has_metadata(&bytes), "{hash} carries metadata");
         let (quarters, width, height) = picture::quarters(&bytes)?;
         // Held upright: what lay at the left of the sensor's lower edge is at the top left.

@@ -1,0 +1,388 @@
+//! Rounds of sync over real HTTP: what goes up, what comes down, who sees what.
+
+mod common;
+
+use common::*;
+use shared::author::Role;
+use shared::record::Part;
+use shared::value::Value;
+use shared::view;
+use shared::wire::{Outcome, RejectReason};
+use shared::workflow::{Limit, Step, StepEntry};
+use sync_server::store;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_round_tells_the_other_handheld_and_not_the_sender() {
+    let centre = Centre::open().await;
+    let (wei, juan) = (centre.person("wei", Role::GridMember, GRID, false), centre.person("juan", Role::GridLeader, GRID, false));
+    let (mut alice, mut bob) = (centre.enrol(&wei).await, centre.enrol(&juan).await);
+    let first = alice.sync(vec![]).await;
+    assert!(first.refill && first.total == Some(0) && !first.more);
+    bob.catch_up().await;
+
+    let edit = alice.resident("张伟", GRID);
+    let record = edit.record;
+    let answer = alice.sync(vec![edit]).await;
+    assert_eq!(answer.high_water, 1);
+    assert_eq!(applied(&answer, 0).get(alice.slot), 1);
+    assert!(answer.items.is_empty(), "the sender knows it already");
+
+    let told = bob.sync(vec![]).await;
+    assert_eq!(told.items.len(), 1);
+    assert_eq!(bob.shown(record, "name"), "张伟");
+    assert_eq!(alice.confirmed, bob.confirmed);
+
+    let idle = alice.sync(vec![]).await;
+    assert!(idle.items.is_empty() && idle.setup.is_none() && !idle.refill);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_round_is_one_small_request() {
+    let centre = Centre::open().await;
+    let user = centre.person("wei", Role::GridMember, GRID, false);
+    let mut alice = centre.enrol(&user).await;
+    alice.catch_up().await;
+    let request = serde_json::to_vec(&alice.request(vec![])).unwrap();
+    let response = alice.raw(request.clone(), &[]).await;
+    let body = response.bytes().await.unwrap();
+    assert!(request.len() <= 100, "{} bytes up: {}", request.len(), String::from_utf8_lossy(&request));
+    assert!(body.len() <= 140, "{} bytes down: {}", body.len(), String::from_utf8_lossy(&body));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sending_again_gets_the_first_outcome_and_changes_nothing() {
+    let centre = Centre::open().await;
+    let user = centre.person("wei", Role::GridMember, GRID, false);
+    let mut alice = centre.enrol(&user).await;
+    alice.catch_up().await;
+    let create = alice.resident("张伟", GRID);
+    let mut foreign = alice.resident("李强", FAR_GRID);
+    foreign.id = shared::ids::EditId::fresh(&*centre.clock);
+    let edits = vec![create.clone(), foreign];
+    let first = answer(alice.try_sync(edits.clone()).await).await;
+    let second = answer(alice.try_sync(edits.clone()).await).await;
+    assert_eq!(first.receipts, second.receipts);
+    assert_eq!(second.high_water, 2);
+    assert_eq!(rejected(&second, 1).reason, RejectReason::NotAllowed);
+
+    // The same edits from a newly enrolled app, under dots of its own.
+    let mut again = centre.enrol(&user).await;
+    let mut offered = edits;
+    for edit in &mut offered {
+        again.n += 1;
+        edit.dot = (again.slot, again.n).into();
+    }
+    let third = again.sync(offered).await;
+    assert_eq!(third.receipts, first.receipts);
+    let next = again.change(create.record, &[("phone", Value::text("13912345678"))]);
+    let fourth = again.sync(vec![next]).await;
+    applied(&fourth, 0);
+    let edits = store::read::<_, store::StoreError>(&*centre.app.store, TOWN, |read| read.edits_of(create.record)).unwrap();
+    assert_eq!(edits.len(), 2, "nothing was applied twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_out_of_its_place_is_quarantined_and_the_right_one_still_follows() {
+    let centre = Centre::open().await;
+    let user = centre.person("wei", Role::GridMember, GRID, false);
+    let mut alice = centre.enrol(&user).await;
+    let (first, second, third) = (alice.resident("一", GRID), alice.resident("二", GRID), alice.resident("三", GRID));
+    let answer = alice.sync(vec![first, third.clone()]).await;
+    applied(&answer, 0);
+    assert_eq!(rejected(&answer, 1).reason, RejectReason::Protocol);
+    assert_eq!(answer.high_water, 1);
+    let answer = alice.sync(vec![second.clone()]).await;
+    applied(&answer, 0);
+    // Another edit under a dot that was used, another person's name, another's slot.
+    let mut twice = alice.resident("四", GRID);
+    twice.dot = second.dot;
+    let mut other = alice.resident("五", GRID);
+    other.dot.n = 3;
+    other.author = std::sync::Arc::new(shared::author::Author {
+        user: Some(shared::ids::UserId::fresh(&*centre.clock)),
+        ..alice.author.clone()
+    });
+    let mut slot = alice.resident("六", GRID);
+    slot.dot = (shared::ids::Slot(7), 1).into();
+    let answer = alice.sync(vec![twice, other, slot]).await;
+    for place in 0..3 {
+        assert_eq!(rejected(&answer, place).reason, RejectReason::Protocol, "edit {place}");
+    }
+    assert_eq!(answer.high_water, 3);
+    let kept = store::read::<_, store::StoreError>(&*centre.app.store, TOWN, |read| read.quarantine(true, 10)).unwrap();
+    assert_eq!(kept.len(), 4, "no edit is ever dropped");
+    assert!(kept.iter().any(|it| it.edit == third));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rejected_edit_leaves_the_good_value_standing() {
+    let centre = Centre::open().await;
+    let user = centre.person("wei", Role::GridMember, GRID, false);
+    let mut alice = centre.enrol(&user).await;
+    let create = alice.resident("张伟", GRID);
+    let record = create.record;
+    alice.sync(vec![create]).await;
+    let before = alice.confirmed.clone();
+    let bad = alice.change(record, &[("birth_date", Value::text("1990-02-31"))]);
+    let good = alice.change(record, &[("phone", Value::text("13912345678"))]);
+    let answer = alice.sync(vec![bad.clone(), good]).await;
+    let why = rejected(&answer, 0);
+    assert_eq!((why.reason, why.path.as_ref().unwrap().as_str()), (RejectReason::Form, "birth_date"));
+    assert!(assets::messages::Messages::of(assets::messages::Lang::Zh).has(&why.detail), "{}", why.detail);
+    applied(&answer, 1);
+    assert_eq!(alice.shown(record, "name"), "张伟");
+    assert_eq!(alice.shown(record, "birth_date"), "");
+    assert_ne!(alice.confirmed, before);
+    let kept = store::read::<_, store::StoreError>(&*centre.app.store, TOWN, |read| read.quarantine(true, 10)).unwrap();
+    assert_eq!(kept[0].edit, bad);
+    // Corrected under a new id and dot.
+    let corrected = alice.change(record, &[("birth_date", Value::text("1990-02-28"))]);
+    applied(&alice.sync(vec![corrected]).await, 0);
+    assert_eq!(alice.shown(record, "birth_date"), "1990-02-28");
+    let mut bob = centre.enrol(&user).await;
+    bob.catch_up().await;
+    assert_eq!(bob.confirmed, alice.confirmed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_follows_a_rejected_creation_goes_with_it() {
+    let centre = Centre::open().await;
+    let user = centre.person("wei", Role::GridMember, GRID, false);
+    let mut alice = centre.enrol(&user).await;
+    let create = alice.resident("外人", FAR_GRID);
+    let after = alice.change(create.record, &[("phone", Value::text("13912345678"))]);
+    let nowhere = alice.change(shared::ids::RecordId::fresh(&*centre.clock), &[("phone", Value::text("13912345678"))]);
+    let answer = alice.sync(vec![create.clone()]).await;
+    assert_eq!(rejected(&answer, 0).reason, RejectReason::NotAllowed);
+    let answer = alice.sync(vec![after, nowhere]).await;
+    assert_eq!(rejected(&answer, 0).reason, RejectReason::Orphan);
+    assert_eq!(rejected(&answer, 1).reason, RejectReason::Unknown);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_handhelds_change_one_resident_and_both_values_wait_for_a_decision() {
+    let centre = Centre::open().await;
+    let user = centre.person("wei", Role::GridMember, GRID, false);
+    let (mut alice, mut bob) = (centre.enrol(&user).await, centre.enrol(&user).await);
+    let create = alice.resident("张伟", GRID);
+    let record = create.record;
+    alice.sync(vec![create]).await;
+    bob.catch_up().await;
+    let one = alice.change(record, &[("phone", Value::text("13900000001"))]);
+    let two = bob.change(record, &[("phone", Value::text("13900000002")), ("address", Value::text("条山路1号"))]);
+    alice.sync(vec![one]).await;
+    let answer = bob.sync(vec![two]).await;
+    assert_eq!(answer.items.len(), 1, "bob had not seen alice's phone, so the record comes back");
+    alice.catch_up().await;
+    assert_eq!(alice.confirmed, bob.confirmed);
+    let state = &alice.confirmed[&(record, Part::Open)];
+    assert!(view::one(state, "phone").is_open());
+    assert_eq!(alice.shown(record, "address"), "条山路1号");
+    let listed = parts(&centre, store::PartFilter { open_only: true, ..Default::default() });
+    assert_eq!((listed.len(), listed[0].open_fields, listed[0].title.as_str()), (1, 1, "张伟"));
+    assert!(listed[0].words.contains("13900000001") && listed[0].words.contains("13900000002"));
+
+    let settled = alice.change(record, &[("phone", Value::text("13900000002"))]);
+    assert!(alice.sync(vec![settled]).await.items.is_empty());
+    bob.catch_up().await;
+    assert_eq!(alice.confirmed, bob.confirmed);
+    assert!(!view::one(&bob.confirmed[&(record, Part::Open)], "phone").is_open());
+    assert!(parts(&centre, store::PartFilter { open_only: true, ..Default::default() }).is_empty());
+}
+
+fn parts(centre: &Centre, filter: store::PartFilter) -> Vec<store::StoredPart> {
+    store::read::<_, store::StoreError>(&*centre.app.store, TOWN, |read| {
+        let mut parts = Vec::new();
+        read.each_part(&filter, &mut |part| {
+            parts.push(part);
+            Ok(true)
+        })?;
+        Ok(parts)
+    })
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_moves_is_gone_here_and_new_there_with_its_restricted_part() {
+    let centre = Centre::open().await;
+    let from = centre.person("from", Role::GridMember, GRID, true);
+    let to = centre.person("to", Role::GridMember, NEXT_GRID, true);
+    let far = centre.person("far", Role::GridMember, FAR_GRID, true);
+    let leader = centre.person("leader", Role::GridLeader, shared::area::AreaId(10), false);
+    let mut here = centre.enrol(&from).await;
+    let mut there = centre.enrol(&to).await;
+    let mut away = centre.enrol(&far).await;
+    let mut above = centre.enrol(&leader).await;
+    let create = here.resident("张伟", GRID);
+    let record = create.record;
+    here.sync(vec![create]).await;
+    let care = here.care(record, &CARE.map(|(path, value)| (path, Value::text(value))));
+    applied(&here.sync(vec![care]).await, 0);
+    for handheld in [&mut here, &mut there, &mut away, &mut above] {
+        handheld.catch_up().await;
+    }
+    assert!(here.holds(record, Part::Restricted) && !above.holds(record, Part::Restricted));
+
+    let moved = here.change(record, &[("area", Value::of(&NEXT_GRID))]);
+    let answer = here.sync(vec![moved]).await;
+    applied(&answer, 0);
+    assert!(!here.holds(record, Part::Open) && !here.holds(record, Part::Restricted));
+    there.catch_up().await;
+    assert!(there.holds(record, Part::Open) && there.holds(record, Part::Restricted));
+    let told = above.sync(vec![]).await;
+    assert!(told.items.len() == 1 && above.holds(record, Part::Open), "both grids are the leader's");
+    assert!(away.sync(vec![]).await.items.is_empty(), "nobody else hears of it");
+
+    // And back again: the next round of whoever was told "gone" has it anew.
+    let back = there.change(record, &[("area", Value::of(&GRID))]);
+    applied(&there.sync(vec![back]).await, 0);
+    here.catch_up().await;
+    assert!(here.holds(record, Part::Open) && here.holds(record, Part::Restricted));
+    assert!(!there.holds(record, Part::Open));
+    assert_eq!(here.confirmed[&(record, Part::Open)], {
+        above.catch_up().await;
+        above.confirmed[&(record, Part::Open)].clone()
+    });
+}
+
+const CARE: [(&str, &str); 3] = [("care_reason", "独居老人"), ("care_until", "2027-12-31"), ("care_note", "每周上门")];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn restricted_parts_are_for_those_cleared_and_clearance_fills_anew() {
+    let centre = Centre::open().await;
+    let cleared = centre.person("cleared", Role::GridMember, GRID, true);
+    let mut plain = centre.person("plain", Role::GridMember, GRID, false);
+    let (mut one, mut two) = (centre.enrol(&cleared).await, centre.enrol(&plain).await);
+    let create = one.resident("张伟", GRID);
+    let record = create.record;
+    let care = one.care(record, &CARE.map(|(path, value)| (path, Value::text(value))));
+    let answer = one.sync(vec![create, care]).await;
+    applied(&answer, 1);
+    two.catch_up().await;
+    assert!(two.holds(record, Part::Open) && !two.holds(record, Part::Restricted));
+    let body = two.try_sync(vec![]).await.text().await.unwrap();
+    assert!(!body.contains("care"));
+    let sneaked = two.care(record, &[("care_note", Value::text("…"))]);
+    assert_eq!(rejected(&two.sync(vec![sneaked]).await, 0).reason, RejectReason::NotAllowed);
+
+    plain.cleared = true;
+    store::write(&*centre.app.store, TOWN, |tx| tx.put_user(&plain)).unwrap();
+    let answer = two.sync(vec![]).await;
+    assert!(answer.refill && answer.total == Some(2), "{:?}", answer.total);
+    assert!(answer.setup.is_some_and(|setup| setup.user.cleared));
+    assert_eq!(two.confirmed, one.confirmed);
+
+    plain.scope = vec![NEXT_GRID];
+    store::write(&*centre.app.store, TOWN, |tx| tx.put_user(&plain)).unwrap();
+    let answer = two.sync(vec![]).await;
+    assert!(answer.refill && answer.items.is_empty() && two.confirmed.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_informant_is_a_role_to_all_but_the_centre_and_sees_what_became_of_it() {
+    let centre = Centre::open().await;
+    let teller = centre.person("teller", Role::Informant, GRID, false);
+    let member = centre.person("member", Role::GridMember, FAR_GRID, false);
+    let staff = centre.person("staff", Role::CenterStaff, TOWN, false);
+    let office = centre.person("office", Role::Department, TOWN, false);
+    let mut informant = centre.enrol(&teller).await;
+    let mut grid = centre.enrol(&member).await;
+    let mut desk = centre.enrol(&staff).await;
+    let mut department = centre.enrol(&office).await;
+    // Reported from a grid that is not the informant's.
+    let report = informant.event("井盖缺失", FAR_GRID);
+    let event = report.record;
+    applied(&informant.sync(vec![report]).await, 0);
+    for handheld in [&mut grid, &mut desk, &mut department] {
+        handheld.catch_up().await;
+    }
+    let author = |handheld: &Handheld<'_>| {
+        let state = &handheld.confirmed[&(event, Part::Open)];
+        let write = state.live(&"title".parse().unwrap()).next().unwrap();
+        (*write.head.author).clone()
+    };
+    assert_eq!((author(&grid).user, author(&grid).name.as_str()), (None, ""));
+    assert_eq!(author(&desk).user, Some(teller.id));
+    assert_eq!(author(&informant).user, Some(teller.id));
+    assert!(!department.holds(event, Part::Open));
+    let history = centre
+        .send(reqwest::Method::GET, &format!("/api/v1/records/{event}/history"), Some(&grid.token), vec![], &[])
+        .await;
+    let text = history.text().await.unwrap();
+    assert!(text.contains("informant") && !text.contains("teller") && !text.contains(&teller.id.to_string()), "{text}");
+
+    let dispatch = StepEntry { host: Some(office.id), limit: Some(Limit::Days(3)), ..step(Step::Dispatch) };
+    let dispatch = desk.step(event, &dispatch);
+    applied(&desk.sync(vec![dispatch]).await, 0);
+    department.catch_up().await;
+    assert!(department.holds(event, Part::Open), "made responsible");
+    let sneaked = department.edit_title(event);
+    assert_eq!(rejected(&department.sync(vec![sneaked]).await, 0).reason, RejectReason::NotAllowed);
+    let done = StepEntry { done: Some(true), ..step(Step::Handle) };
+    let done = department.step(event, &done);
+    applied(&department.sync(vec![done]).await, 0);
+    informant.catch_up().await;
+    assert_eq!(informant.confirmed[&(event, Part::Open)].live_under("steps").count(), 3);
+    assert!(!informant.confirmed.keys().any(|(id, _)| *id != event), "an informant holds their own reports only");
+    // A step that is not possible now.
+    let again = department.step(event, &StepEntry { done: Some(true), ..step(Step::Handle) });
+    let answer = department.sync(vec![again]).await;
+    assert_eq!(rejected(&answer, 0).reason, RejectReason::Workflow);
+    assert!(matches!(&answer.receipts[0].outcome, Outcome::Rejected(it) if it.detail.starts_with("workflow-")));
+}
+
+impl Handheld<'_> {
+    fn edit_title(&mut self, event: shared::ids::RecordId) -> shared::edit::Edit {
+        let mut edit = self.change(event, &[("title", Value::text("无事"))]);
+        edit.kind = shared::record::RecordKind::Event;
+        edit
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_fill_comes_in_pages_and_goes_on_where_it_broke() {
+    let centre = Centre::open().await;
+    let user = centre.person("wei", Role::GridMember, GRID, false);
+    let mut alice = centre.enrol(&user).await;
+    for _ in 0..5 {
+        let edits: Vec<_> = (0..1_000).map(|n| alice.resident(&format!("居民{n}"), GRID)).collect();
+        let answer = answer(alice.try_sync(edits).await).await;
+        assert_eq!(answer.receipts.len(), 1_000);
+    }
+    let mut bob = centre.enrol(&user).await;
+    let first = bob.sync(vec![]).await;
+    assert!(first.refill && first.more && first.total == Some(5_000));
+    // The answer of the next round is lost on its way: the same cursor gives the same page.
+    let lost = answer(bob.try_sync(vec![]).await).await;
+    let again = bob.sync(vec![]).await;
+    assert!(!again.refill && again.total.is_none());
+    assert_eq!(lost.items.len(), again.items.len());
+    bob.catch_up().await;
+    assert_eq!(bob.confirmed.len(), 5_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_context_does_not_bury_the_future() {
+    let centre = Centre::open().await;
+    let user = centre.person("wei", Role::GridMember, GRID, false);
+    let (mut alice, mut bob) = (centre.enrol(&user).await, centre.enrol(&user).await);
+    let create = alice.resident("张伟", GRID);
+    let record = create.record;
+    alice.sync(vec![create]).await;
+    bob.catch_up().await;
+    let mut forged = alice.change(record, &[("phone", Value::text("13900000001"))]);
+    forged.context.observe((bob.slot, 1_000_000).into());
+    applied(&alice.sync(vec![forged]).await, 0);
+    let later = bob.change(record, &[("phone", Value::text("13900000002"))]);
+    bob.sync(vec![later]).await;
+    let state = &bob.confirmed[&(record, Part::Open)];
+    assert!(view::one(state, "phone").is_open(), "both stand");
+    let history = centre
+        .send(reqwest::Method::GET, &format!("/api/v1/records/{record}/history"), Some(&bob.token), vec![], &[])
+        .await;
+    let entries: Vec<shared::wire::HistoryEntry> = history.json().await.unwrap();
+    assert_eq!(entries.len(), 3);
+    assert!(entries[1].replaced.is_empty());
+    assert_eq!(entries[1].edit.context.get(bob.slot), 0);
+    assert_eq!(entries[0].origin, "测试机");
+}

@@ -8,7 +8,6 @@
 //! 2010) a path; `tests/merge.rs` checks it against the definition.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -41,6 +40,14 @@ pub struct Head {
     /// What its author had seen: decides deletes, and by which state a step of the workflow is judged.
     #[serde(default, skip_serializing_if = "VectorTimestamp::is_empty")]
     pub context: VectorTimestamp,
+}
+
+/// An edit with the number of its live writes.
+#[derive(Debug, Clone, PartialEq)]
+struct Living {
+    dot: Dot,
+    writes: usize,
+    head: Head,
 }
 
 /// A live write with what is known of its edit.
@@ -79,8 +86,8 @@ pub enum Applied {
 #[serde(try_from = "Wire")]
 pub struct PartState {
     vector: VectorTimestamp,
-    /// With the number of live writes of each; a head without any is dropped.
-    heads: BTreeMap<Dot, (Head, usize)>,
+    /// In order of dots; one for every edit with a live write.
+    heads: Vec<Living>,
     /// The live writes of each path in order of dots; never an empty list.
     paths: BTreeMap<Path, Vec<(Dot, Value)>>,
     /// What contexts covered at a path beyond the vector; never an empty one. Nearly always there is none at all, so
@@ -126,7 +133,12 @@ impl PartState {
     }
 
     fn lit<'a>(&'a self, live: &'a [(Dot, Value)]) -> impl Iterator<Item = LiveWrite<'a>> + use<'a> {
-        live.iter().filter_map(|(dot, value)| self.heads.get(dot).map(|(head, _)| LiveWrite { dot: *dot, value, head }))
+        live.iter().filter_map(|(dot, value)| self.head(*dot).map(|head| LiveWrite { dot: *dot, value, head }))
+    }
+
+    fn head(&self, dot: Dot) -> Option<&Head> {
+        let place = find(&self.heads, dot).ok()?;
+        self.heads.get(place).map(|living| &living.head)
     }
 
     /// Applies one edit. Any order that keeps each slot's own order, and any repetition, gives the same state.
@@ -167,7 +179,8 @@ impl PartState {
             }
         }
         if living > 0 {
-            self.heads.insert(edit.dot, (Head::of(edit), living));
+            let place = find(&self.heads, edit.dot).unwrap_or_else(|place| place);
+            self.heads.insert(place, Living { dot: edit.dot, writes: living, head: Head::of(edit) });
         }
         self.vector.observe(edit.dot);
         if !self.beyond.is_empty() {
@@ -200,7 +213,7 @@ impl PartState {
     /// The same state as a reader outside the centre may see it: an informant is a role without a name.
     #[must_use]
     pub fn with_masked_authors(mut self) -> Self {
-        for (head, _) in self.heads.values_mut() {
+        for Living { head, .. } in &mut self.heads {
             if head.author.role.is_anonymous_to_others() {
                 head.author = Arc::new(head.author.masked());
             }
@@ -209,14 +222,17 @@ impl PartState {
     }
 }
 
+fn find(heads: &[Living], dot: Dot) -> Result<usize, usize> {
+    heads.binary_search_by_key(&dot, |living| living.dot)
+}
+
 /// One live write of the edit at `dot` is no more.
-fn release(heads: &mut BTreeMap<Dot, (Head, usize)>, dot: Dot) {
-    if let Entry::Occupied(mut head) = heads.entry(dot) {
-        let (_, living) = head.get_mut();
-        *living = living.saturating_sub(1);
-        if *living == 0 {
-            head.remove();
-        }
+fn release(heads: &mut Vec<Living>, dot: Dot) {
+    let Ok(place) = find(heads, dot) else { return };
+    let Some(living) = heads.get_mut(place) else { return };
+    living.writes = living.writes.saturating_sub(1);
+    if living.writes == 0 {
+        heads.remove(place);
     }
 }
 
@@ -262,25 +278,22 @@ pub enum BadPart {
     /// A dot is not covered by the vector.
     #[error("the vector does not cover the dot {0:?}")]
     NotCovered(Dot),
-    /// A dot has two heads, or an edit two live writes at one path.
-    #[error("the dot {0:?} stands twice where it may stand once")]
-    Twice(Dot),
+    /// Heads, or the live writes of a path, are not in order of dots, or a dot stands there twice.
+    #[error("the dot {0:?} stands twice or out of order")]
+    Order(Dot),
 }
 
 impl Serialize for PartState {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        let dots: Vec<Dot> = self.heads.keys().copied().collect();
+        let numbered = |write: &'_ (Dot, Value)| find(&self.heads, write.0).ok();
         WireRef {
             vector: &self.vector,
-            heads: self.heads.iter().map(|(dot, (head, _))| (*dot, head)).collect(),
+            heads: self.heads.iter().map(|living| (living.dot, &living.head)).collect(),
             live: self
                 .paths
                 .iter()
                 .map(|(path, live)| {
-                    (
-                        path,
-                        live.iter().filter_map(|(dot, value)| Some((dots.binary_search(dot).ok()?, value))).collect(),
-                    )
+                    (path, live.iter().filter_map(|write| Some((numbered(write)?, &write.1))).collect())
                 })
                 .collect(),
             beyond: &self.beyond,
@@ -293,35 +306,33 @@ impl TryFrom<Wire> for PartState {
     type Error = BadPart;
 
     fn try_from(wire: Wire) -> Result<Self, BadPart> {
-        let dots: Vec<Dot> = wire.heads.iter().map(|(dot, _)| *dot).collect();
-        let mut heads: BTreeMap<Dot, (Head, usize)> = BTreeMap::new();
+        let mut heads = Vec::with_capacity(wire.heads.len());
         for (dot, head) in wire.heads {
             if !wire.vector.covers(dot) {
                 return Err(BadPart::NotCovered(dot));
             }
-            if heads.insert(dot, (head, 0)).is_some() {
-                return Err(BadPart::Twice(dot));
+            if heads.last().is_some_and(|before: &Living| before.dot >= dot) {
+                return Err(BadPart::Order(dot));
             }
+            heads.push(Living { dot, writes: 0, head });
         }
         let mut paths: BTreeMap<Path, Vec<(Dot, Value)>> = BTreeMap::new();
         for (path, writes) in wire.live {
-            let mut live = Vec::with_capacity(writes.len());
+            let mut live: Vec<(Dot, Value)> = Vec::with_capacity(writes.len());
             for (place, value) in writes {
-                let dot = dots.get(place).ok_or_else(|| BadPart::NoSuchHead(path.clone(), place, dots.len()))?;
-                if let Some((_, living)) = heads.get_mut(dot) {
-                    *living += 1;
+                let count = heads.len();
+                let living = heads.get_mut(place).ok_or_else(|| BadPart::NoSuchHead(path.clone(), place, count))?;
+                living.writes += 1;
+                if live.last().is_some_and(|(before, _)| *before >= living.dot) {
+                    return Err(BadPart::Order(living.dot));
                 }
-                live.push((*dot, value));
-            }
-            live.sort_by_key(|(dot, _)| *dot);
-            if let Some([(dot, _), _]) = live.windows(2).find(|pair| matches!(pair, [a, b] if a.0 == b.0)) {
-                return Err(BadPart::Twice(*dot));
+                live.push((living.dot, value));
             }
             if !live.is_empty() {
                 paths.insert(path, live);
             }
         }
-        heads.retain(|_, (_, living)| *living > 0);
+        heads.retain(|living| living.writes > 0);
         let mut beyond = wire.beyond;
         beyond.retain(|_, beyond| {
             beyond.drop_covered(&wire.vector);

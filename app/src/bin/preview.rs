@@ -31,7 +31,7 @@ use shared::form::Position;
 #[command(version)]
 struct Args {
     /// The folder of this handheld; made when missing.
-    #[arg(long)]
+    #[arg(long, alias = "dir")]
     data: PathBuf,
     /// Where to listen: a loopback address; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:0")]

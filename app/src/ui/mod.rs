@@ -38,6 +38,8 @@ pub mod route;
 pub mod say;
 pub mod state;
 #[cfg(test)]
+mod tests;
+#[cfg(test)]
 mod texts;
 pub mod value;
 pub mod words;
@@ -76,7 +78,6 @@ pub fn App() -> Element {
         let state = state.clone();
         move || state.clone().watch()
     });
-    let look = state.settings();
     use_effect({
         let state = state.clone();
         move || {
@@ -100,7 +101,7 @@ pub fn App() -> Element {
         style { dangerous_inner_html: assets::styles::HANDHELD }
         div { dangerous_inner_html: SPRITE }
         if enrolled {
-            Router::<Route> { key: "{look.lang.tag()}" }
+            Router::<Route> {}
         } else {
             div { id: "screen", class: "screen", "data-page": "enrol", Enrol {} }
         }

@@ -3,6 +3,7 @@
 use assets::messages::FluentValue;
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone, Timelike, Utc};
 use shared::author::Author;
+use shared::check;
 use shared::ids::UserId;
 use shared::validate::Problem;
 use shared::workflow::{Limit, Step};
@@ -139,6 +140,14 @@ pub fn problem(words: &Words, problem: &Problem) -> String {
         })
         .collect();
     words.with(problem.code, &args)
+}
+
+/// What an 18-character number of an identity card says of its holder: 男，41 岁.
+pub fn id_number_says(words: &Words, number: &str, now: DateTime<Utc>) -> Option<String> {
+    let facts = check::id_facts(&check::normal(number))?;
+    let years = check::age(facts.birth_date, today(now))?;
+    let sex = words.t(&format!("app-sex-{}", facts.sex.code()));
+    Some(words.many("app-sex-age", &[("sex", &sex), ("age", &words.n("age-years", years as usize))]))
 }
 
 /// Bytes as KB or MB.

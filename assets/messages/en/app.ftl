@@ -388,3 +388,9 @@ photo-other = The photo was not kept; please try again.
 photo-too-many-bytes = The picture is too large; use the camera's ordinary mode.
 photo-too-many-pixels = The picture has too many pixels; use the camera's ordinary mode.
 sync-unreachable = The centre cannot be reached now; it goes when it can.
+
+# What a number says
+app-sex-male = male
+app-sex-female = female
+app-sex-age = { $sex }, { $age }
+app-from-number = { $says } (from the number)

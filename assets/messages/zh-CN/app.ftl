@@ -378,3 +378,9 @@ photo-other = 照片没有存成，请再试一次。
 photo-too-many-bytes = 这张照片太大，请用相机的普通模式重拍。
 photo-too-many-pixels = 这张照片的像素太多，请用相机的普通模式重拍。
 sync-unreachable = 现在连不上中心，连上就传。
+
+# What a number says
+app-sex-male = 男
+app-sex-female = 女
+app-sex-age = { $sex }，{ $age }
+app-from-number = { $says }（由号码得出）

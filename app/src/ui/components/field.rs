@@ -16,6 +16,7 @@ use super::{Go, Icon, Mark};
 use crate::ui::entry::Entry;
 use crate::ui::route::Route;
 use crate::ui::say;
+use crate::ui::state::State;
 use crate::ui::words::{Words, words};
 
 /// More choices than this become a list to unfold.
@@ -24,6 +25,7 @@ const CHIPS: usize = 8;
 /// One field. `open` marks a field that is 待核对: it is decided on its card, not here.
 #[component]
 pub fn FieldBox(entry: Entry, field: Field, open: bool) -> Element {
+    let state = use_context::<State>();
     let words = words();
     let name = field.name.clone();
     let id = format!("f-{name}");
@@ -38,6 +40,11 @@ pub fn FieldBox(entry: Entry, field: Field, open: bool) -> Element {
     let help = field.help.as_ref().map(|help| words.label(help));
     let grouped = matches!(field.kind, FieldType::Choices | FieldType::YesNo | FieldType::Photos | FieldType::Links)
         || (field.kind == FieldType::Choice && field.choices.len() <= CHIPS);
+    let says = (field.kind == FieldType::IdNumber)
+        .then(|| entry.get(&Path::field(&name)))
+        .flatten()
+        .and_then(|value| say::id_number_says(&words, &value.plain(), state.now()))
+        .map(|says| words.s("app-from-number", "says", &says));
     rsx! {
         div { class, id: "box-{name}", "data-field": "{name}", role: grouped.then_some("group"),
             "aria-labelledby": grouped.then(|| format!("l-{name}")),
@@ -64,6 +71,9 @@ pub fn FieldBox(entry: Entry, field: Field, open: bool) -> Element {
                     Icon { name: if doubt == Some(true) { Mark::Yellow.icon() } else { Mark::Red.icon() } }
                     span { {say::problem(&words, &problem)} }
                 }
+            }
+            if let Some(says) = says {
+                p { class: "field__help", {says} }
             }
             if let Some(help) = help {
                 p { class: "field__help", {help} }

@@ -16,7 +16,7 @@ use super::route::Route;
 #[component]
 pub fn Icon(name: &'static str, #[props(default)] class: &'static str) -> Element {
     rsx! {
-        svg { class: "i {class}", "aria-hidden": "true", r#use { href: "#{name}" } }
+        svg { class: "i {class}", "aria-hidden": "true", r#use { href: "#i-{name}" } }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use dioxus::prelude::*;
-use shared::form::FieldType;
+use shared::form::{FieldType, MaskKind};
 use shared::record::RecordKind;
 use shared::value::Value;
 use shared::workflow::Light as LimitLight;
@@ -28,7 +28,11 @@ pub fn fact(words: &Words, state: &State, kind: RecordKind, fact: &Fact) -> Opti
         (FieldType::Choice, Some(value)) => words.choice(field, &value.plain()),
         (FieldType::Time, Some(value)) => say::when(words, DateTime::from_timestamp_millis(value.get()?)?, state.now()),
         (FieldType::Link | FieldType::LinkOrText, Some(value)) => crate::ui::value::text(words, state, field, &value),
-        (_, Some(value)) => value.plain(),
+        (_, Some(value)) => match (field.mask, value.plain().parse::<usize>()) {
+            // Of a birth date the row holds the age.
+            (Some(MaskKind::BirthDate), Ok(years)) => words.n("age-years", years),
+            _ => value.plain(),
+        },
         (_, None) => fact.text.clone(),
     };
     (!text.is_empty()).then_some(text)

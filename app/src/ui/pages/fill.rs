@@ -28,6 +28,15 @@ const PAUSE: Duration = Duration::from_millis(400);
 /// A new record, or a draft of one: the id is `<kind>-<record id>`.
 #[component]
 pub fn FillDraft(id: String) -> Element {
+    rsx! {
+        for id in [id] {
+            Fill { key: "{id}", id: id.clone() }
+        }
+    }
+}
+
+#[component]
+fn Fill(id: String) -> Element {
     let state = use_context::<State>();
     let kept = use_hook(|| {
         let (kind, record) = id.split_once('-')?;
@@ -49,6 +58,15 @@ pub fn FillDraft(id: String) -> Element {
 /// The form of a record that exists.
 #[component]
 pub fn EditRecord(id: RecordId) -> Element {
+    rsx! {
+        for id in [id] {
+            Change { key: "{id}", id }
+        }
+    }
+}
+
+#[component]
+fn Change(id: RecordId) -> Element {
     let state = use_context::<State>();
     let draft = format!("edit-{id}");
     let found = use_hook(|| {
@@ -300,7 +318,13 @@ fn marks(
             let here = |name: &str| fields.iter().any(|field| field.name == name);
             let missing =
                 all.iter().any(|problem| problem.severity == Severity::Refused && here(problem.path.field_name()));
-            let filled = values.iter().any(|(path, value)| !value.is_null() && here(path.field_name()));
+            // What the form itself begins with is not yet anybody's work.
+            let started = |path: &shared::path::Path, value: &shared::value::Value| {
+                form.field(path.field_name()).is_some_and(|field| field.start == value.as_text() && field.start.is_some())
+            };
+            let filled = values
+                .iter()
+                .any(|(path, value)| !value.is_null() && here(path.field_name()) && !started(path, value));
             let mark = if said(Severity::Refused) {
                 Mark::Red
             } else if said(Severity::Unverified) {

@@ -27,6 +27,16 @@ use crate::ui::words::{Words, words};
 /// A record.
 #[component]
 pub fn ShowRecord(id: RecordId) -> Element {
+    rsx! {
+        // Another record is another page: what was unmasked or typed on one must not stay open on the next.
+        for id in [id] {
+            Shown { key: "{id}", id }
+        }
+    }
+}
+
+#[component]
+fn Shown(id: RecordId) -> Element {
     let state = use_context::<State>();
     let words = words();
     state.follow();

@@ -63,7 +63,7 @@ pub fn Today() -> Element {
                 }
             }
             if !today.due.is_empty() {
-                Group { title: words.kind(shared::record::RecordKind::Event), end: today.due.len().to_string(),
+                Group { title: words.t("app-tab-event"), end: today.due.len().to_string(),
                     ul { class: "list",
                         for row in today.due.into_iter().take(EVENTS) {
                             li { key: "{row.hit.id}", EventLine { row } }

@@ -1,0 +1,103 @@
+//! Screens drawn without a window.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dioxus::prelude::*;
+use shared::area::AreaId;
+use shared::form::Forms;
+use shared::ids::{EditId, RecordId};
+use shared::path::Path;
+use shared::record::RecordKind;
+use shared::value::Value;
+use uuid::Uuid;
+
+use super::App;
+use super::entry::{Values, problems};
+use super::pages::form::Kept;
+use super::route::Route;
+use crate::handheld::Handheld;
+use crate::platform::Services;
+use crate::system::System;
+
+fn forms() -> Forms {
+    Forms::parse(assets::FORMS.iter().copied()).unwrap()
+}
+
+fn kept(kind: RecordKind, fresh: bool, base: Values, values: Values) -> Kept {
+    let record = RecordId(Uuid::from_u128(7));
+    let area = Some(AreaId(3));
+    Kept { kind, record, fresh, form: 1, context: BTreeMap::new(), base, values, area, last: None }
+}
+
+fn values(pairs: &[(&str, &str)]) -> Values {
+    pairs.iter().map(|(path, text)| (path.parse().unwrap(), Value::text(text))).collect()
+}
+
+#[test]
+fn a_handheld_that_nobody_uses_asks_for_server_and_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let handheld = Handheld::open(folder.path(), Services::files(folder.path()), Arc::new(System)).unwrap();
+    let mut dom = VirtualDom::new(App).with_root_context(handheld);
+    dom.rebuild_in_place();
+    let page = dioxus_ssr::render(&dom);
+    assert!(page.contains("id=\"enrol-server\"") && page.contains("id=\"enrol-code\""), "{page}");
+    assert!(!page.contains("app-enrol"), "a message is missing");
+}
+
+#[test]
+fn saving_a_form_writes_only_what_was_changed_in_it() {
+    let forms = forms();
+    let form = forms.newest(RecordKind::Person).unwrap();
+    let base = values(&[("name", "A"), ("phone", "13900005678"), ("address", "1")]);
+    let mut now = base.clone();
+    now.insert(Path::field("phone"), Value::text("13800000912"));
+    now.insert(Path::field("address"), Value::null());
+    let draft = kept(RecordKind::Person, false, base, now).draft(form, EditId(Uuid::from_u128(1)), &[]);
+    let written: Vec<&str> = draft.writes.keys().map(Path::as_str).collect();
+    assert_eq!(written, ["address", "phone"]);
+}
+
+#[test]
+fn a_field_that_is_not_asked_for_any_more_is_not_written() {
+    let forms = forms();
+    let form = forms.newest(RecordKind::Person).unwrap();
+    let typed = values(&[("name", "A"), ("id_type", "none"), ("id_number", "620423199001011234")]);
+    let draft = kept(RecordKind::Person, true, Values::new(), typed).draft(form, EditId(Uuid::from_u128(1)), &[]);
+    assert!(!draft.writes.contains_key(&Path::field("id_number")));
+    assert_eq!(draft.writes.get(&Path::field("area")), Some(&Value::of(&3)));
+}
+
+#[test]
+fn a_new_event_is_reported_by_the_save_that_makes_it() {
+    let forms = forms();
+    let form = forms.newest(RecordKind::Event).unwrap();
+    let typed = values(&[("title", "A"), ("category", "hazard")]);
+    let edit = EditId(Uuid::from_u128(1));
+    let draft = kept(RecordKind::Event, true, Values::new(), typed).draft(form, edit, &[]);
+    assert!(draft.writes.contains_key(&Path::entry("steps", edit)));
+}
+
+#[test]
+fn an_untouched_form_names_what_has_to_be_filled() {
+    let forms = forms();
+    let form = forms.newest(RecordKind::Person).unwrap();
+    let found: Vec<String> =
+        problems(form, &Values::new()).into_iter().map(|problem| problem.path.field_name().to_owned()).collect();
+    assert_eq!(found.first().map(String::as_str), Some("name"));
+    assert!(!found.iter().any(|name| name.starts_with("care_")), "the restricted part asks only once it is used");
+}
+
+#[test]
+fn every_address_leads_back_to_its_page() {
+    let id = RecordId(Uuid::from_u128(7));
+    for route in [
+        Route::Today {},
+        Route::FillDraft { id: format!("person-{id}") },
+        Route::EditRecord { id },
+        Route::ShowRecord { id },
+        Route::Review {},
+    ] {
+        assert_eq!(route.to_string().parse::<Route>().ok(), Some(route));
+    }
+}

@@ -82,6 +82,14 @@ pub enum OpenError {
 impl AppState {
     /// Opens the data folder `data`, making it where it is not there.
     pub fn open(data: &Path, outside: Arc<dyn Outside>) -> Result<App, OpenError> {
+        Self::open_with_store(data, outside).map(|(app, _)| app)
+    }
+
+    /// The same, with the store as what it is, for setting its quota.
+    pub fn open_with_store(
+        data: &Path,
+        outside: Arc<dyn Outside>,
+    ) -> Result<(App, Arc<store::sqlite::SqliteStore>), OpenError> {
         let file = |path: &Path| {
             let path = path.to_owned();
             move |source| OpenError::File { path, source }
@@ -90,10 +98,11 @@ impl AppState {
         let path = data.join("town.db");
         let store = store::sqlite::SqliteStore::open(&path)
             .map_err(|source| OpenError::Store { path: path.clone(), source })?;
+        let store = Arc::new(store);
         let key = server_key(&data.join("server.key"), &*outside)?;
         let blobs = blobs::Blobs::open(&data.join("blobs")).map_err(file(&data.join("blobs")))?;
-        Ok(Arc::new(Self {
-            store: Arc::new(store),
+        let app = Arc::new(Self {
+            store: Arc::clone(&store) as Arc<dyn Store>,
             blobs,
             forms: Arc::new(Forms::parse(assets::FORMS.iter().copied())?),
             calendar: Arc::new(Calendar::parse(assets::CALENDAR)?),
@@ -101,7 +110,8 @@ impl AppState {
             key,
             data: data.to_owned(),
             areas: Mutex::new((0, Arc::default())),
-        }))
+        });
+        Ok((app, store))
     }
 
     /// The tree of areas, read again when it changed.

@@ -14,7 +14,8 @@ use sync_server::store;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_round_tells_the_other_handheld_and_not_the_sender() {
     let centre = Centre::open().await;
-    let (wei, juan) = (centre.person("wei", Role::GridMember, GRID, false), centre.person("juan", Role::GridLeader, GRID, false));
+    let (wei, juan) =
+        (centre.person("wei", Role::GridMember, GRID, false), centre.person("juan", Role::GridLeader, GRID, false));
     let (mut alice, mut bob) = (centre.enrol(&wei).await, centre.enrol(&juan).await);
     let first = alice.sync(vec![]).await;
     assert!(first.refill && first.total == Some(0) && !first.more);
@@ -77,7 +78,8 @@ async fn sending_again_gets_the_first_outcome_and_changes_nothing() {
     let next = again.change(create.record, &[("phone", Value::text("13912345678"))]);
     let fourth = again.sync(vec![next]).await;
     applied(&fourth, 0);
-    let edits = store::read::<_, store::StoreError>(&*centre.app.store, TOWN, |read| read.edits_of(create.record)).unwrap();
+    let edits =
+        store::read::<_, store::StoreError>(&*centre.app.store, TOWN, |read| read.edits_of(create.record)).unwrap();
     assert_eq!(edits.len(), 2, "nothing was applied twice");
 }
 

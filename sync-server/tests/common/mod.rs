@@ -99,6 +99,16 @@ impl Centre {
         Self { app, url, clock, folder, http: reqwest::Client::new(), stop: Some(stop) }
     }
 
+    /// A second server over the same folder, whose store can be given a quota.
+    pub async fn with_quota(&mut self) -> (Arc<sync_server::store::sqlite::SqliteStore>, String) {
+        let (app, store) = AppState::open_with_store(self.folder.path(), self.clock.clone()).unwrap();
+        self.app = app.clone();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(sync_server::http::serve(app, listener, std::future::pending()));
+        (store, url)
+    }
+
     pub fn stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
     }
@@ -212,11 +222,8 @@ impl Handheld<'_> {
     /// An event with its first step.
     pub fn event(&mut self, title: &str, area: AreaId) -> Edit {
         let record = RecordId::fresh(&*self.centre.clock);
-        let writes = [
-            ("title", Value::text(title)),
-            ("category", Value::text("safety_hazard")),
-            ("area", Value::of(&area)),
-        ];
+        let writes =
+            [("title", Value::text(title)), ("category", Value::text("hazard")), ("area", Value::of(&area))];
         let mut edit = self.edit(record, RecordKind::Event, Part::Open, &writes);
         edit.writes.insert(Path::entry("steps", edit.id), Value::of(&step(Step::Report)));
         edit
@@ -230,13 +237,7 @@ impl Handheld<'_> {
     }
 
     pub fn request(&self, edits: Vec<Edit>) -> SyncRequest {
-        SyncRequest {
-            protocol: PROTOCOL,
-            cursor: self.cursor.clone(),
-            setup: self.setup.clone(),
-            edits,
-            device: None,
-        }
+        SyncRequest { protocol: PROTOCOL, cursor: self.cursor.clone(), setup: self.setup.clone(), edits, device: None }
     }
 
     /// Sends a body as it is.

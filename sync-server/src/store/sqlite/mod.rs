@@ -124,6 +124,8 @@ impl SqliteStore {
         let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
         match work(&mut InTown { conn: &tx, town })? {
             End::Commit => tx.commit()?,
+            // A full disk has made SQLite roll back by itself.
+            End::Rollback if tx.is_autocommit() => {}
             End::Rollback => tx.rollback()?,
         }
         Ok(())

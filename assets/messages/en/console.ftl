@@ -265,5 +265,6 @@ import-error-unknown-header = No column of the header is known: { $name }. Use t
 import-error-missing-column = The column “{ $name }” is missing. Nothing was imported.
 import-error-column-twice = The column “{ $name }” stands twice. Nothing was imported.
 import-error-no-area = The table has no area column and --area names none.
+import-error-which-town = There are several towns; say with --area or --user which is meant.
 import-error-bad-area = There is no area “{ $name }”, or there are several.
 import-error-no-user = There is no user “{ $name }”.

@@ -265,5 +265,6 @@ import-error-unknown-header = 表头一列都不认识：{ $name }。表头要�
 import-error-missing-column = 缺少“{ $name }”这一列。什么都没有导入。
 import-error-column-twice = “{ $name }”这一列有两个。什么都没有导入。
 import-error-no-area = 表里没有“所属网格”列，也没有用 --area 指定网格。
+import-error-which-town = 这里有几个镇，请用 --area 或 --user 说明是哪一个。
 import-error-bad-area = 没有“{ $name }”这个网格，或者有几个。
 import-error-no-user = 没有“{ $name }”这个登录名。

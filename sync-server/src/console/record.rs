@@ -33,6 +33,10 @@ pub struct Seen {
     pub restricted: Option<PartState>,
     /// The titles of what it links to, as far as this reader may read that.
     pub titles: BTreeMap<RecordId, String>,
+}
+
+/// What the page shows beside the record.
+struct Around {
     history: Vec<HistoryEntry>,
     handlers: Vec<User>,
 }
@@ -52,9 +56,7 @@ impl Seen {
         let keys: Vec<_> = linked.into_iter().map(|id| (id, Part::Open)).collect();
         let titles = read.load_many(&keys)?.into_iter().filter(|part| ctx.may_read(Part::Open, part));
         let titles = titles.map(|part| (part.record, part.title)).collect();
-        let history = sync::history::history(read, &ctx.who, &ctx.areas, id)?.unwrap_or_default();
-        let handlers = if part.kind == RecordKind::Event { events::handlers(read)? } else { Vec::new() };
-        Ok(Self { part, open, restricted, titles, history, handlers })
+        Ok(Self { part, open, restricted, titles })
     }
 
     /// The part a field lies in, if this reader may see it.
@@ -83,7 +85,12 @@ pub async fn unmask(State(app): State<App>, UrlPath(id): UrlPath<RecordId>, aske
 }
 
 fn answer(ctx: &Ctx, id: RecordId, unmasked: Option<String>) -> Result<Response, PageError> {
-    let seen = ctx.read(|read| Seen::load(ctx, read, id))?;
+    let (seen, around) = ctx.read(|read| {
+        let seen = Seen::load(ctx, read, id)?;
+        let history = sync::history::history(read, &ctx.who, &ctx.areas, id)?.unwrap_or_default();
+        let handlers = if seen.part.kind == RecordKind::Event { events::handlers(read)? } else { Vec::new() };
+        Ok::<_, PageError>((seen, Around { history, handlers }))
+    })?;
     let form = ctx.app.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
     if let Some(field) = unmasked.as_deref().and_then(|name| form.field(name)).filter(|field| field.mask.is_some()) {
         if seen.state(field.part()).is_none() {
@@ -101,12 +108,19 @@ fn answer(ctx: &Ctx, id: RecordId, unmasked: Option<String>) -> Result<Response,
     let titles = |id: RecordId| seen.titles.get(&id).cloned();
     let users = |id| ctx.users.get(&id).cloned();
     let told = ctx.telling(&titles, &users);
-    let body = body(ctx, &seen, form, &told, unmasked.as_deref())?;
+    let body = body(ctx, &seen, &around, form, &told, unmasked.as_deref())?;
     let place = if seen.part.kind == RecordKind::Event { Place::Inbox } else { Place::Ledger };
     Ok(ctx.answer(place, &seen.part.title, &body))
 }
 
-fn body(ctx: &Ctx, seen: &Seen, form: &Form, told: &Telling<'_>, unmasked: Option<&str>) -> Result<Markup, PageError> {
+fn body(
+    ctx: &Ctx,
+    seen: &Seen,
+    around: &Around,
+    form: &Form,
+    told: &Telling<'_>,
+    unmasked: Option<&str>,
+) -> Result<Markup, PageError> {
     let word = |key: &str| ctx.words.text(key);
     let event = match seen.part.kind {
         RecordKind::Event => Some(Event::of(ctx, seen.part.clone())?),
@@ -131,11 +145,11 @@ fn body(ctx: &Ctx, seen: &Seen, form: &Form, told: &Telling<'_>, unmasked: Optio
                 (photos(ctx, seen))
             }
             div.stack {
-                @if let Some(event) = &event { (steps(ctx, event, told, &seen.handlers)) }
+                @if let Some(event) = &event { (steps(ctx, event, told, &around.handlers)) }
                 (to_decide::cards(ctx, seen, form, told))
                 @if event.is_none() && seen.part.open_fields == 0 { (nothing_open(ctx)) }
             }
-            div.stack { (history::panel(ctx, seen.part.kind, &seen.history, told)) }
+            div.stack { (history::panel(ctx, seen.part.kind, &around.history, told)) }
         }
     })
 }

@@ -19,14 +19,13 @@ use super::record::Seen;
 use super::write::{self, Save};
 use super::{Ctx, Fields, PageError};
 use crate::App;
-use crate::batch::state;
 use crate::export::{Telling, show};
 use crate::store::PartFilter;
 
 /// The most records a page lists.
-const LISTED: u64 = 100;
+const LISTED: u64 = 30;
 
-/// `GET /console/to-decide`
+/// `GET /console/to-decide`: the newest, each with its cards. What they show in full is written to the audit.
 pub async fn show(State(app): State<App>, asked: Asked) -> Response {
     with(app, asked, |ctx| {
         ctx.must_see(Place::ToDecide)?;
@@ -37,54 +36,31 @@ pub async fn show(State(app): State<App>, asked: Asked) -> Response {
             limit: Some(LISTED),
             ..PartFilter::default()
         };
-        let mut rows = Vec::new();
-        let mut failed = None;
-        ctx.read(|read| {
+        let records = ctx.read(|read| {
+            let mut ids = Vec::new();
             read.each_part(&filter, &mut |part| {
                 if ctx.may_read(Part::Open, &part) {
-                    match state(&part) {
-                        Ok(open) => rows.push((part, open)),
-                        Err(error) => failed = Some(error),
-                    }
+                    ids.push(part.record);
                 }
-                Ok(failed.is_none())
-            })
+                Ok(true)
+            })?;
+            ids.into_iter().map(|id| Seen::load(ctx, read, id)).collect::<Result<Vec<_>, PageError>>()
         })?;
-        if let Some(error) = failed {
-            return Err(error.into());
+        for seen in &records {
+            let form = ctx.app.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
+            let in_full = fields_in_full(ctx, seen, form);
+            if !in_full.is_empty() {
+                ctx.note("audit-to-decide", &seen.part.record.to_string(), &in_full.join(","))?;
+            }
         }
         let word = |key: &str| ctx.words.text(key);
-        let lang = ctx.words.lang().tag();
         let body = html! {
             (layout::top(ctx, &word("console-to-decide"), &word("console-to-decide-sub"), ""))
-            section.panel {
-                @if rows.is_empty() {
-                    p.panel__b.sub { (word("console-nothing-to-decide")) }
-                } @else {
-                    table.table {
-                        thead { tr {
-                            th { (word("console-record")) } th { (word("console-kind")) } th { (word("batch-area")) }
-                            th { (word("console-fields")) } th { (word("console-who")) } th {}
-                        } }
-                        tbody {
-                            @for (part, open) in &rows {
-                                @if let Some(form) = ctx.app.forms.newest(part.kind) {
-                                    @let fields: Vec<&Field> = open_fields(form, open).collect();
-                                    tr {
-                                        td { b { (part.title) } }
-                                        td.n { (word(&format!("kind-{}", part.kind.code()))) }
-                                        td { (part.areas.iter().map(|id| ctx.area(*id)).collect::<Vec<_>>().join("、")) }
-                                        td { (fields.iter().map(|f| f.label.in_lang(lang)).collect::<Vec<_>>().join("、")) }
-                                        td { (authors(ctx, &fields, open)) }
-                                        td.r.n { a.go href={ "/console/records/" (part.record) "#to-decide" } {
-                                            (word("console-look"))
-                                        } }
-                                    }
-                                }
-                            }
-                        }
-                    }
-                }
+            @if records.is_empty() {
+                section.panel { p.panel__b.sub { (word("console-nothing-to-decide")) } }
+            }
+            div.cols.cols--top.c-half {
+                @for seen in &records { (listed(ctx, seen)) }
             }
         };
         Ok(ctx.answer(Place::ToDecide, &word("console-to-decide"), &body))
@@ -92,23 +68,38 @@ pub async fn show(State(app): State<App>, asked: Asked) -> Response {
     .await
 }
 
-fn open_fields<'a>(form: &'a Form, open: &'a shared::merge::PartState) -> impl Iterator<Item = &'a Field> {
-    form.fields()
-        .filter(|field| field.policy() == Policy::One && !field.restricted)
-        .filter(|field| view::one(open, &field.name).is_open())
-}
-
-fn authors(ctx: &Ctx, fields: &[&Field], open: &shared::merge::PartState) -> String {
-    let mut names: Vec<String> = Vec::new();
-    for field in fields {
-        for write in open.live(&Path::field(&field.name)) {
-            let name = ctx.author(&write.head.author);
-            if !names.contains(&name) {
-                names.push(name);
+fn listed(ctx: &Ctx, seen: &Seen) -> Markup {
+    let titles = |id: RecordId| seen.titles.get(&id).cloned();
+    let users = |id| ctx.users.get(&id).cloned();
+    let told = ctx.telling(&titles, &users);
+    let areas: Vec<String> = seen.part.areas.iter().map(|id| ctx.area(*id)).collect();
+    html! {
+        section {
+            p.over {
+                a.go href={ "/console/records/" (seen.part.record) } { (seen.part.title) }
+                span.sub { (ctx.words.text(&format!("kind-{}", seen.part.kind.code()))) "，" (areas.join("、")) }
+            }
+            @if let Some(form) = ctx.app.forms.newest(seen.part.kind) {
+                (cards(ctx, seen, form, &told))
+                @if matches!(seen.part.kind, RecordKind::Event) && seen.part.open_fields > 0 { (contested(ctx, seen)) }
             }
         }
     }
-    names.join("、")
+}
+
+/// An event whose steps are at odds is decided by a further step, on its page.
+fn contested(ctx: &Ctx, seen: &Seen) -> Markup {
+    let state = shared::workflow::fold(&seen.open, &ctx.calendar);
+    html! {
+        @if !state.contested.is_empty() {
+            section.panel {
+                p.panel__b { (ctx.words.text("contested")) }
+                div.tools {
+                    a.btn.btn--second href={ "/console/records/" (seen.part.record) } { (ctx.words.text("console-open-event")) }
+                }
+            }
+        }
+    }
 }
 
 /// The masked fields that the cards of a page show in full, because this reader may write them: looked at, so noted.
@@ -124,7 +115,7 @@ pub fn fields_in_full(ctx: &Ctx, seen: &Seen, form: &Form) -> Vec<String> {
 /// One card for every field of the record that is 待核对.
 pub fn cards(ctx: &Ctx, seen: &Seen, form: &Form, told: &Telling<'_>) -> Markup {
     html! {
-        div.stack #to-decide {
+        div.stack {
             @for field in form.fields().filter(|field| field.policy() == Policy::One) {
                 @if let Some(part) = seen.state(field.part()) {
                     @if let One::Open(writes) = view::one(part, &field.name) {

@@ -155,6 +155,7 @@ pub fn sentence(error: &ImportError, words: &Messages) -> String {
         ImportError::MissingColumn(column) => name("import-error-missing-column", column),
         ImportError::ColumnTwice(column) => name("import-error-column-twice", column),
         ImportError::NoArea => words.text("import-error-no-area"),
+        ImportError::WhichTown => words.text("import-error-which-town"),
         ImportError::BadArea(area) => name("import-error-bad-area", area),
         ImportError::NoUser(login) => name("import-error-no-user", login),
     }

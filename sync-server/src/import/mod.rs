@@ -72,6 +72,9 @@ pub enum ImportError {
     /// There is neither an area column nor an area in the options.
     #[error("the file has no area column and no area was named")]
     NoArea,
+    /// There are several towns and neither an area nor a person to tell which is meant.
+    #[error("there are several towns; name an area or a person")]
+    WhichTown,
     /// The named area is not there, or lies in no town.
     #[error("there is no area {0} in a town")]
     BadArea(String),

@@ -128,7 +128,7 @@ fn town(rules: &Rules, options: &Options) -> Result<AreaId, ImportError> {
     let mut towns = rules.areas.iter().filter(|area| area.level == shared::area::AreaLevel::Town);
     match (towns.next(), towns.next()) {
         (Some(town), None) => Ok(town.id),
-        _ => Err(ImportError::NoArea),
+        _ => Err(ImportError::WhichTown),
     }
 }
 
@@ -229,9 +229,10 @@ impl Run<'_> {
                         draft.area = area;
                         area_told = true;
                     }
-                    Named::One(_) => notes.push(refuse(word, "import-area-outside")),
-                    Named::Several => notes.push(refuse(word, "import-area-ambiguous")),
-                    Named::None => notes.push(refuse(word, "import-area-unknown")),
+                    wrong => {
+                        area_told = true;
+                        notes.push(refuse(word, area_problem(wrong)));
+                    }
                 },
                 Column::Field(field) => match cells::writes(field, &text) {
                     Ok(writes) if field.restricted => draft.restricted.extend(writes),
@@ -242,7 +243,7 @@ impl Run<'_> {
         }
         if !area_told {
             notes.push(refuse(None, "import-no-area-in-row"));
-        } else if !(self.place)(draft.area) {
+        } else if notes.is_empty() && !(self.place)(draft.area) {
             notes.push(refuse(None, "import-area-outside"));
         }
         if !draft.restricted.is_empty() && !self.writer.who.user.cleared {
@@ -423,6 +424,14 @@ impl Run<'_> {
             Some((word, _)) => word.clone(),
             None => self.form.field(name).map_or_else(|| name.to_owned(), |field| field.label.zh.clone()),
         }
+    }
+}
+
+fn area_problem(named: Named) -> &'static str {
+    match named {
+        Named::One(_) => "import-area-outside",
+        Named::Several => "import-area-ambiguous",
+        Named::None => "import-area-unknown",
     }
 }
 

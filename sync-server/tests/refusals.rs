@@ -2,7 +2,6 @@
 
 mod common;
 
-use chrono::TimeDelta;
 use common::*;
 use reqwest::Method;
 use shared::author::Role;

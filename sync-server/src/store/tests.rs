@@ -156,11 +156,20 @@ fn the_feed_is_in_order_of_changes_and_each_part_stands_once() {
         assert_eq!(walk(2), [(3, one, true), (3, one, false)]);
         assert_eq!(walk(3), []);
         in_tx(store, |tx| {
-            tx.note_departures(&[Departure { record: one, part: Part::Open, key: ReaderKey::Area(AreaId(11)), seq: None }])
+            tx.note_departures(&[Departure {
+                record: one,
+                part: Part::Open,
+                key: ReaderKey::Area(AreaId(11)),
+                seq: None,
+            }])
         });
         assert_eq!(walk(0), [(2, two, false), (3, one, false)]);
         let other = read::<_, StoreError>(store, AreaId(9), |read| {
-            Ok((read.last_seq(Part::Open)?, read.count_parts(&PartFilter::default())?, read.load_many(&[(one, Part::Open)])?))
+            Ok((
+                read.last_seq(Part::Open)?,
+                read.count_parts(&PartFilter::default())?,
+                read.load_many(&[(one, Part::Open)])?,
+            ))
         });
         assert_eq!(other.unwrap(), (0, 0, vec![]), "another town has a feed of its own");
     });
@@ -254,7 +263,8 @@ fn people_devices_sessions_and_codes() {
         assert_eq!(store.enrol_code(&[5; 32]).unwrap(), Some(code));
         assert!(in_tx(store, |tx| tx.use_enrol_code(&[5; 32])));
         assert!(!in_tx(store, |tx| tx.use_enrol_code(&[5; 32])), "once");
-        let audit = Audit { at: noon(), user: Some(wei.id), action: "unmask".into(), subject: "7".into(), detail: "".into() };
+        let audit =
+            Audit { at: noon(), user: Some(wei.id), action: "unmask".into(), subject: "7".into(), detail: "".into() };
         in_tx(store, |tx| tx.put_audit(&audit));
         assert_eq!(in_read(store, |read| read.audits(5)), [audit]);
     });

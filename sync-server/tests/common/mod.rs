@@ -222,8 +222,7 @@ impl Handheld<'_> {
     /// An event with its first step.
     pub fn event(&mut self, title: &str, area: AreaId) -> Edit {
         let record = RecordId::fresh(&*self.centre.clock);
-        let writes =
-            [("title", Value::text(title)), ("category", Value::text("hazard")), ("area", Value::of(&area))];
+        let writes = [("title", Value::text(title)), ("category", Value::text("hazard")), ("area", Value::of(&area))];
         let mut edit = self.edit(record, RecordKind::Event, Part::Open, &writes);
         edit.writes.insert(Path::entry("steps", edit.id), Value::of(&step(Step::Report)));
         edit

@@ -9,3 +9,5 @@ pub mod store;
 pub mod sync;
 pub mod system;
 pub mod ui;
+#[cfg(test)]
+mod testing;

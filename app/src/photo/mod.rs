@@ -8,3 +8,9 @@ mod pixels;
 mod tests;
 
 pub use intake::{BadPhoto, Taken, hash, take_in};
+
+/// A JPEG for tests elsewhere in this crate.
+#[cfg(test)]
+pub(crate) fn tests_picture(width: u32, height: u32) -> Vec<u8> {
+    tests::picture(width, height)
+}

@@ -1,1 +1,199 @@
-//! Pictures of every sort.
+//! Pictures of every sort: each a good picture or a clear message, never a panic.
+
+use std::io::Cursor;
+
+use super::intake::{BadPhoto, take_in};
+
+/// Left half red, right half blue, a green bar along the top.
+fn pixels(width: u32, height: u32) -> Vec<u8> {
+    let mut data = Vec::with_capacity((width * height * 3) as usize);
+    for y in 0..height {
+        for x in 0..width {
+            let colour: [u8; 3] = if y < height / 4 {
+                [0, 200, 0]
+            } else if x < width / 2 {
+                [220, 0, 0]
+            } else {
+                [0, 0, 220]
+            };
+            data.extend_from_slice(&colour);
+        }
+    }
+    data
+}
+
+fn encode(width: u32, height: u32, change: impl FnOnce(&mut jpeg_encoder::Encoder<&mut Vec<u8>>)) -> Vec<u8> {
+    let mut jpeg = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut jpeg, 90);
+    change(&mut encoder);
+    encoder.encode(&pixels(width, height), width as u16, height as u16, jpeg_encoder::ColorType::Rgb).unwrap();
+    jpeg
+}
+
+/// A JPEG for tests elsewhere.
+pub fn picture(width: u32, height: u32) -> Vec<u8> {
+    encode(width, height, |_| {})
+}
+
+/// An EXIF segment with an orientation and a position.
+fn with_exif(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+    let mut exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x02".to_vec();
+    exif.extend_from_slice(&[0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0]);
+    exif.extend_from_slice(&[0x88, 0x25, 0, 4, 0, 0, 0, 1, 0, 0, 0, 38]);
+    exif.extend_from_slice(&[0, 0, 0, 0]);
+    // A GPS directory: latitude reference N.
+    exif.extend_from_slice(&[0, 1, 0, 1, 0, 2, 0, 0, 0, 2, b'N', 0, 0, 0, 0, 0, 0, 0]);
+    let mut whole = jpeg[..2].to_vec();
+    whole.extend_from_slice(&[0xff, 0xe1]);
+    whole.extend_from_slice(&u16::try_from(exif.len() + 2).unwrap().to_be_bytes());
+    whole.extend_from_slice(&exif);
+    whole.extend_from_slice(&jpeg[2..]);
+    whole
+}
+
+/// The colour in the middle of a part of the picture, by its share of width and height.
+fn colour(jpeg: &[u8], x: f32, y: f32) -> &'static str {
+    let picture = image::load_from_memory(jpeg).unwrap().into_rgb8();
+    let at = |share: f32, side: u32| ((side as f32 * share) as u32).min(side - 1);
+    let [r, g, b] = picture.get_pixel(at(x, picture.width()), at(y, picture.height())).0;
+    match (r > 120, g > 120, b > 120) {
+        (true, false, false) => "red",
+        (false, true, false) => "green",
+        (false, false, true) => "blue",
+        _ => panic!("{r} {g} {b}"),
+    }
+}
+
+#[test]
+fn every_orientation_comes_out_upright_small_and_without_metadata() {
+    let upright = picture(2000, 1000);
+    for orientation in 0..=9_u8 {
+        let taken = take_in(&with_exif(&upright, orientation)).unwrap();
+        let lies = (5..=8).contains(&orientation);
+        assert_eq!((taken.width, taken.height), if lies { (800, 1600) } else { (1600, 800) });
+        // Where the green bar and the red half go, by the table of the standard.
+        let (green, red) = match orientation {
+            2 => ((0.5, 0.1), (0.75, 0.6)),
+            3 => ((0.5, 0.9), (0.75, 0.4)),
+            4 => ((0.5, 0.9), (0.25, 0.4)),
+            5 => ((0.1, 0.5), (0.6, 0.25)),
+            6 => ((0.9, 0.5), (0.4, 0.25)),
+            7 => ((0.9, 0.5), (0.4, 0.75)),
+            8 => ((0.1, 0.5), (0.6, 0.75)),
+            _ => ((0.5, 0.1), (0.25, 0.6)),
+        };
+        for jpeg in [&taken.jpeg, &taken.thumbnail] {
+            assert_eq!(colour(jpeg, green.0, green.1), "green", "orientation {orientation}");
+            assert_eq!(colour(jpeg, red.0, red.1), "red", "orientation {orientation}");
+            assert!(memchr::memmem::find(jpeg, b"Exif").is_none());
+        }
+        let thumbnail = image::load_from_memory(&taken.thumbnail).unwrap();
+        assert_eq!(thumbnail.width().max(thumbnail.height()), 320);
+        assert_eq!(super::hash(&taken.jpeg), taken.hash);
+        assert_ne!(taken.hash, taken.thumbnail_hash);
+    }
+}
+
+#[test]
+fn a_small_picture_is_not_enlarged_and_the_same_gives_the_same() {
+    let taken = take_in(&picture(60, 40)).unwrap();
+    assert_eq!((taken.width, taken.height), (60, 40));
+    assert_eq!(take_in(&picture(60, 40)).unwrap(), taken);
+    assert_eq!(take_in(&picture(1, 1)).map(|taken| (taken.width, taken.height)), Ok((1, 1)));
+    // Very long and thin keeps at least a pixel.
+    assert_eq!(take_in(&picture(8000, 2)).map(|taken| (taken.width, taken.height)), Ok((1600, 1)));
+}
+
+#[test]
+fn progressive_grey_and_cmyk_are_pictures_too() {
+    let progressive = encode(800, 600, |encoder| encoder.set_progressive(true));
+    let taken = take_in(&progressive).unwrap();
+    assert_eq!(colour(&taken.jpeg, 0.25, 0.6), "red");
+
+    let mut grey = Vec::new();
+    jpeg_encoder::Encoder::new(&mut grey, 90)
+        .encode(&vec![128; 640 * 480], 640, 480, jpeg_encoder::ColorType::Luma)
+        .unwrap();
+    assert_eq!(take_in(&grey).map(|taken| (taken.width, taken.height)), Ok((640, 480)));
+
+    for kind in [jpeg_encoder::ColorType::Cmyk, jpeg_encoder::ColorType::CmykAsYcck] {
+        // Cyan, magenta, yellow, black: red is magenta and yellow.
+        let cmyk: Vec<u8> = [0, 255, 255, 0].repeat(320 * 240);
+        let mut jpeg = Vec::new();
+        jpeg_encoder::Encoder::new(&mut jpeg, 90).encode(&cmyk, 320, 240, kind).unwrap();
+        let taken = take_in(&jpeg).unwrap();
+        assert_eq!((taken.width, taken.height), (320, 240));
+        assert_eq!(colour(&taken.jpeg, 0.5, 0.5), "red", "{kind:?}");
+    }
+}
+
+#[test]
+fn png_and_webp_are_taken() {
+    let picture = image::RgbImage::from_raw(400, 300, pixels(400, 300)).unwrap();
+    for format in [image::ImageFormat::Png, image::ImageFormat::WebP] {
+        let mut bytes = Vec::new();
+        picture.write_to(&mut Cursor::new(&mut bytes), format).unwrap();
+        let taken = take_in(&bytes).unwrap();
+        assert_eq!(colour(&taken.jpeg, 0.75, 0.6), "blue");
+        assert!(matches!(take_in(&bytes[..bytes.len() / 2]), Err(BadPhoto::CutOff | BadPhoto::Damaged(_))));
+    }
+}
+
+#[test]
+fn what_is_no_picture_is_said_in_words() {
+    assert_eq!(take_in(b""), Err(BadPhoto::Empty));
+    assert_eq!(take_in("这是一段文字".as_bytes()), Err(BadPhoto::NotAPicture));
+    assert_eq!(take_in(b"GIF89a\x01\0\x01\0\0\0\0;"), Err(BadPhoto::NotAPicture));
+    let whole = with_exif(&picture(800, 600), 6);
+    for length in [3, 4, 20, 60, 200, whole.len() / 2, whole.len() - 2] {
+        let error = take_in(&whole[..length]).unwrap_err();
+        assert!(matches!(error, BadPhoto::CutOff | BadPhoto::Damaged(_)), "{length}: {error}");
+    }
+    assert_eq!(take_in(&whole[..whole.len() - 2]), Err(BadPhoto::CutOff));
+    for lang in [assets::messages::Lang::Zh, assets::messages::Lang::En] {
+        let messages = assets::messages::Messages::of(lang);
+        for error in [
+            BadPhoto::Empty,
+            BadPhoto::NotAPicture,
+            BadPhoto::CutOff,
+            BadPhoto::TooManyPixels(200),
+            BadPhoto::TooManyBytes(1 << 30),
+        ] {
+            let message = error.message();
+            assert_ne!(message.text(&messages), message.key);
+        }
+    }
+}
+
+#[test]
+fn two_hundred_megapixels_are_refused_before_they_are_decoded() {
+    let mut jpeg = picture(16, 16);
+    let frame = jpeg.windows(2).position(|two| two == [0xff, 0xc0]).unwrap();
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[0x2e, 0xe0, 0x41, 0x19]);
+    assert_eq!(take_in(&jpeg), Err(BadPhoto::TooManyPixels(200)));
+
+    // A PNG that says it has 60,000 by 60,000 pixels in a few hundred bytes.
+    let mut png = Vec::new();
+    image::RgbImage::new(8, 8).write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
+    png[16..24].copy_from_slice(&[0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60]);
+    let error = take_in(&png).unwrap_err();
+    assert!(matches!(error, BadPhoto::TooManyPixels(_) | BadPhoto::Damaged(_)), "{error}");
+}
+
+#[test]
+fn bytes_turned_at_random_never_panic() {
+    use shared::outside::Outside;
+    let outside = crate::testing::Replay::new(11);
+    let whole = with_exif(&picture(96, 64), 6);
+    for _ in 0..300 {
+        let mut bytes = whole.clone();
+        let mut random = [0; 8];
+        for _ in 0..4 {
+            outside.fill(&mut random);
+            let at = usize::from(u16::from_le_bytes([random[0], random[1]])) % bytes.len();
+            bytes[at] = random[2];
+        }
+        // Either outcome is right; stopping is not.
+        drop(take_in(&bytes));
+    }
+}

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, params};
 use serde_json::value::RawValue;
 use shared::edit::Edit;
-use shared::ids::{EditId, PhotoHash, RecordId, Slot};
+use shared::ids::{Dot, EditId, PhotoHash, RecordId, Slot};
 use shared::merge::PartState;
 use shared::record::{Part, Record, RecordKind};
 use shared::vector::VectorTimestamp;
@@ -144,7 +144,7 @@ impl Tx<'_> {
         }
         self.take_items(items, fill, &mut touched)?;
         for (id, part) in &touched {
-            self.settle_edits(*id, *part, fill)?;
+            self.settle_edits(*id, *part, fill, answer.epoch)?;
         }
         for id in touched.iter().map(|(id, _)| *id).collect::<BTreeSet<_>>() {
             self.refresh(id)?;
@@ -279,41 +279,42 @@ impl Tx<'_> {
 
     /// Edits of a part that have a receipt: done when confirmed covers them, folded into confirmed when that gives
     /// exactly what the server said.
-    fn settle_edits(&mut self, id: RecordId, part: Part, fill: i64) -> Result<(), StoreError> {
+    fn settle_edits(&mut self, id: RecordId, part: Part, fill: i64, epoch: u32) -> Result<(), StoreError> {
         let answered = self.answered_edits(id, part)?;
         let Some((_, Some(said))) = answered.last().map(|(edit, said)| (edit, said)) else { return Ok(()) };
         let row = match find(&self.sql, id)? {
             Some((row, _)) => row,
             None => return Ok(()),
         };
-        if self.is_stale(row, part)? {
+        let named = self.named_in(row, part)?;
+        if named == Some(0) {
             // It left what the user may see: nothing more will be said of it.
             return self.mark_done(answered.iter().map(|(edit, _)| edit));
         }
         let before = confirmed(&self.sql, row, part)?;
         let mut folded = before.clone();
         for (edit, _) in &answered {
-            // As the server does it: contexts are clipped to what was applied.
-            let clipped = Edit { context: edit.context.clipped_to(folded.vector()), ..edit.clone() };
+            let clipped = clipped(edit, &folded, epoch);
             folded.apply(&clipped);
         }
         let covered = before.vector().clone();
         if folded.vector() == said && !before.vector().covers_all(said) {
             let json = serde_json::to_string(&folded)
                 .map_err(|error| StoreError::Row { what: "confirmed state", why: error.to_string() })?;
-            put_confirmed(&self.sql, row, part, fill, &json)?;
+            // A receipt does not name a record: while a fill is under way only the feed says that it stays.
+            put_confirmed(&self.sql, row, part, named.unwrap_or(fill), &json)?;
             return self.mark_done(answered.iter().map(|(edit, _)| edit));
         }
         self.mark_done(answered.iter().map(|(edit, _)| edit).filter(|edit| covered.covers(edit.dot)))
     }
 
-    fn is_stale(&self, row: i64, part: Part) -> Result<bool, StoreError> {
-        let fill: Option<i64> = self
+    /// The generation that last named a part; `None` if the server never said anything of it.
+    fn named_in(&self, row: i64, part: Part) -> Result<Option<i64>, StoreError> {
+        Ok(self
             .sql
             .prepare_cached("SELECT fill FROM confirmed WHERE place = ?1")?
             .query_row([place(row, part)], |row| row.get(0))
-            .optional()?;
-        Ok(fill == Some(0))
+            .optional()?)
     }
 
     /// Applied edits of a part that confirmed may not cover yet, in order, each with the vector of its receipt.
@@ -413,7 +414,21 @@ impl Tx<'_> {
     }
 }
 
-/// How many edits of each state there are: for tests and the diagnostics page.
+/// The edit with its context clipped as the server clips it: of the present epoch, to what was applied, the slot's own
+/// earlier edits counting as applied. Else what is folded here would differ from what stands there.
+fn clipped(edit: &Edit, state: &PartState, epoch: u32) -> Edit {
+    let mut edit = edit.clone();
+    if edit.epoch == epoch {
+        let mut applied = state.vector().clone();
+        if edit.dot.n > 1 {
+            applied.observe(Dot { n: edit.dot.n - 1, ..edit.dot });
+        }
+        edit.context = edit.context.clipped_to(&applied);
+    }
+    edit
+}
+
+/// For tests and the diagnostics page.
 impl Store {
     /// Edits by state.
     pub fn edit_states(&self) -> Result<BTreeMap<String, u64>, StoreError> {

@@ -1,1 +1,246 @@
-//! Stories of the store.
+//! Stories of a database that is not as it should be.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use super::*;
+use crate::handheld::{Draft, Filter, SaveError};
+use crate::testing::{Replay, Server, change, enrolled, open, resident, rules, runtime, shown, try_open, writes};
+
+fn database(folder: &std::path::Path) -> PathBuf {
+    let users = fs::read_dir(folder.join("users")).unwrap();
+    users.map(|user| user.unwrap().path().join("handheld.db")).find(|path| path.exists()).unwrap()
+}
+
+fn tables(connection: &Connection) -> BTreeMap<String, String> {
+    connection
+        .prepare("SELECT name, coalesce(sql, '') FROM sqlite_master")
+        .unwrap()
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect()
+}
+
+#[test]
+fn the_file_is_encrypted_and_every_table_is_strict() {
+    let folder = tempfile::tempdir().unwrap();
+    let handheld = enrolled(folder.path(), &Default::default(), &Replay::new(1));
+    resident(&handheld, &[("name", "\"Zhang Wei\"")]);
+    handheld.store().unwrap().checkpoint();
+    let path = database(folder.path());
+    for file in fs::read_dir(path.parent().unwrap()).unwrap() {
+        let bytes = fs::read(file.unwrap().path()).unwrap();
+        for clear in ["SQLite format", "Zhang", "CREATE TABLE"] {
+            assert!(memchr::memmem::find(&bytes, clear.as_bytes()).is_none(), "{clear} is in the clear");
+        }
+    }
+    let store = handheld.store().unwrap();
+    let connection = lock(&store.writer);
+    for (name, sql) in
+        tables(&connection).iter().filter(|(name, sql)| sql.contains("TABLE") && !name.starts_with("sqlite"))
+    {
+        assert!(sql.contains("STRICT"), "{name}");
+    }
+}
+
+#[test]
+fn a_database_from_the_future_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, outside) = (Default::default(), Replay::new(1));
+    let handheld = enrolled(folder.path(), &server, &outside);
+    lock(&handheld.store().unwrap().writer).pragma_update(None, "user_version", 99).unwrap();
+    drop(handheld);
+    let error = try_open(folder.path(), &server, &outside).err().unwrap();
+    assert!(matches!(error, StoreError::FromTheFuture { found: 99, .. }), "{error}");
+    assert_eq!(error.message().key, "store-from-the-future");
+    assert_eq!(
+        fs::read_dir(database(folder.path()).parent().unwrap())
+            .unwrap()
+            .filter(|file| { file.as_ref().unwrap().file_name().to_string_lossy().contains("aside") })
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn a_damaged_database_is_set_aside_and_a_new_one_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let server: std::sync::Arc<Server> = Default::default();
+    let outside = Replay::new(1);
+    let handheld = enrolled(folder.path(), &server, &outside);
+    for n in 0..50 {
+        resident(&handheld, &[("name", &format!("\"居民{n}\""))]);
+    }
+    handheld.store().unwrap().checkpoint();
+    drop(handheld);
+    let path = database(folder.path());
+    let mut bytes = fs::read(&path).unwrap();
+    let old = bytes.clone();
+    // Every page but the first: the schema reads, the records do not.
+    for byte in bytes[5000..].iter_mut().step_by(997) {
+        *byte ^= 0x55;
+    }
+    fs::write(&path, &bytes).unwrap();
+
+    let handheld = open(folder.path(), &server, &outside);
+    let notices = handheld.notices();
+    assert_eq!(notices.len(), 1);
+    assert_eq!(notices[0].key, "store-set-aside");
+    let aside = path.with_file_name(&notices[0].args[0].1);
+    assert_eq!(fs::read(&aside).unwrap(), bytes, "kept to the byte");
+    assert_ne!(bytes, old);
+    assert!(handheld.setup().is_none(), "a new database has nobody enrolled yet");
+    runtime().block_on(handheld.enrol("https://example.test", "0")).unwrap();
+    resident(&handheld, &[("name", "\"张伟\"")]);
+
+    // Cut to nothing sensible: the same, under another name.
+    drop(handheld);
+    fs::write(&path, b"this is no database at all, but long enough to look at").unwrap();
+    outside.pass(60);
+    let handheld = open(folder.path(), &server, &outside);
+    assert_eq!(handheld.notices().len(), 1);
+    assert!(aside.exists());
+}
+
+#[test]
+fn a_wrong_key_and_a_lost_key_touch_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, outside) = (Default::default(), Replay::new(1));
+    let handheld = enrolled(folder.path(), &server, &outside);
+    resident(&handheld, &[("name", "\"张伟\"")]);
+    handheld.store().unwrap().checkpoint();
+    drop(handheld);
+    let path = database(folder.path());
+    let bytes = fs::read(&path).unwrap();
+    let error = Store::open(&path, &[9; 32], rules()).err().unwrap();
+    assert!(matches!(&error, StoreError::WrongKey(at) if *at == path), "{error}");
+    assert_eq!(error.message().key, "store-wrong-key");
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+    // With its key gone the file is kept under another name.
+    fs::remove_dir_all(folder.path().join("keys")).unwrap();
+    let handheld = open(folder.path(), &server, &outside);
+    assert_eq!(handheld.notices()[0].key, "store-key-lost");
+}
+
+#[test]
+fn a_database_that_cannot_be_written_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let handheld = enrolled(folder.path(), &Default::default(), &Replay::new(1));
+    let record = resident(&handheld, &[("name", "\"张伟\"")]);
+    let store = handheld.store().unwrap();
+    // As root every file can be written, so the database is told.
+    lock(&store.writer).pragma_update(None, "query_only", true).unwrap();
+    let error = handheld.save(change(&handheld, record, &[("phone", "\"13900000000\"")]), None).unwrap_err();
+    assert!(matches!(error, SaveError::Store(StoreError::ReadOnly(_))), "{error}");
+    assert_eq!(error.message().key, "store-read-only");
+    assert_eq!(shown(&handheld, record, "phone"), None);
+    assert_eq!(shown(&handheld, record, "name").as_deref(), Some("张伟"));
+}
+
+#[test]
+fn a_full_disk_keeps_what_is_there_and_works_again_when_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, outside) = (Default::default(), Replay::new(1));
+    let handheld = enrolled(folder.path(), &server, &outside);
+    let record = resident(&handheld, &[("name", "\"张伟\"")]);
+    let store = handheld.store().unwrap();
+    let pages: i64 = lock(&store.writer).query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    lock(&store.writer).pragma_update(None, "max_page_count", pages + 4).unwrap();
+    let draft = |n: usize| -> Draft {
+        change(
+            &handheld,
+            record,
+            &[("note", &format!("\"{n}{}\"", "长".repeat(490))), ("phone", &format!("\"1390000{n:04}\""))],
+        )
+    };
+    let mut saved = 0;
+    let refused = loop {
+        let draft = draft(saved);
+        match handheld.save(draft.clone(), None) {
+            Ok(_) => saved += 1,
+            Err(error) => {
+                assert!(matches!(error, SaveError::Store(StoreError::Full)), "{error}");
+                assert_eq!(error.message().key, "store-full");
+                break draft;
+            }
+        }
+        assert!(saved < 1000, "it never became full");
+    };
+    // Nothing of the failed save is there, everything before it is.
+    let last = |n: usize| Some(format!("1390000{:04}", n - 1));
+    assert_eq!(shown(&handheld, record, "phone"), last(saved).filter(|_| saved > 0));
+    assert_eq!(handheld.outbox_counts().unwrap().edits, saved as u64 + 1);
+    // There is room again: the same save goes through, with the dot it would have had.
+    lock(&store.writer).pragma_update(None, "max_page_count", 1_000_000).unwrap();
+    handheld.save(refused, None).unwrap();
+    let ns: Vec<u64> = store.waiting().unwrap().iter().map(|row| row.edit.dot.n).collect();
+    assert_eq!(ns, (1..=saved as u64 + 2).collect::<Vec<_>>());
+    runtime().block_on(handheld.sync_now()).unwrap();
+}
+
+#[test]
+fn an_edit_too_large_is_refused_when_saving() {
+    let folder = tempfile::tempdir().unwrap();
+    let handheld = enrolled(folder.path(), &Default::default(), &Replay::new(1));
+    let record = resident(&handheld, &[("name", "\"张伟\"")]);
+    let mut draft = change(&handheld, record, &[]);
+    draft.writes =
+        (0..600).map(|n| (format!("unknown{n}").parse().unwrap(), shared::value::Value::text("x"))).collect();
+    let error = handheld.save(draft.clone(), None).unwrap_err();
+    assert!(matches!(error, SaveError::TooLarge { writes: 600, .. } | SaveError::Problems(_)), "{error}");
+    draft.writes = writes(&[("unknown", &format!("\"{}\"", "长".repeat(100_000)))]);
+    let error = handheld.save(draft, None).unwrap_err();
+    assert!(matches!(error, SaveError::TooLarge { .. } | SaveError::Problems(_)), "{error}");
+    assert_eq!(handheld.outbox_counts().unwrap().edits, 1);
+}
+
+#[test]
+fn photos_lie_encrypted_under_their_hash_and_cannot_be_exchanged() {
+    let folder = tempfile::tempdir().unwrap();
+    let outside = Replay::new(1);
+    let handheld = enrolled(folder.path(), &Default::default(), &outside);
+    let store = handheld.store().unwrap();
+    let (one, two) = (b"one picture".as_slice(), b"another one".as_slice());
+    for bytes in [one, two, one] {
+        store.put_photo(&crate::photo::hash(bytes), bytes, None, PhotoState::Taken, outside.as_ref()).unwrap();
+    }
+    let folder = database(folder.path()).with_file_name("photos");
+    let path = |bytes: &[u8]| folder.join(crate::photo::hash(bytes).as_str());
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
+    assert!(memchr::memmem::find(&fs::read(path(one)).unwrap(), b"picture").is_none());
+    assert_eq!(store.photo(&crate::photo::hash(one)).unwrap().unwrap(), one);
+    fs::copy(path(two), path(one)).unwrap();
+    assert!(matches!(store.photo(&crate::photo::hash(one)), Err(StoreError::Row { what: "photo", .. })));
+    fs::remove_file(path(one)).unwrap();
+    assert_eq!(store.photo(&crate::photo::hash(one)).unwrap(), None);
+}
+
+#[test]
+fn search_in_memory_says_the_same_before_and_after_it_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, outside) = (Default::default(), Replay::new(3));
+    let handheld = enrolled(folder.path(), &server, &outside);
+    let records: Vec<_> = (0..40).map(|n| resident(&handheld, &[("name", &format!("\"张{n}\""))])).collect();
+    for (n, record) in records.iter().enumerate() {
+        let changed = change(&handheld, *record, &[("name", &format!("\"李{n}\""))]);
+        handheld.save(changed, None).unwrap();
+        if n % 3 == 0 {
+            handheld.delete(*record, true).unwrap();
+        }
+    }
+    let found = |handheld: &crate::handheld::Handheld, query: &str| {
+        let mut ids: Vec<_> =
+            handheld.search(query, &Filter::default(), 100, 0).unwrap().hits.into_iter().map(|hit| hit.id).collect();
+        ids.sort();
+        ids
+    };
+    let before: Vec<_> = ["", "张", "李", "li1", "5"].iter().map(|query| found(&handheld, query)).collect();
+    drop(handheld);
+    let handheld = open(folder.path(), &server, &outside);
+    let after: Vec<_> = ["", "张", "李", "li1", "5"].iter().map(|query| found(&handheld, query)).collect();
+    assert_eq!(before, after);
+    assert_eq!(before[1].len(), 0);
+    assert_eq!(before[2].len(), 26);
+}

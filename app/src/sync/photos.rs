@@ -78,8 +78,9 @@ async fn deliver(store: &Arc<Store>, client: &Client, photo: &PhotoRow) -> Resul
                     0
                 }
             },
-            path => match how_far(client, path).await? {
-                Some(offset) if offset < bytes.len() => offset,
+            path => match how_far(client, path, &photo.hash).await? {
+                HowFar::Verified => return delivered(store, &photo.hash, sent).await,
+                HowFar::At(offset) if offset < bytes.len() => offset,
                 _ => {
                     upload.clear();
                     continue;
@@ -151,13 +152,25 @@ fn path_of(location: &str) -> Option<String> {
     }
 }
 
-/// How many bytes the server has; `None` if it knows nothing of the upload any more.
-async fn how_far(client: &Client, upload: &str) -> Result<Option<usize>, Refused> {
+enum HowFar {
+    /// The server knows nothing of the upload any more.
+    Gone,
+    /// It has so many bytes.
+    At(usize),
+    /// All of it, and the hash was said back: only that answer was lost.
+    Verified,
+}
+
+async fn how_far(client: &Client, upload: &str, hash: &PhotoHash) -> Result<HowFar, Refused> {
     let response = client.raw(Method::Head, upload.to_owned(), tus(Vec::new()), Vec::new(), TIMEOUT).await?;
     match response.status {
-        404 | 410 => Ok(None),
+        404 | 410 => Ok(HowFar::Gone),
         status if status / 100 == 2 => {
-            Ok(response.header("upload-offset").and_then(|offset| offset.trim().parse().ok()))
+            if response.header("photo-hash") == Some(hash.as_str()) {
+                return Ok(HowFar::Verified);
+            }
+            let offset = response.header("upload-offset").and_then(|offset| offset.trim().parse().ok());
+            Ok(offset.map_or(HowFar::Gone, HowFar::At))
         }
         _ => Err(Refused::from_response(&response)),
     }

@@ -144,8 +144,10 @@ async fn next_request(
     let store = Arc::clone(store);
     blocking(move || {
         let meta = store.meta()?;
-        // With a page in flight the outbox waits for its turn: receipts belong to a durable cursor.
-        let edits = if cursor.is_some() { Vec::new() } else { store.outgoing()?.edits };
+        // With a page in flight the outbox waits for its turn: receipts belong to a durable cursor. So it does while a
+        // fill goes on: a record touched in the middle of it might not be named again and be taken for one that left.
+        let waits = cursor.is_some() || (meta.filling && meta.cursor.is_some());
+        let edits = if waits { Vec::new() } else { store.outgoing()?.edits };
         let device = device.map(|mut device| {
             device.undelivered = u32::try_from(edits.len()).unwrap_or(u32::MAX);
             device

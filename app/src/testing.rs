@@ -1,0 +1,418 @@
+//! What the tests of this crate share: a clock and randomness that replay, a handheld in a folder of its own, a server
+//! made by the test.
+
+use std::collections::BTreeMap;
+use std::path::Path as FilePath;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use shared::area::{Area, AreaId, AreaLevel};
+use shared::author::Role;
+use shared::calendar::Calendar;
+use shared::edit::Edit;
+use shared::form::Forms;
+use shared::ids::{DeviceId, PhotoHash, RecordId, Slot, UserId};
+use shared::merge::PartState;
+use shared::outside::Outside;
+use shared::path::Path;
+use shared::record::{Part, RecordKind};
+use shared::value::Value;
+use shared::wire::{
+    EnrolAnswer, EnrolRequest, Item, Me, Outcome, Receipt, RejectReason, Rejection, Setup, SyncAnswer, SyncRequest,
+};
+use uuid::Uuid;
+
+use crate::handheld::{Draft, Handheld};
+use crate::platform::{Boxed, FileKeyStore, NoLocation, Paths, Services};
+use crate::store::Rules;
+use crate::sync::{Connect, Method, Request, Response, Transport, TransportError};
+
+/// A clock that moves a second each time it is asked, and random bytes that replay.
+pub struct Replay(Mutex<(u64, i64)>);
+
+impl Replay {
+    pub fn new(seed: u64) -> Arc<Self> {
+        Arc::new(Self(Mutex::new((seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, 0))))
+    }
+
+    pub fn pass(&self, seconds: i64) {
+        self.0.lock().unwrap().1 += seconds;
+    }
+}
+
+impl Outside for Replay {
+    fn now(&self) -> DateTime<Utc> {
+        let mut state = self.0.lock().unwrap();
+        state.1 += 1;
+        DateTime::from_timestamp(1_795_000_000, 0).unwrap() + TimeDelta::seconds(state.1)
+    }
+
+    fn fill(&self, bytes: &mut [u8]) {
+        let mut state = self.0.lock().unwrap();
+        for byte in bytes {
+            // xorshift64*
+            state.0 ^= state.0 >> 12;
+            state.0 ^= state.0 << 25;
+            state.0 ^= state.0 >> 27;
+            *byte = (state.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 56) as u8;
+        }
+    }
+}
+
+pub fn rules() -> Rules {
+    Rules::new(Forms::parse(assets::FORMS.iter().copied()).unwrap(), Calendar::parse(assets::CALENDAR).unwrap())
+}
+
+pub const GRID: AreaId = AreaId(31);
+
+pub fn setup(user: UserId) -> Setup {
+    let area = |id, parent, level, name: &str| Area {
+        id: AreaId(id),
+        parent,
+        level,
+        name: name.to_owned(),
+        code: String::new(),
+    };
+    Setup {
+        version: "1".to_owned(),
+        town: AreaId(2),
+        user: Me { id: user, name: "马兰".to_owned(), role: Role::GridMember, cleared: true },
+        areas: vec![
+            area(1, None, AreaLevel::County, "县"),
+            area(2, Some(AreaId(1)), AreaLevel::Town, "镇"),
+            area(3, Some(AreaId(2)), AreaLevel::Community, "村"),
+            area(31, Some(AreaId(3)), AreaLevel::Grid, "第一网格"),
+        ],
+        scope: vec![GRID],
+        handlers: Vec::new(),
+    }
+}
+
+/// A server of a few lines: applies what it is sent, refuses what the test says, gives all of it to everybody.
+#[derive(Default)]
+pub struct Server(pub Mutex<Inside>);
+
+pub struct Inside {
+    pub parts: BTreeMap<(RecordId, Part), (RecordKind, PartState, u64)>,
+    pub sequence: u64,
+    pub high_water: BTreeMap<Slot, u64>,
+    pub outcomes: BTreeMap<shared::ids::EditId, Outcome>,
+    pub accepted: Vec<Edit>,
+    pub refuse: Option<fn(&Edit) -> bool>,
+    pub users: Vec<UserId>,
+    pub slots: u64,
+    pub requests: u32,
+    pub page: usize,
+    pub epoch: u32,
+    /// Records the reader may not see (any more), with the sequence at which they left.
+    pub gone: BTreeMap<RecordId, u64>,
+    /// From now on so many requests are lost; then so many answers.
+    pub lose_requests: u32,
+    pub lose_answers: u32,
+    /// Answers this status next, once, with a Retry-After.
+    pub status: Option<u16>,
+    pub refill: bool,
+    pub backed_up: u64,
+    pub photos: BTreeMap<String, Vec<u8>>,
+    pub uploads: BTreeMap<String, (String, usize, Vec<u8>)>,
+    /// Breaks the connection within the next so many pieces.
+    pub lose_pieces: u32,
+}
+
+impl Default for Inside {
+    fn default() -> Self {
+        Self {
+            parts: BTreeMap::new(),
+            sequence: 0,
+            high_water: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
+            accepted: Vec::new(),
+            refuse: None,
+            users: Vec::new(),
+            slots: 100,
+            requests: 0,
+            page: 1000,
+            epoch: 1,
+            gone: BTreeMap::new(),
+            lose_requests: 0,
+            lose_answers: 0,
+            status: None,
+            refill: false,
+            backed_up: 0,
+            photos: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+            lose_pieces: 0,
+        }
+    }
+}
+
+impl Inside {
+    fn accept(&mut self, slot: Slot, edit: Edit) -> Outcome {
+        if let Some(outcome) = self.outcomes.get(&edit.id) {
+            return outcome.clone();
+        }
+        assert_eq!(edit.dot.slot, slot);
+        assert_eq!(edit.dot.n, self.high_water.get(&slot).copied().unwrap_or(0) + 1, "dots come without gaps");
+        self.high_water.insert(slot, edit.dot.n);
+        let outcome = if self.refuse.is_some_and(|refuse| refuse(&edit)) {
+            Outcome::Rejected(Rejection { reason: RejectReason::NotAllowed, path: None, detail: String::new() })
+        } else {
+            self.sequence += 1;
+            let (_, state, seq) =
+                self.parts.entry((edit.record, edit.part)).or_insert_with(|| (edit.kind, PartState::default(), 0));
+            *seq = self.sequence;
+            let mut applied = state.vector().clone();
+            if edit.dot.n > 1 {
+                applied.observe((slot, edit.dot.n - 1).into());
+            }
+            let mut edit = edit.clone();
+            edit.context = edit.context.clipped_to(&applied);
+            state.apply(&edit);
+            self.accepted.push(edit);
+            Outcome::Applied { vector: state.vector().clone() }
+        };
+        self.outcomes.insert(edit.id, outcome.clone());
+        outcome
+    }
+
+    fn sync(&mut self, slot: Slot, request: SyncRequest) -> SyncAnswer {
+        let from: u64 = request.cursor.as_deref().unwrap_or("0").parse().unwrap();
+        let refill = request.cursor.is_none() || std::mem::take(&mut self.refill);
+        let from = if refill { 0 } else { from };
+        let receipts: Vec<Receipt> =
+            request.edits.into_iter().map(|edit| Receipt { edit: edit.id, outcome: self.accept(slot, edit) }).collect();
+        let mut items: Vec<(u64, Item)> = self
+            .parts
+            .iter()
+            .filter(|((id, _), (_, _, seq))| *seq > from && !self.gone.contains_key(id))
+            .map(|((id, part), (kind, state, seq))| {
+                let state = serde_json::value::to_raw_value(state).unwrap();
+                (*seq, Item { id: *id, part: *part, kind: Some(*kind), state: Some(state) })
+            })
+            .collect();
+        for (id, seq) in self.gone.iter().filter(|(_, seq)| **seq > from) {
+            items.push((*seq, Item { id: *id, part: Part::Open, kind: None, state: None }));
+        }
+        items.sort_by_key(|(seq, _)| *seq);
+        let total = (refill).then_some(items.len() as u64);
+        let more = items.len() > self.page;
+        items.truncate(self.page);
+        let cursor = items.last().map_or(from, |(seq, _)| *seq).to_string();
+        SyncAnswer {
+            receipts,
+            released: Vec::new(),
+            high_water: self.high_water.get(&slot).copied().unwrap_or(0),
+            epoch: self.epoch,
+            items: items.into_iter().map(|(_, item)| item).collect(),
+            more,
+            refill,
+            total,
+            cursor,
+            wanted: Vec::new(),
+            backed_up: self.backed_up,
+            time: DateTime::from_timestamp(1_795_000_000, 0).unwrap(),
+            setup: None,
+        }
+    }
+
+    fn photo(&mut self, request: &Request) -> Result<Response, TransportError> {
+        let header = |name: &str| {
+            request.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str()).unwrap()
+        };
+        let answer = |status, headers: &[(&str, &str)]| Response {
+            status,
+            headers: headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
+            body: Vec::new(),
+        };
+        match request.method {
+            Method::Post => {
+                use base64::Engine;
+                let encoded = header("upload-metadata").strip_prefix("hash ").unwrap();
+                let hash = base64::engine::general_purpose::STANDARD.decode(encoded).unwrap();
+                let hash = String::from_utf8(hash).unwrap();
+                let path = format!("/api/v1/photos/uploads/{}", self.uploads.len());
+                self.uploads.insert(path.clone(), (hash, header("upload-length").parse().unwrap(), Vec::new()));
+                Ok(answer(201, &[("location", &format!("https://example.test{path}"))]))
+            }
+            Method::Head => match self.uploads.get(&request.path) {
+                Some((_, _, bytes)) => Ok(answer(200, &[("upload-offset", &bytes.len().to_string())])),
+                None => Ok(answer(404, &[])),
+            },
+            Method::Patch => {
+                let Some((hash, length, bytes)) = self.uploads.get_mut(&request.path) else {
+                    return Ok(answer(404, &[]));
+                };
+                if header("upload-offset") != bytes.len().to_string() {
+                    return Ok(answer(409, &[]));
+                }
+                if self.lose_pieces > 0 {
+                    self.lose_pieces -= 1;
+                    // Half of it arrived before the line broke.
+                    bytes.extend_from_slice(&request.body[..request.body.len() / 2]);
+                    return Err(TransportError::Broken("cut".to_owned()));
+                }
+                bytes.extend_from_slice(&request.body);
+                if bytes.len() < *length {
+                    return Ok(answer(204, &[("upload-offset", &bytes.len().to_string())]));
+                }
+                let said = crate::photo::hash(bytes);
+                assert_eq!(said.as_str(), hash);
+                self.photos.insert(hash.clone(), bytes.clone());
+                Ok(answer(204, &[("photo-hash", said.as_str())]))
+            }
+            Method::Get => {
+                let hash = request.path.rsplit('/').next().unwrap();
+                match self.photos.get(hash) {
+                    Some(bytes) => Ok(Response { status: 200, headers: Vec::new(), body: bytes.clone() }),
+                    None => Ok(answer(404, &[])),
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, request: &Request) -> Result<Response, TransportError> {
+        self.requests += 1;
+        if self.lose_requests > 0 {
+            self.lose_requests -= 1;
+            return Err(TransportError::Broken("lost on the way".to_owned()));
+        }
+        if let Some(status) = self.status.take() {
+            let headers = vec![("retry-after".to_owned(), "60".to_owned())];
+            return Ok(Response { status, headers, body: Vec::new() });
+        }
+        if request.path.starts_with("/api/v1/photos") {
+            return self.photo(request);
+        }
+        let packed = request.headers.iter().any(|(name, value)| *name == "content-encoding" && value == "zstd");
+        let body = if packed { zstd::decode_all(request.body.as_slice()).unwrap() } else { request.body.clone() };
+        let json = if request.path == "/api/v1/enrol" {
+            let asked: EnrolRequest = shared::json::from_slice(&body).unwrap();
+            let place: usize = asked.code.parse().unwrap();
+            let user = self.users[place];
+            self.slots += 1;
+            serde_json::to_vec(&EnrolAnswer {
+                device: DeviceId(Uuid::from_u128(u128::from(self.slots))),
+                slot: Slot(self.slots),
+                epoch: self.epoch,
+                token: self.slots.to_string(),
+                expires: DateTime::from_timestamp(2_000_000_000, 0).unwrap(),
+                setup: setup(user),
+            })
+        } else {
+            let slot = request
+                .headers
+                .iter()
+                .find_map(|(_, value)| value.strip_prefix("Bearer ")?.parse().ok())
+                .map(Slot)
+                .unwrap();
+            serde_json::to_vec(&self.sync(slot, shared::json::from_slice(&body).unwrap()))
+        };
+        if self.lose_answers > 0 {
+            self.lose_answers -= 1;
+            return Err(TransportError::TimedOut);
+        }
+        let body = zstd::encode_all(json.unwrap().as_slice(), 3).unwrap();
+        Ok(Response { status: 200, headers: vec![("content-encoding".to_owned(), "zstd".to_owned())], body })
+    }
+
+    pub fn state(&self, id: RecordId) -> PartState {
+        self.parts.get(&(id, Part::Open)).map(|(_, state, _)| state.clone()).unwrap_or_default()
+    }
+}
+
+/// A connection to the test's server.
+#[derive(Clone)]
+pub struct To(pub Arc<Server>);
+
+impl Connect for To {
+    fn connect(&self, _: &str) -> Result<Arc<dyn Transport>, TransportError> {
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+impl Transport for To {
+    fn send(&self, request: Request) -> Boxed<'_, Result<Response, TransportError>> {
+        Box::pin(async move { self.0.0.lock().unwrap().answer(&request) })
+    }
+}
+
+pub fn open(dir: &FilePath, server: &Arc<Server>, outside: &Arc<Replay>) -> Handheld {
+    try_open(dir, server, outside).unwrap()
+}
+
+pub fn try_open(
+    dir: &FilePath,
+    server: &Arc<Server>,
+    outside: &Arc<Replay>,
+) -> Result<Handheld, crate::store::StoreError> {
+    let services = Services {
+        keys: Arc::new(FileKeyStore::new(&Paths::new(dir).keys())),
+        connect: Arc::new(To(Arc::clone(server))),
+        location: Arc::new(NoLocation),
+    };
+    Handheld::open(dir, services, Arc::clone(outside) as Arc<dyn Outside>)
+}
+
+pub fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// A handheld enrolled with the server, as a user of its own.
+pub fn enrolled(dir: &FilePath, server: &Arc<Server>, outside: &Arc<Replay>) -> Handheld {
+    let handheld = open(dir, server, outside);
+    let place = {
+        let mut inside = server.0.lock().unwrap();
+        inside.users.push(UserId(outside.uuid()));
+        inside.users.len() - 1
+    };
+    runtime().block_on(handheld.enrol("https://example.test", &place.to_string())).unwrap();
+    handheld
+}
+
+pub fn writes(fields: &[(&str, &str)]) -> BTreeMap<Path, Value> {
+    fields.iter().map(|(path, json)| (path.parse().unwrap(), serde_json::from_str(json).unwrap())).collect()
+}
+
+/// A new resident, saved.
+pub fn resident(handheld: &Handheld, fields: &[(&str, &str)]) -> RecordId {
+    let record = handheld.new_record_id();
+    let mut writes = writes(fields);
+    writes.insert(Path::field("area"), Value::of(&GRID));
+    handheld
+        .save(
+            Draft {
+                edit: handheld.new_edit_id(),
+                record,
+                kind: RecordKind::Person,
+                form: 1,
+                context: BTreeMap::new(),
+                writes,
+            },
+            None,
+        )
+        .unwrap();
+    record
+}
+
+/// A draft of changes to a record as it stands on the screen.
+pub fn change(handheld: &Handheld, record: RecordId, fields: &[(&str, &str)]) -> Draft {
+    let page = handheld.record(record).unwrap().unwrap();
+    Draft {
+        edit: handheld.new_edit_id(),
+        record,
+        kind: page.record.kind,
+        form: 1,
+        context: page.vectors,
+        writes: writes(fields),
+    }
+}
+
+pub fn shown(handheld: &Handheld, record: RecordId, field: &str) -> Option<String> {
+    let page = handheld.record(record).unwrap()?;
+    shared::view::one(&page.record.open, field).leading().map(|write| write.value.plain())
+}
+
+pub fn hash_of(text: &str) -> PhotoHash {
+    crate::photo::hash(text.as_bytes())
+}

@@ -1,0 +1,24 @@
+# The handheld: what sync and photos have to say.
+
+photo-file-lost = A photo is no longer on this handheld and cannot be sent. The rest of the record is not affected.
+photo-not-verified = The photo did not arrive as it was sent; it is sent once more.
+
+sync-address = The centre's address is not right. It begins with https://.
+sync-app-too-old = This version is too old for the centre. Please update; everything on this handheld stays.
+sync-bad-answer = The centre's answer cannot be read. It is tried again.
+sync-bad-request = A change on this handheld cannot be sent. Please ask the centre.
+sync-busy = The centre is busy. It is sent again shortly.
+sync-code-not-taken = This code does not work: perhaps mistyped, used before or expired. Please ask the administrator for a new one.
+sync-credential-ended = The enrolment of this handheld has ended. Please ask the administrator to enrol it again. What was not sent stays here.
+sync-forked = The centre knows numbers this handheld does not; perhaps it was restored from a backup. Please ask the administrator to enrol it again. What was not sent stays here.
+sync-not-allowed = The centre does not let this handheld do that. Please ask the administrator.
+sync-not-found = The centre does not have this.
+sync-not-yet = Waiting for its turn.
+sync-offline = No network now; it is sent when there is one.
+sync-refused = The centre did not take it ({ $code }). Please ask the administrator.
+sync-server-full = The centre's disk is full. It is sent again when there is room.
+sync-server-trouble = The centre has trouble. It is sent again shortly.
+sync-slow = The network is too slow, no answer came. It is sent again shortly.
+sync-text-only = Only text is sent now; photos wait.
+sync-too-large = Too much was sent at once; the centre did not take it. Please ask the administrator.
+sync-under-way = Being sent.

@@ -1,0 +1,24 @@
+# 手持机：同步和照片要说的话。
+
+photo-file-lost = 有一张照片在本机找不到了，传不上去。记录里的其他内容不受影响。
+photo-not-verified = 照片传到中心后核对不上，会再传一次。
+
+sync-address = 中心的地址不对。要以 https:// 开头。
+sync-app-too-old = 这个版本太旧，中心不再接收。请升级，本机的改动都在。
+sync-bad-answer = 中心的回复读不懂，会再试。
+sync-bad-request = 本机有一处改动发不出去，请找中心。
+sync-busy = 中心正忙，稍后自动再传。
+sync-code-not-taken = 这个登记码用不了：可能打错了、用过了或过期了。请向管理员要一个新的。
+sync-credential-ended = 这台机的登记到期了或已停用，请找管理员重新登记。没传的改动都留着。
+sync-forked = 中心已有本机没有的编号，可能是从备份恢复过。请找管理员重新登记，没传的改动都留着。
+sync-not-allowed = 中心不让这台机做这一步，请找管理员。
+sync-not-found = 中心没有这一项。
+sync-not-yet = 还没轮到，马上就传。
+sync-offline = 现在没有网络，连上就传。
+sync-refused = 中心没有收下（{ $code }），请找管理员。
+sync-server-full = 中心的盘满了，腾出地方后自动再传。
+sync-server-trouble = 中心出了点问题，稍后自动再传。
+sync-slow = 网络太慢，没等到回复，稍后自动再传。
+sync-text-only = 现在只传文字，照片先留着。
+sync-too-large = 一次发得太多，中心没有收下，请找管理员。
+sync-under-way = 正在传。

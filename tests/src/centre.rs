@@ -37,10 +37,15 @@ impl Centre {
 
     /// Fills a new folder with the small township and starts the server on it.
     pub async fn with_township(data: &Path) -> Result<(Self, Township)> {
+        Self::with_township_of(data, Size::small()).await
+    }
+
+    /// The same with a township of another size.
+    pub async fn with_township_of(data: &Path, size: Size) -> Result<(Self, Township)> {
         let data = data.to_owned();
         let folder = data.clone();
         let township = tokio::task::spawn_blocking(move || {
-            let township = Township::new(7, day(), Size::small())?;
+            let township = Township::new(7, day(), size)?;
             fill::fill(&township, &folder, Arc::new(sync_server::system::System))?;
             anyhow::Ok(township)
         })

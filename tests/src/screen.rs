@@ -53,17 +53,19 @@ impl Hand {
         self.page.goto(&format!("{}{path}", self.url)).await
     }
 
-    /// Switches "no network" on or off, as the preview's own bar does.
+    /// Switches "no network" on or off, as the preview's own bar does, and waits until the handheld has it.
     pub async fn network(&self, on: bool) -> Result<()> {
-        let switch = "#no-network";
-        let now = self.page.until("the switch", "document.querySelector('#no-network')").await;
-        now.context("the preview has no switch for the network")?;
-        let off = self.page.see(switch).await?.prop("checked").await?.as_deref() == Some("true");
-        if off == on {
-            self.page.press(switch).await?;
+        self.page.until("the network's switch", "document.querySelector('#no-network')").await?;
+        if self.has_network(!on).await.is_ok() {
+            self.page.press("#no-network").await?;
         }
-        let wanted = if on { "!" } else { "" };
-        self.page.until("the network's state", &format!("{wanted}document.querySelector('#no-network').checked")).await
+        self.page.until("the network's state", &network_is(on)).await
+    }
+
+    async fn has_network(&self, on: bool) -> Result<()> {
+        let is = self.page.client.execute(&format!("return {}", network_is(on)), vec![]).await?;
+        ensure!(is.as_bool() == Some(true), "the network is otherwise");
+        Ok(())
     }
 
     /// Syncs by the button of the sync page and waits for 已全部上传.
@@ -142,4 +144,12 @@ impl Hand {
     pub fn said(&mut self) -> Vec<String> {
         self.preview.as_mut().map(Served::said).unwrap_or_default()
     }
+}
+
+/// Asks the preview itself: its box may be ticked before the handheld knows.
+fn network_is(on: bool) -> String {
+    format!(
+        "(() => {{ const ask = new XMLHttpRequest(); ask.open('GET', '/preview/network', false); ask.send(); \
+         return JSON.parse(ask.responseText).on === {on}; }})()"
+    )
 }

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tests::centre::Centre;
 use tests::link::{Fate, Link};
 use tests::story::{Kept, Story, same_as_server, values};
-use tests::township::Township;
+use tests::township::{Size, Township};
 
 struct Scene {
     dir: TempDir,
@@ -25,8 +25,12 @@ struct Scene {
 
 impl Scene {
     async fn set() -> Result<Self> {
+        Self::set_of(Size::small()).await
+    }
+
+    async fn set_of(size: Size) -> Result<Self> {
         let dir = tempfile::tempdir()?;
-        let (centre, township) = Centre::with_township(&dir.path().join("server")).await?;
+        let (centre, township) = Centre::with_township_of(&dir.path().join("server"), size).await?;
         Ok(Self { dir, centre, township })
     }
 
@@ -287,19 +291,26 @@ async fn a_rejected_edit_leaves_the_good_value_comes_back_and_is_sent_corrected(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_fill_resumes_where_it_broke() -> Result<()> {
-    let scene = Scene::set().await?;
+    // Staff see the whole town: more than the 4,000 items of one page.
+    let scene = Scene::set_of(Size { residents: 4_500, ..Size::small() }).await?;
     let link = Link::new();
     let folder = scene.dir.path().join("staff");
-    // Staff see the whole town: more than one page.
     let staff = scene.centre.handheld_over(Arc::new(link.clone()), &folder, "staff").await?;
-    for fate in [Fate::AnswerLost, Fate::Lost] {
-        link.next(&[Fate::Fine, fate]);
-        // Small towns may come in one page; then there is nothing to break.
-        let _came_through = staff.sync_now().await.is_ok();
-    }
+    link.next(&[Fate::Fine, Fate::AnswerLost]);
+    ensure!(staff.sync_now().await.is_err(), "the town came in one page");
+    link.next(&[Fate::Lost]);
+    ensure!(staff.sync_now().await.is_err(), "the line was to break");
+    link.bytes();
     sync(&staff).await?;
+    let (_, resumed) = link.bytes();
     let all: Vec<_> = scene.township.areas.iter().map(|area| area.id).collect();
     let held = same_as_server(&staff, &scene.kept()?, &all)?;
     ensure!(held > scene.township.size.residents, "only {held} records");
+
+    // A handheld that was not broken off transfers all of it: the other one took up where it was.
+    let whole = Link::new();
+    scene.handheld_over(&whole, "staff2").await?;
+    let (_, all_of_it) = whole.bytes();
+    ensure!(resumed < all_of_it * 2 / 3, "{resumed} of {all_of_it} bytes came again");
     Ok(())
 }

@@ -17,6 +17,7 @@ use tests::township::{PASSWORD, Township};
 
 const ADDRESS: &str = "祥和小区 9 号楼 2 单元 402";
 const ALICE_SAYS: &str = "13800009001";
+const TITLE: &str = "三号楼前井盖裂成两半";
 const BOB_SAYS: &str = "13900009002";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,13 +121,17 @@ async fn report(alice: &Hand, dir: &Path, kept: &Kept) -> Result<RecordId> {
     std::fs::write(&file, picture::jpeg(4_000, 3_000, Some(camera), 3)?)?;
     alice.at("/report").await?;
     alice.choose("category", "hazard").await?;
-    alice.page.type_into("#f-title", "三号楼前井盖破损").await?;
+    alice.page.type_into("#f-title", TITLE).await?;
     alice.page.attach("#p-photos", &file).await?;
     alice.page.see("[data-photo] img").await.context("the photo taken in")?;
     alice.page.press("[data-do=report-send]").await?;
     alice.page.until("the report kept", "document.querySelector('#reported[data-sent=\"1\"]')").await?;
-    let link = alice.page.see("#mine [data-record]").await?;
-    let id: RecordId = link.attr("data-record").await?.context("the event's id")?.parse()?;
+    alice.page.reads("#mine", TITLE).await?;
+    // Reports from before are in the list too.
+    let script = "return [...document.querySelectorAll('#mine [data-record]')]\
+                  .find(row => row.innerText.includes(arguments[0])).dataset.record";
+    let id = alice.page.client.execute(script, vec![TITLE.into()]).await?;
+    let id: RecordId = id.as_str().context("the event's id")?.parse()?;
     ensure!(kept.edits(id)?.is_empty(), "the event reached the server while the network was off");
     Ok(id)
 }

@@ -45,6 +45,8 @@ impl Album<'_> {
     async fn keep(&self, page: &Page, name: &str) -> Result<()> {
         // Pictures arrive after the page; the window shows them before it is taken.
         page.until("all pictures shown", "[...document.images].every(image => image.complete)").await?;
+        // The preview's own bar is no part of the handheld.
+        page.client.execute("document.getElementById('frame')?.remove()", vec![]).await?;
         let png = small(&page.picture(false).await?)?;
         put(&self.options.all.join(format!("{name}.png")), &png)?;
         if README.contains(&name) {

@@ -272,6 +272,28 @@ fn sent_back_extended_and_urged() {
 }
 
 #[test]
+fn a_grant_belongs_to_its_dispatch_and_two_are_not_added_up() {
+    let mut centre = Centre::new();
+    let [_, mut member, mut leader, _, mut staff, mut works, police] = people();
+    member.step(&mut centre, entry(Step::Report)).unwrap();
+    leader.step(&mut centre, dispatch(&works, &[], Limit::Days(3))).unwrap();
+    let ask = StepEntry { limit: Some(Limit::Days(2)), ..entry(Step::Extend) };
+    works.step(&mut centre, ask).unwrap();
+    // Both grant it without knowing of the other: due on the 26th, two working days more are the 30th.
+    leader.sync(&mut centre);
+    staff.sync(&mut centre);
+    leader.say(&centre, entry(Step::GrantExtension));
+    staff.say(&centre, entry(Step::GrantExtension));
+    assert_eq!((leader.sync(&mut centre), staff.sync(&mut centre)), (vec![OK], vec![OK]));
+    let state = centre.state();
+    assert_eq!(state.due.unwrap().to_rfc3339(), "2026-11-30T10:00:00+00:00");
+    assert!(!state.is_contested());
+    // Given to somebody else, the time is theirs.
+    leader.step(&mut centre, dispatch(&police, &[], Limit::Days(1))).unwrap();
+    assert_eq!(centre.state().due.unwrap().to_rfc3339(), "2026-11-24T10:00:00+00:00");
+}
+
+#[test]
 fn dissatisfied_goes_back_to_handling_with_the_time_it_had() {
     let mut centre = Centre::new();
     let [mut informant, _, mut leader, _, _, mut works, _] = people();

@@ -77,12 +77,16 @@ pub fn run(dir: &Path, data: &Path, township: &Township, rows: &Rows) -> Result<
     let app = AppState::open(data, Arc::new(sync_server::system::System))?;
     let rules = app.rules()?;
     let mut people = Vec::new();
+    // The edits have seen these states, so they are applied to them: else each would be held beyond an empty vector.
+    let mut states: BTreeMap<RecordId, PartState> = BTreeMap::new();
     store::read(&*app.store, township.town, |read| {
         let filter = store::PartFilter { kind: Some(RecordKind::Person), ..store::PartFilter::default() };
         people.clear();
+        states.clear();
         read.each_part(&filter, &mut |part| {
             if let Ok(state) = serde_json::from_str::<PartState>(&part.state) {
                 people.push((part.record, state.vector().clone()));
+                states.insert(part.record, state);
             }
             Ok(people.len() < RECORDS)
         })
@@ -91,7 +95,6 @@ pub fn run(dir: &Path, data: &Path, township: &Township, rows: &Rows) -> Result<
     all.iter_mut().flatten().for_each(|edit| edit.epoch = rules.epoch);
     let flat: Vec<Edit> = all.iter().flatten().cloned().collect();
 
-    let mut states: BTreeMap<RecordId, PartState> = BTreeMap::new();
     let mut by_record: BTreeMap<RecordId, Vec<&Edit>> = BTreeMap::new();
     for edit in &flat {
         by_record.entry(edit.record).or_default().push(edit);

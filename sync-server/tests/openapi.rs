@@ -1,4 +1,11 @@
 //! The OpenAPI document is true: real requests and answers fit its schemas, to the last member, and its paths answer.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the linter knows tests by their attribute and misses their helpers"
+)]
 
 mod common;
 

@@ -1,4 +1,11 @@
 //! Rounds of sync over real HTTP: what goes up, what comes down, who sees what.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the linter knows tests by their attribute and misses their helpers"
+)]
 
 mod common;
 
@@ -9,7 +16,9 @@ use shared::value::Value;
 use shared::view;
 use shared::wire::{Outcome, RejectReason};
 use shared::workflow::{Limit, Step, StepEntry};
+use sync_server::auth::Who;
 use sync_server::store;
+use sync_server::sync::quarantine::{self, Decided};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_round_tells_the_other_handheld_and_not_the_sender() {
@@ -387,4 +396,41 @@ async fn a_forged_context_does_not_bury_the_future() {
     assert!(entries[1].replaced.is_empty());
     assert_eq!(entries[1].edit.context.get(bob.slot), 0);
     assert_eq!(entries[0].origin, "测试机");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quarantined_edit_can_be_accepted_after_all_by_whoever_is_responsible() {
+    let centre = Centre::open().await;
+    let wei = centre.person("wei", Role::GridMember, GRID, false);
+    let other = centre.person("other", Role::GridLeader, FAR_GRID, false);
+    let leader = centre.person("leader", Role::GridLeader, shared::area::AreaId(10), false);
+    let mut alice = centre.enrol(&wei).await;
+    let foreign = alice.resident("邻格居民", NEXT_GRID);
+    let (id, record) = (foreign.id, foreign.record);
+    assert_eq!(rejected(&alice.sync(vec![foreign]).await, 0).reason, RejectReason::NotAllowed);
+    let lost = alice.resident("不存在的地方", shared::area::AreaId(4_000));
+    let lost_id = lost.id;
+    alice.sync(vec![lost]).await;
+
+    let rules = centre.app.rules().unwrap();
+    let decide = |user: &store::User, id| {
+        let who = Who::of(user.clone(), &rules.areas);
+        store::write(&*centre.app.store, TOWN, |tx| quarantine::release(&centre.app, tx, &rules, &who, id)).unwrap()
+    };
+    assert_eq!(decide(&other, id), Decided::NotAllowed);
+    assert_eq!(decide(&leader, id), Decided::Done);
+    assert_eq!(decide(&leader, id), Decided::NoSuchEdit, "once");
+    assert_eq!(decide(&leader, lost_id), Decided::NotAllowed, "it lies nowhere");
+
+    let answer = alice.sync(vec![]).await;
+    assert_eq!(answer.released.len(), 1);
+    assert!(answer.released[0].edit == id && matches!(answer.released[0].outcome, Outcome::Applied { .. }));
+    assert!(alice.sync(vec![]).await.released.is_empty(), "told once the cursor says so");
+    let mut above = centre.enrol(&leader).await;
+    above.catch_up().await;
+    assert_eq!(above.shown(record, "name"), "邻格居民");
+    let author = &above.confirmed[&(record, Part::Open)].all_live().next().unwrap().1.head.author;
+    assert_eq!(author.user, Some(wei.id), "it stays the work of who made it");
+    let next = alice.resident("下一位", GRID);
+    applied(&alice.sync(vec![next]).await, 0);
 }

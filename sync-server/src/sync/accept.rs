@@ -16,6 +16,7 @@ use shared::edit::Edit;
 use shared::form::Forms;
 use shared::ids::{Dot, EditId, RecordId, Slot};
 use shared::record::Part;
+use shared::vector::VectorTimestamp;
 use shared::wire::{Outcome, Receipt, Rejection};
 
 use self::held::Holding;
@@ -115,6 +116,24 @@ pub fn accept_all(tx: &mut dyn Tx, rules: &Rules, writer: &Writer, edits: Vec<Ed
     Ok(Accepted { receipts: done.receipts(), high_water, settled })
 }
 
+/// Applies one edit that was seen before and rejected: its id stands in quarantine. The caller sees to the high-water
+/// mark and to the quarantine. On a rejection nothing is changed.
+pub(super) fn apply_one(
+    tx: &mut dyn Tx,
+    rules: &Rules,
+    writer: &Writer,
+    edit: Edit,
+) -> Result<Result<VectorTimestamp, Rejection>, StoreError> {
+    let mut holding = Holding::load(tx, std::iter::once(&edit))?;
+    let (edit, vector) = match judge::judge(tx, rules, writer, &mut holding, edit)? {
+        Ok(applied) => applied,
+        Err((_, rejection)) => return Ok(Err(rejection)),
+    };
+    holding.save(tx, rules)?;
+    tx.save_edits(&[StoredEdit { edit, received: rules.now, vector: vector.clone(), origin: String::new() }])?;
+    Ok(Ok(vector))
+}
+
 /// Outcomes on their way into the store.
 #[derive(Default)]
 struct Done {
@@ -130,7 +149,7 @@ impl Done {
         tx: &mut dyn Tx,
         rules: &Rules,
         writer: &Writer,
-        (edit, vector): (Edit, shared::vector::VectorTimestamp),
+        (edit, vector): (Edit, VectorTimestamp),
     ) -> Result<(), StoreError> {
         self.link(tx, rules, writer, &edit)?;
         self.outcomes.insert(edit.id, Outcome::Applied { vector: vector.clone() });

@@ -6,5 +6,6 @@ pub mod cursor;
 pub mod history;
 pub mod photos;
 pub mod projection;
+pub mod quarantine;
 pub mod round;
 pub mod setup;

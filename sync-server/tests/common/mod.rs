@@ -1,6 +1,14 @@
 //! A centre with its server on a free port, and handhelds that speak the protocol by hand: no app code, so that what is
 //! tested is the wire.
-#![allow(dead_code, unused_imports, reason = "each test binary uses what it needs of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "each test binary uses what it needs of it; the linter knows tests by their attribute and misses helpers"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

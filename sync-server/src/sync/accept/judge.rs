@@ -188,11 +188,9 @@ fn form(rules: &Rules, edit: &Edit) -> Result<(), Rejection> {
     let refused = validate::edit(form, edit).into_iter().find(|problem| problem.severity == Severity::Refused);
     match refused {
         None => Ok(()),
-        Some(problem) => Err(Rejection {
-            reason: RejectReason::Form,
-            path: Some(problem.path),
-            detail: problem.code.to_owned(),
-        }),
+        Some(problem) => {
+            Err(Rejection { reason: RejectReason::Form, path: Some(problem.path), detail: problem.code.to_owned() })
+        }
     }
 }
 

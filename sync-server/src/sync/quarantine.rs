@@ -1,0 +1,85 @@
+//! What becomes of edits that were not applied: whoever is responsible for the area now can accept them after all.
+
+use shared::ids::EditId;
+use shared::path::Path;
+use shared::record::Part;
+use shared::wire::Rejection;
+
+use super::accept::{Rules, Writer, apply_one, console_slot, next_dot};
+use crate::AppState;
+use crate::auth::Who;
+use crate::auth::authorize::{Action, Denied, Reach, authorize};
+use crate::store::{Audit, Decision, Origin, Quarantined, StoreError, Tx};
+
+/// What came of a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decided {
+    /// Done; the handheld that sent it is told in its next round.
+    Done,
+    /// It still cannot be applied; nothing changed.
+    StillRejected(Rejection),
+    /// Whoever asks may not decide on this one.
+    NotAllowed,
+    /// There is no such edit, or somebody has decided on it.
+    NoSuchEdit,
+}
+
+/// Applies a quarantined edit with a new dot of the console's. It keeps its id, author, time and context [its old dot is
+/// covered by vectors that never saw it].
+pub fn release(app: &AppState, tx: &mut dyn Tx, rules: &Rules, who: &Who, id: EditId) -> Result<Decided, StoreError> {
+    let Some(held) = undecided(tx, id)? else { return Ok(Decided::NoSuchEdit) };
+    if may_decide(tx, rules, who, &held)?.is_err() {
+        return Ok(Decided::NotAllowed);
+    }
+    let slot = console_slot(app, tx)?;
+    let mut edit = held.edit;
+    edit.dot = next_dot(tx, slot)?;
+    let n = edit.dot.n;
+    // As of an import the author is taken as given: who decides vouches with their own rights.
+    let writer = Writer { who: who.clone(), slot, origin: Origin::Import };
+    match apply_one(tx, rules, &writer, edit)? {
+        Err(rejection) => Ok(Decided::StillRejected(rejection)),
+        Ok(vector) => {
+            tx.set_high_water(slot, n)?;
+            tx.decide_quarantined(id, &Decision::Released(vector))?;
+            note(tx, rules, who, "release", id)?;
+            Ok(Decided::Done)
+        }
+    }
+}
+
+/// Leaves a quarantined edit out for good. It stays in quarantine, marked.
+pub fn dismiss(tx: &mut dyn Tx, rules: &Rules, who: &Who, id: EditId) -> Result<Decided, StoreError> {
+    let Some(held) = undecided(tx, id)? else { return Ok(Decided::NoSuchEdit) };
+    if may_decide(tx, rules, who, &held)?.is_err() {
+        return Ok(Decided::NotAllowed);
+    }
+    tx.decide_quarantined(id, &Decision::Dismissed)?;
+    note(tx, rules, who, "dismiss", id)?;
+    Ok(Decided::Done)
+}
+
+fn undecided(tx: &dyn Tx, id: EditId) -> Result<Option<Quarantined>, StoreError> {
+    Ok(tx.quarantined(id)?.filter(|held| held.decision.is_none()))
+}
+
+/// By where the record lies; of one that does not exist, by where the edit would put it.
+fn may_decide(tx: &dyn Tx, rules: &Rules, who: &Who, held: &Quarantined) -> Result<Result<(), Denied>, StoreError> {
+    let edit = &held.edit;
+    let stored = tx.load_many(&[(edit.record, Part::Open)])?;
+    let reach = stored.first().map(Reach::of).unwrap_or_else(|| {
+        let area = edit.writes.get(&Path::field("area")).and_then(|value| value.get());
+        Reach { kind: edit.kind, areas: area.into_iter().collect(), readers: Vec::new() }
+    });
+    Ok(authorize(who, Action::Decide, Some(&reach), &reach, &rules.areas))
+}
+
+fn note(tx: &mut dyn Tx, rules: &Rules, who: &Who, action: &str, id: EditId) -> Result<(), StoreError> {
+    tx.put_audit(&Audit {
+        at: rules.now,
+        user: Some(who.user.id),
+        action: action.to_owned(),
+        subject: id.to_string(),
+        detail: String::new(),
+    })
+}

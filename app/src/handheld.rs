@@ -209,7 +209,7 @@ impl Handheld {
     }
 
     /// Records with fields that are 待核对, each with these fields, and whether there are more.
-    pub fn conflicts(&self, limit: usize, offset: usize) -> Result<(Vec<(Hit, Vec<OpenField>)>, bool), StoreError> {
+    pub fn conflicts(&self, limit: usize, offset: usize) -> Result<(Vec<Conflict>, bool), StoreError> {
         self.0.session()?.conflicts(limit, offset, self.now())
     }
 
@@ -271,7 +271,7 @@ impl Handheld {
 
     /// Counts of the same.
     pub fn outbox_counts(&self) -> Result<OutboxCounts, StoreError> {
-        Ok(self.0.session()?.counts()?)
+        self.0.session()?.counts()
     }
 
     /// Edits the server did not take, newest first.

@@ -13,8 +13,8 @@ use shared::workflow::{self, Actor, EventState, Step};
 
 use super::session::Session;
 use super::types::{
-    Candidate, Draft, EditState, EventFilter, EventRow, Fact, Filter, Hit, Hits, Lights, OpenField, OutboxCounts,
-    OwnEdit, RecordLink, RecordPage, SameBy, Today, TrayItem,
+    Candidate, Conflict, Draft, EditState, EventFilter, EventRow, Fact, Filter, Hit, Hits, Lights, OpenField,
+    OutboxCounts, OwnEdit, RecordLink, RecordPage, SameBy, Today, TrayItem,
 };
 use crate::store::{Linked, Row, StoreError};
 
@@ -110,7 +110,7 @@ impl Session {
         limit: usize,
         offset: usize,
         now: DateTime<Utc>,
-    ) -> Result<(Vec<(Hit, Vec<OpenField>)>, bool), StoreError> {
+    ) -> Result<(Vec<Conflict>, bool), StoreError> {
         let mut found = self.store.conflicts(limit.saturating_add(1), offset)?;
         let more = found.len() > limit;
         found.truncate(limit);

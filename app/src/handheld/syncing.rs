@@ -268,11 +268,12 @@ pub(super) fn start(inner: &Arc<Inner>) {
         loop {
             let Some(inner) = weak.upgrade() else { return };
             let mut wait = IDLE;
-            if !inner.is_offline() && inner.session().is_ok() {
-                if let Err(error) = inner.sync().await {
-                    let until = error.retry.map(|at| (at - inner.outside().now()).to_std().unwrap_or_default());
-                    wait = until.unwrap_or(IDLE);
-                }
+            if !inner.is_offline()
+                && inner.session().is_ok()
+                && let Err(error) = inner.sync().await
+            {
+                let until = error.retry.map(|at| (at - inner.outside().now()).to_std().unwrap_or_default());
+                wait = until.unwrap_or(IDLE);
             }
             drop(inner);
             tokio::select! {

@@ -363,6 +363,9 @@ pub struct TakenIn {
     pub particulars: PhotoParticulars,
 }
 
+/// A row with the fields that are 待核对 in it.
+pub type Conflict = (Hit, Vec<OpenField>);
+
 /// A likely duplicate of a record that is being entered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {

@@ -31,10 +31,10 @@ pub use error::StoreError;
 pub use events::Event;
 pub use meta::Meta;
 pub use outbox::{Counts, Outgoing, Returned, Waiting};
-pub use pending::{Also, NewEdit, Stamp};
+pub use pending::{Also, NewEdit, Replaced, Stamp};
 pub use photos::{PhotoRow, PhotoState};
 pub use project::Rules;
-pub use read::{Linked, Own, Row};
+pub use read::{Linked, OpenRow, Own, Row, Whole};
 pub use words::normal;
 
 use haystack::{Change, Haystack};

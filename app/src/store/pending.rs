@@ -43,6 +43,9 @@ pub struct NewEdit {
     pub writes: BTreeMap<Path, Value>,
 }
 
+/// What stood in each written path before an edit.
+pub type Replaced = BTreeMap<Path, Vec<Value>>;
+
 /// Who saves and when.
 #[derive(Debug, Clone)]
 pub struct Stamp {
@@ -218,10 +221,7 @@ fn link_photos(sql: &Connection, form: &Form, edit: &Edit) -> Result<(), StoreEr
 }
 
 /// What an own edit replaced: the values that stood in each of its paths when it was saved.
-pub(super) fn replaced_by(
-    sql: &Connection,
-    id: EditId,
-) -> Result<Option<(Edit, BTreeMap<Path, Vec<Value>>)>, StoreError> {
+pub(super) fn replaced_by(sql: &Connection, id: EditId) -> Result<Option<(Edit, Replaced)>, StoreError> {
     let found: Option<(String, String)> = sql
         .prepare_cached("SELECT json, replaced FROM edit WHERE id = ?1")?
         .query_row([blob(&id.0)], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -231,7 +231,7 @@ pub(super) fn replaced_by(
 
 impl Store {
     /// An own edit that is still kept, with what it replaced.
-    pub fn own_edit(&self, id: EditId) -> Result<Option<(Edit, BTreeMap<Path, Vec<Value>>)>, StoreError> {
+    pub fn own_edit(&self, id: EditId) -> Result<Option<(Edit, Replaced)>, StoreError> {
         self.read(|sql| replaced_by(sql, id))
     }
 

@@ -40,6 +40,9 @@ pub struct Row {
     pub waiting: bool,
 }
 
+/// A row with the fields that are 待核对 in it.
+pub type OpenRow = (Row, Vec<(Part, String)>);
+
 /// An own edit with its state and what it replaced.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Own {
@@ -209,7 +212,7 @@ impl Store {
 
     /// Records with fields that are 待核对, the last written first, each with these fields; one more than `limit` means
     /// there are more.
-    pub fn conflicts(&self, limit: usize, offset: usize) -> Result<Vec<(Row, Vec<(Part, String)>)>, StoreError> {
+    pub fn conflicts(&self, limit: usize, offset: usize) -> Result<Vec<OpenRow>, StoreError> {
         self.read(|sql| {
             let mut statement = sql.prepare_cached(
                 "SELECT row FROM record WHERE conflicts > 0 AND deleted = 0 ORDER BY updated DESC LIMIT ?1 OFFSET ?2",

@@ -242,6 +242,12 @@ pub enum BadForm {
     /// The title, a condition or a link names what is not there.
     #[error("the form {0:?} names {1}, which it does not have")]
     NoSuchField(RecordKind, String),
+    /// Two files of one kind and version.
+    #[error("there are two forms {0:?} of version {1}")]
+    VersionTwice(RecordKind, u32),
+    /// A version gives a field another type, policy or part: what is stored would mean something else.
+    #[error("version {1} of the form {0:?} changes what {2} holds; a new meaning is a new field")]
+    Changed(RecordKind, u32, String),
 }
 
 impl Field {
@@ -303,7 +309,22 @@ impl Forms {
         let mut forms = Self::default();
         for file in files {
             let form = Form::parse(file)?;
-            forms.0.entry(form.kind).or_default().insert(form.version, form);
+            let (kind, version) = (form.kind, form.version);
+            if forms.0.entry(kind).or_default().insert(version, form).is_some() {
+                return Err(BadForm::VersionTwice(kind, version));
+            }
+        }
+        for (kind, versions) in &forms.0 {
+            let mut known: BTreeMap<&str, &Field> = BTreeMap::new();
+            for (version, field) in versions.values().flat_map(|form| form.fields().map(|field| (form.version, field)))
+            {
+                let first = *known.entry(&field.name).or_insert(field);
+                let kept =
+                    (first.kind, first.policy(), first.restricted) == (field.kind, field.policy(), field.restricted);
+                if !kept {
+                    return Err(BadForm::Changed(*kind, version, field.name.clone()));
+                }
+            }
         }
         Ok(forms)
     }

@@ -279,11 +279,25 @@ fn a_hidden_field_is_not_asked_for() {
 
 #[test]
 fn a_form_that_does_not_hold_together_is_refused() {
-    let person = assets::FORMS[0];
+    let person = assets::FORMS.iter().copied().find(|form| form.starts_with("kind = \"person\"")).unwrap();
     assert!(Form::parse(&person.replace("name = \"phone\"", "name = \"name\"")).is_err());
     assert!(Form::parse(&person.replace("title = \"name\"", "title = \"nobody\"")).is_err());
     assert!(Form::parse(&person.replace("required = true", "requierd = true")).is_err());
     assert!(Form::parse("kind = \"spaceship\"").is_err());
+}
+
+#[test]
+fn a_later_version_may_add_and_relabel_but_not_change_what_a_field_holds() {
+    let person = assets::FORMS.iter().copied().find(|form| form.starts_with("kind = \"person\"")).unwrap();
+    let second = person.replace("version = 1", "version = 2");
+    let both = |second: &str| Forms::parse([person, second]);
+    assert_eq!(both(&second).unwrap().newest(RecordKind::Person).unwrap().version, 2);
+    assert!(both(&second.replace("现住址", "住址")).is_ok());
+    assert!(both(&second.replace("type = \"phone\"", "type = \"text\"")).is_err());
+    assert!(both(&second.replace("name = \"care_note\"", "name = \"note_2\"")).is_ok());
+    assert!(both(&second.replace("type = \"phone\"\n", "type = \"phone\"\npolicy = \"latest\"\n")).is_err());
+    assert!(both(&second.replacen("restricted = true\n", "", 1)).is_err());
+    assert!(both(person).is_err(), "one version twice");
 }
 
 /// Every key that the code of the rules can give has a message in both languages.

@@ -194,7 +194,7 @@ async fn page(State(preview): State<Preview>) -> Html<String> {
     // Where the page is in its own history goes along, so that a reload stays where it was.
     let glue = interpreter_glue("/ws").replacen(
         "= __dioxusGetWsUrl(\"/ws\")",
-        "= __dioxusGetWsUrl(\"/ws\") + \"?at=\" + encodeURIComponent(location.pathname) + \"&i=\" + ((history.state && history.state.i) || 0)",
+        "= __dioxusGetWsUrl(\"/ws\") + \"?at=\" + encodeURIComponent(location.pathname) + \"&i=\" + ((history.state && history.state.index) || 0)",
         1,
     );
     Html(

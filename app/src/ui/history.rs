@@ -1,8 +1,8 @@
 //! Where the user is and how they come back: one history for the preview, the desktop and Android.
 //!
 //! The ready-made history of the live view keeps its own list of pages, loses it at a reload and mangles addresses with
-//! a query. Here the browser's history is the only list: each entry carries its own route (`{i, p, y}`: place, route,
-//! how far it was scrolled), and going back is the browser's own *back*. On Android the web view's back button asks the
+//! a query. Here the browser's history is the only list: each entry carries its own route (`{index, p, y}`: place,
+//! route, how far it was scrolled), and going back is the browser's own *back*. On Android the web view's back button asks the
 //! same history (DioxusLabs/dioxus#5155).
 
 use std::cell::RefCell;
@@ -58,11 +58,13 @@ impl ScreenHistory {
         };
         let mut popped = document::eval(&format!(
             "{first}
+             window.__ours = true;
              window.addEventListener('popstate', (event) => {{
                  if (!event.state || event.state.p === undefined) return;
                  window.__y = event.state.y || 0;
-                 dioxus.send([event.state.i, event.state.p]);
+                 dioxus.send([event.state.index, event.state.p]);
              }});
+             window.__ours = false;
              await new Promise(() => {{}});"
         ));
         while let Ok((index, route)) = popped.recv::<(usize, String)>().await {
@@ -94,7 +96,7 @@ fn script(call: &str, place: &Place, addresses: bool) -> String {
     // JSON text is JavaScript text; a route has no line separators left in it (they are percent-encoded).
     let route = serde_json::to_string(&place.route).unwrap_or_else(|_| "\"/\"".to_owned());
     let address = if addresses { format!(", {route}") } else { String::new() };
-    format!("history.{call}({{i: {}, p: {route}, y: 0}}, ''{address});", place.index)
+    format!("history.{call}({{index: {}, p: {route}, y: 0}}, ''{address});", place.index)
 }
 
 impl History for ScreenHistory {

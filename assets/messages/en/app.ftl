@@ -290,7 +290,7 @@ app-review-use-typed = Use what I typed
 app-review-whole = The whole record
 app-review-settled = Decided: { $field }
 app-review-used = { $value } is used
-app-review-used-told = { $value } is used; { $who } will be told
+app-review-used-told = { $value } is used; { $who } will see it at the next sync
 app-review-promise = The other sees it at the next sync; you can undo it at any time.
 app-review-none = Nothing left to decide.
 

@@ -280,7 +280,7 @@ app-review-use-typed = 用填的这个
 app-review-whole = 看整条记录
 app-review-settled = { $field }已定
 app-review-used = 用了 { $value }
-app-review-used-told = 用了 { $value }，会告诉{ $who }
+app-review-used-told = 用了 { $value }，{ $who }同步后会看到
 app-review-promise = 定了以后对方同步时会看到，随时可以撤销。
 app-review-none = 没有要核对的了。
 

@@ -5,7 +5,7 @@ use dioxus::prelude::*;
 use shared::form::{FieldType, MaskKind};
 use shared::record::RecordKind;
 use shared::value::Value;
-use shared::workflow::Light as LimitLight;
+use shared::workflow::{Light as LimitLight, Step};
 
 use super::{Go, Icon, Light, Mark};
 use crate::handheld::{EventRow, Fact, Hit};
@@ -106,7 +106,9 @@ pub fn EventLine(row: EventRow) -> Element {
     let now = state.now();
     let light = limit_light(&words, row.light, row.due, now);
     let stage = row.stage.map(|stage| words.t(&format!("stage-{}", say::code(&stage))));
-    let next = row.allowed.first().map(|step| words.s("app-next-step", "step", &say::step(&words, *step)));
+    // 催办 and 督办 move nothing: they are no next step.
+    let moves = row.allowed.iter().find(|step| !matches!(step, Step::Urge | Step::Supervise));
+    let next = moves.map(|step| words.s("app-next-step", "step", &say::step(&words, *step)));
     let day = say::near_date(&words, say::today(row.hit.updated), now);
     let title = if row.hit.title.is_empty() { words.t("app-untitled") } else { row.hit.title.clone() };
     rsx! {

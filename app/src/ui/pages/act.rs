@@ -44,6 +44,21 @@ fn wants_text(step: Step) -> bool {
     )
 }
 
+/// What a step still lacks, as a message key: said here, beside the form, rather than by the server a day later.
+fn missing(entry: &StepEntry) -> Option<&'static str> {
+    let silent = entry.text.is_empty();
+    let unsaid = |text: &Option<String>| text.as_ref().is_none_or(|text| text.trim().is_empty());
+    match entry.step {
+        Step::Dispatch if entry.host.is_none() => Some("workflow-host-missing"),
+        Step::Handle | Step::SettleOnSite if silent => Some("workflow-text-missing"),
+        Step::Extend | Step::SendBack if silent => Some("workflow-reason-missing"),
+        Step::Extend if entry.limit.is_none() => Some("workflow-limit-missing"),
+        Step::Close if unsaid(&entry.outcome) => Some("workflow-outcome-missing"),
+        Step::Archive if unsaid(&entry.ledger) => Some("workflow-ledger-missing"),
+        _ => None,
+    }
+}
+
 /// The allowed next actions and the form of the one pressed.
 #[component]
 pub fn Actions(event: EventRow, page: PageOf) -> Element {
@@ -131,6 +146,10 @@ fn StepForm(step: Step, page: PageOf, onclose: EventHandler<()>) -> Element {
                 ledger: Some(ledger.peek().trim().to_owned()).filter(|number| !number.is_empty()),
                 ..entry_of(step, text.peek().trim().to_owned())
             };
+            if let Some(missing) = missing(&made) {
+                trouble.set(Some(Message::of(missing)));
+                return;
+            }
             let mut writes: BTreeMap<Path, Value> = [(Path::entry(STEPS, edit), Value::of(&made))].into();
             for photo in photos.peek().iter() {
                 let particulars: &PhotoParticulars = &photo.particulars;

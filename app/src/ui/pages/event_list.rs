@@ -46,7 +46,7 @@ pub fn Events() -> Element {
                 }
             }
         }
-        main {
+        main { class: "main--top",
             if events.is_empty() {
                 p { class: "quiet", role: "status", Icon { name: "check" } span { {words.t("app-events-none")} } }
             } else {

@@ -148,8 +148,9 @@ pub fn History(id: RecordId, kind: RecordKind, own: Vec<OwnEdit>) -> Element {
     };
     let count = lines.len();
     rsx! {
-        Group { title: words.t("app-history"), end: words.n("app-history-count", count), id: "log",
-            ol { class: "list log",
+        Group { title: words.t("app-history"), end: if count > 0 { words.n("app-history-count", count) } else { String::new() }, id: "log",
+            if count > 0 {
+              ol { class: "list log",
                 for (place, line) in lines.into_iter().enumerate() {
                     li { key: "{place}",
                         for (nth, what) in line.what.into_iter().enumerate() {
@@ -158,6 +159,7 @@ pub fn History(id: RecordId, kind: RecordKind, own: Vec<OwnEdit>) -> Element {
                         p { class: "sub", {line.when} }
                     }
                 }
+              }
             }
             if let Some(note) = note {
                 p { class: "quiet", role: "status", Icon { name: "info" } span { {note} } }

@@ -113,7 +113,7 @@ pub fn Me() -> Element {
 #[component]
 fn Setting(hook: String, name: String, label: String, chosen: bool, onpress: EventHandler<()>) -> Element {
     rsx! {
-        span { "data-do": "{hook}",
+        span { class: "choices__one", "data-do": "{hook}",
             Chip { name, code: hook.clone(), label, many: false, chosen, onpress: move |_| onpress.call(()) }
         }
     }

@@ -88,6 +88,7 @@ impl Browser {
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
+            "--hide-scrollbars",
             "--disable-dev-shm-usage",
             "--force-device-scale-factor=1",
             "--lang=zh-CN",

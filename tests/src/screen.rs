@@ -118,12 +118,15 @@ impl Hand {
 
     /// What a field of the record shown reads, unmasked.
     pub async fn value(&self, field: &str) -> Result<String> {
+        let shown = format!("[data-value='{field}']");
+        let text = self.page.text(&shown).await?;
         let show = format!("[data-show='{field}']");
-        if self.page.has(&show).await {
+        if text.contains('*') && self.page.has(&show).await {
             self.page.press(&show).await?;
-            self.page.gone(&show).await.ok();
+            let masked = format!("document.querySelector(\"{shown}\")?.innerText.includes('*') === false");
+            self.page.until("the value in full", &masked).await?;
         }
-        self.page.text(&format!("[data-value='{field}']")).await
+        self.page.text(&shown).await
     }
 
     /// `kill -9` of the preview.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -70,21 +71,19 @@ struct Sources {
     allow_registry: Vec<String>,
 }
 
-fn rules() -> Deny {
-    toml::from_str(include_str!("../../deny.toml")).unwrap_or_else(|error| panic!("deny.toml: {error}"))
+fn rules() -> Result<Deny> {
+    toml::from_str(include_str!("../../deny.toml")).context("reading deny.toml")
 }
 
-fn metadata(rules: &Deny) -> Metadata {
+fn metadata(rules: &Deny) -> Result<Metadata> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["metadata", "--locked", "--format-version", "1", "--all-features"]);
     for target in &rules.graph.targets {
         command.args(["--filter-platform", target]);
     }
-    let output = command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).output().map_err(|e| e.to_string());
-    let output = output.unwrap_or_else(|error| panic!("cargo metadata: {error}"));
-    assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
-    let read: Result<Metadata, _> = serde_json::from_slice(&output.stdout);
-    read.unwrap_or_else(|error| panic!("cargo metadata: {error}"))
+    let output = command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).output().context("cargo metadata")?;
+    ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).context("reading what cargo metadata says")
 }
 
 /// Whether an SPDX expression can be met with what is allowed: `OR` needs one side, `AND` every one.
@@ -123,11 +122,11 @@ fn split<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn every_dependency_has_an_allowed_licence_and_source_and_none_is_banned() {
-    let rules = rules();
+fn every_dependency_has_an_allowed_licence_and_source_and_none_is_banned() -> Result<()> {
+    let rules = rules()?;
     let mut wrong = Vec::new();
     let mut sqlite = BTreeSet::new();
-    let metadata = metadata(&rules);
+    let metadata = metadata(&rules)?;
     let names: BTreeMap<&str, &str> = metadata.packages.iter().map(|p| (p.id.as_str(), p.name.as_str())).collect();
     for package in &metadata.packages {
         let name = format!("{} {}", package.name, package.version);
@@ -155,6 +154,7 @@ fn every_dependency_has_an_allowed_licence_and_source_and_none_is_banned() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(sqlite.len(), 1, "one crate links SQLite: {sqlite:?}");
+    Ok(())
 }
 
 #[test]

@@ -33,7 +33,7 @@ async fn two_handhelds_apart_then_together_and_the_centre_takes_the_batch() -> R
 /// Somebody of the first grid with an agreed phone and a name nobody else there has.
 fn resident(kept: &Kept, township: &Township) -> Result<(RecordId, String)> {
     let mut found: BTreeMap<String, Vec<RecordId>> = BTreeMap::new();
-    for (id, state) in kept.open_parts(&township.grids[..1])? {
+    for (id, state) in kept.open_parts(&township.first_grid())? {
         let part: shared::merge::PartState = serde_json::from_str(&state)?;
         let agreed = matches!(view::one(&part, "phone"), view::One::Agreed(_));
         let text = |field: &str| view::one(&part, field).leading().and_then(|write| write.value.as_text());

@@ -57,17 +57,36 @@ impl Album<'_> {
     }
 }
 
-/// The same picture as a smaller PNG: few colours are in it, so it packs well.
+/// The most bytes of a picture in the repository.
+const MOST: usize = 100_000;
+
+/// The same picture as a smaller PNG. One that stays large gets fewer shades, down to what still looks the same.
 fn small(png: &[u8]) -> Result<Vec<u8>> {
-    let picture = image::load_from_memory(png).context("reading a screenshot")?.to_rgb8();
-    let mut bytes = Vec::new();
-    let encoder = image::codecs::png::PngEncoder::new_with_quality(
-        &mut bytes,
-        image::codecs::png::CompressionType::Best,
-        image::codecs::png::FilterType::Adaptive,
-    );
-    image::DynamicImage::ImageRgb8(picture).write_with_encoder(encoder)?;
-    Ok(if bytes.len() < png.len() { bytes } else { png.to_vec() })
+    let mut picture = image::load_from_memory(png).context("reading a screenshot")?.to_rgb8();
+    let mut smallest = png.to_vec();
+    for bits in [8, 5, 4] {
+        if bits < 8 {
+            let steps = (1_u16 << bits) - 1;
+            for channel in picture.iter_mut() {
+                let level = (u16::from(*channel) * steps + 127) / 255;
+                *channel = u8::try_from(level * 255 / steps).unwrap_or(u8::MAX);
+            }
+        }
+        let mut bytes = Vec::new();
+        let encoder = image::codecs::png::PngEncoder::new_with_quality(
+            &mut bytes,
+            image::codecs::png::CompressionType::Best,
+            image::codecs::png::FilterType::Adaptive,
+        );
+        image::DynamicImage::ImageRgb8(picture.clone()).write_with_encoder(encoder)?;
+        if bytes.len() < smallest.len() {
+            smallest = bytes;
+        }
+        if smallest.len() <= MOST {
+            break;
+        }
+    }
+    Ok(smallest)
 }
 
 fn put(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -90,7 +109,7 @@ fn subjects(centre: &Centre, township: &Township) -> Result<(RecordId, RecordId)
     let kept = Kept::open(&centre.data, township.town)?;
     let calendar = shared::calendar::Calendar::parse(assets::CALENDAR)?;
     let (mut event, mut person, mut open) = (None, None, None);
-    for (id, state) in kept.open_parts(&township.grids[..1])? {
+    for (id, state) in kept.open_parts(&township.first_grid())? {
         let part: shared::merge::PartState = serde_json::from_str(&state)?;
         let under_way = shared::workflow::fold(&part, &calendar).stage == Stage::Handling;
         if under_way && part.live_under("photos").count() > 0 {

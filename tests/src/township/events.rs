@@ -87,19 +87,20 @@ fn take(making: &mut Making<'_>, matter: &mut Matter<'_>, account: &Account, hou
 
 fn matter<'a>(making: &mut Making<'a>, n: usize) -> Matter<'a> {
     let township = making.township;
-    let (category, title, account, done) = MATTERS[(n + making.at) % MATTERS.len()];
+    let (category, title, account, done) = MATTERS.get((n + making.at) % MATTERS.len()).copied().unwrap_or_default();
     let (place, place_name) = match making.some_place() {
         Some((id, name)) => (json!({ "id": id }), name),
         None => (json!({ "text": "路口" }), "路口".to_owned()),
     };
-    let stage = n % 12;
-    // The open ones are of these days, the closed ones of the last two months.
+    let stage = n % 24;
+    // The open ones are of these days, the closed ones of the last months.
     let days = match stage {
         0 => 1,
         1..=2 => 2,
         3 => 16,
         4..=6 => 4,
-        _ => making.dice.between(8, 60),
+        7..=11 => making.dice.between(8, 60),
+        _ => making.dice.between(20, 320),
     };
     let at = township.days_ago(days) + making.working_hours();
     let record = RecordId(making.dice.uuid(at));
@@ -117,7 +118,7 @@ fn matter<'a>(making: &mut Making<'a>, n: usize) -> Matter<'a> {
     if category == "public_service" {
         first = first.set("service_subject", "pension_check");
     }
-    if n % 2 == 0 {
+    if n.is_multiple_of(2) {
         let which = usize::try_from(making.dice.below(u32::MAX)).unwrap_or_default();
         if let Some(photo) = township.photos.get(which % township.photos.len().max(1)) {
             let particulars = PhotoParticulars {
@@ -139,7 +140,7 @@ fn moves<'a>(making: &mut Making<'a>, n: usize, done: &str) -> Vec<Move<'a>> {
     let township = making.township;
     let [a, b] = making.members;
     let leader = making.leader;
-    let stage = n % 12;
+    let stage = n % 24;
     let reporter = match stage {
         2 => township.accounts_of(Role::Informant, making.grid).next().unwrap_or(a),
         _ if making.dice.chance(50) => a,
@@ -178,7 +179,7 @@ fn moves<'a>(making: &mut Making<'a>, n: usize, done: &str) -> Vec<Move<'a>> {
     }
     all.push((host, 8, StepEntry { done: Some(true), ..entry(Step::Handle, done) }));
     all.push((host, 3, StepEntry { satisfied: Some(true), ..entry(Step::Feedback, "已告知反映人，满意。") }));
-    let dispute = MATTERS[(n + making.at) % MATTERS.len()].0 == "dispute";
+    let dispute = MATTERS.get((n + making.at) % MATTERS.len()).is_some_and(|matter| matter.0 == "dispute");
     let outcome = if dispute { "reconciled" } else { "settled" };
     all.push((dispatcher, 20, StepEntry { outcome: Some(outcome.into()), ..entry(Step::Close, "") }));
     all.push((

@@ -83,8 +83,13 @@ impl<'a> Making<'a> {
     /// The first edits were made about two years ago, over a few months.
     fn recorded(&mut self) -> By<'a> {
         let at = self.township.days_ago(self.dice.between(120, 700)) + self.working_hours();
-        let account = self.members[usize::from(self.dice.chance(50))];
+        let account = self.some_member();
         By { account, at, slot: self.township.census }
+    }
+
+    fn some_member(&mut self) -> &'a Account {
+        let [a, b] = self.members;
+        if self.dice.chance(50) { b } else { a }
     }
 
     pub(super) fn working_hours(&mut self) -> Duration {
@@ -227,7 +232,7 @@ impl<'a> Making<'a> {
             self.two_phones(record, &seen);
         } else if resident.phone.is_some() && chance < 60 {
             let at = self.township.days_ago(self.dice.between(1, 110)) + self.working_hours();
-            let account = self.members[usize::from(self.dice.chance(50))];
+            let account = self.some_member();
             let writes = Writes::default().set("phone", &numbers::phone(&mut self.dice));
             let by = By { account, at, slot: account.slot };
             let edit = self.writer.save(&mut self.dice, by, record, RecordKind::Person, Part::Open, seen, writes);

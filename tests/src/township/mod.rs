@@ -49,12 +49,12 @@ pub struct Size {
 impl Size {
     /// As large as the township the product was thought for.
     pub fn full() -> Self {
-        Self { communities: 15, grids: 66, residents: 72_000, shops: 2_207, events: 12, objects: 8, photos: 24 }
+        Self { communities: 15, grids: 66, residents: 72_000, shops: 2_207, events: 24, objects: 8, photos: 24 }
     }
 
     /// Enough for a story.
     pub fn small() -> Self {
-        Self { communities: 2, grids: 6, residents: 600, shops: 30, events: 12, objects: 4, photos: 3 }
+        Self { communities: 2, grids: 6, residents: 600, shops: 30, events: 24, objects: 4, photos: 3 }
     }
 }
 
@@ -139,6 +139,11 @@ impl Township {
     /// The tree of areas.
     pub fn tree(&self) -> AreaTree {
         self.areas.iter().cloned().collect()
+    }
+
+    /// The first small grid, whose members tell the stories.
+    pub fn first_grid(&self) -> [AreaId; 1] {
+        [self.grids.first().copied().unwrap_or(self.town)]
     }
 
     /// The name of an area.

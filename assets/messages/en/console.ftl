@@ -122,6 +122,7 @@ console-deleted = Deleted
 console-revived = Changed after it was deleted
 console-photos = Photos
 console-photo-of = Photo, { $when }
+console-photo-on-its-way = The photo is still on its way
 console-history = History
 console-changes = { $n } changes
 history-made = recorded this

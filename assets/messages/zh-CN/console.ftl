@@ -122,6 +122,7 @@ console-deleted = 已删除
 console-revived = 删除后又有改动
 console-photos = 照片
 console-photo-of = 照片，{ $when }
+console-photo-on-its-way = 照片还没送到
 console-history = 历史
 console-changes = { $n } 次改动
 history-made = 登记了这条记录

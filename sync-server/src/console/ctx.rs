@@ -352,14 +352,24 @@ impl Ctx {
 
     /// Writes down who looked at or did what. `subject` is an id, `detail` names fields, never values.
     pub fn note(&self, action: &str, subject: &str, detail: &str) -> Result<(), PageError> {
-        let entry = Audit {
+        self.note_all(action, vec![(subject.to_owned(), detail.to_owned())])
+    }
+
+    /// The same for several subjects, each with its detail, in one transaction.
+    pub fn note_all(&self, action: &str, looks: Vec<(String, String)>) -> Result<(), PageError> {
+        if looks.is_empty() {
+            return Ok(());
+        }
+        let entry = |(subject, detail): &(String, String)| Audit {
             at: self.now,
             user: Some(self.who.user.id),
             action: action.to_owned(),
-            subject: subject.to_owned(),
-            detail: detail.to_owned(),
+            subject: subject.clone(),
+            detail: detail.clone(),
         };
-        store::write(&*self.app.store, self.who.user.town, |tx| tx.put_audit(&entry))?;
+        store::write(&*self.app.store, self.who.user.town, |tx| {
+            looks.iter().try_for_each(|look| tx.put_audit(&entry(look)))
+        })?;
         Ok(())
     }
 

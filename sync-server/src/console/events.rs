@@ -161,12 +161,15 @@ fn why(ctx: &Ctx, actor: &Actor, event: &Event) -> Option<Why> {
 pub fn step_forms(ctx: &Ctx, event: &Event, handlers: &[User]) -> Markup {
     let steps: Vec<Step> =
         workflow::allowed(&event.state, &actor(ctx)).into_iter().filter(|step| *step != Step::Report).collect();
+    // What moves the event on comes before what only comments on it.
+    let onward = [Step::GrantExtension, Step::Dispatch, Step::Handle, Step::Feedback, Step::Close, Step::Archive];
+    let open = onward.iter().find_map(|step| steps.iter().position(|it| it == step)).or(Some(0));
     html! {
         @if steps.is_empty() {
             p.panel__b.sub { (ctx.words.text("console-no-steps")) }
         }
         @for (place, step) in steps.iter().enumerate() {
-            details.act open[place == 0] {
+            details.act open[Some(place) == open] {
                 summary { (ctx.words.text(&step_key(*step))) }
                 form.act__b method="post" action={ "/console/records/" (event.part.record) "/step" } {
                     (csrf(ctx)) (write::seen(&event.open))

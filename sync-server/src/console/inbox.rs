@@ -69,7 +69,7 @@ fn body(ctx: &Ctx, waiting: &[(Event, Why)], handlers: &[User], choice: &Choice)
             section.panel { p.panel__b.sub { (word("console-inbox-empty")) } }
         } @else {
             div.cols.cols--top.c-inbox {
-                section.panel { ul {
+                section.panel.scrolls { ul {
                     @for (event, why) in &listed {
                         li class={ "mail" @if here(event.part.record) { " mail--on" } } {
                             a.mail__b href={ "/console/inbox?view=" (view) "&e=" (event.part.record) }

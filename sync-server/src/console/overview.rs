@@ -58,7 +58,8 @@ fn body(ctx: &Ctx, figures: &Figures) -> Markup {
     let word = |key: &str| ctx.words.text(key);
     let now = beijing(ctx.now);
     let today = |event: &&Event| event.state.reported_at.is_some_and(|at| beijing(at).date_naive() == now.date_naive());
-    let new: Vec<&Event> = figures.events.iter().filter(today).collect();
+    let mut new: Vec<&Event> = figures.events.iter().filter(today).collect();
+    new.sort_by_key(|event| std::cmp::Reverse(event.state.reported_at));
     let open: Vec<&Event> = figures.events.iter().filter(|event| event.is_open()).collect();
     let lit = |light| open.iter().filter(|event| workflow::light(&event.state, ctx.now) == Some(light)).count();
     let silent: Vec<&Device> = figures.devices.iter().filter(|device| terminals::is_silent(device, ctx.now)).collect();
@@ -153,13 +154,14 @@ fn by_step(ctx: &Ctx, open: &[&Event]) -> Markup {
 }
 
 fn came_in(ctx: &Ctx, new: &[&Event], all: &[Event]) -> Markup {
-    let latest: Vec<&Event> = if new.is_empty() { all.iter().take(SHORT).collect() } else { new.to_vec() };
+    let mut latest: Vec<&Event> = if new.is_empty() { all.iter().collect() } else { new.to_vec() };
+    latest.sort_by_key(|event| std::cmp::Reverse(event.state.reported_at));
     html! {
         @if new.is_empty() { p.panel__b.sub { (ctx.words.text("console-nothing-today")) } }
         table.table.table--tight { tbody {
             @for event in latest.iter().take(SHORT) {
                 tr {
-                    td { a.go href={ "/console/records/" (event.part.record) } { (event.part.title) } }
+                    td.cut { a.go href={ "/console/records/" (event.part.record) } { (event.part.title) } }
                     td.n { (event.part.areas.first().map(|id| ctx.area(*id)).unwrap_or_default()) }
                     td.r.n { time { (event.state.reported_at.map(|at| moment(ctx, at)).unwrap_or_default()) } }
                 }

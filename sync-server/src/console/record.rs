@@ -6,7 +6,7 @@ use axum::extract::{Path as UrlPath, State};
 use axum::response::Response;
 use maud::{Markup, html};
 use shared::form::{Field, FieldType, Form};
-use shared::ids::RecordId;
+use shared::ids::{PhotoHash, RecordId};
 use shared::merge::{Deletion, PartState};
 use shared::record::{Part, RecordKind};
 use shared::view::{self, Policy};
@@ -38,6 +38,8 @@ pub struct Seen {
 /// What the page shows beside the record.
 struct Around {
     history: Vec<HistoryEntry>,
+    /// Thumbnails that were delivered: a link may come before its photo.
+    delivered: BTreeSet<PhotoHash>,
     handlers: Vec<User>,
 }
 
@@ -89,7 +91,15 @@ fn answer(ctx: &Ctx, id: RecordId, unmasked: Option<String>) -> Result<Response,
         let seen = Seen::load(ctx, read, id)?;
         let history = sync::history::history(read, &ctx.who, &ctx.areas, id)?.unwrap_or_default();
         let handlers = if seen.part.kind == RecordKind::Event { events::handlers(read)? } else { Vec::new() };
-        Ok::<_, PageError>((seen, Around { history, handlers }))
+        let mut delivered = BTreeSet::new();
+        for (_, write) in view::many(&seen.open, "photos") {
+            if let Some(known) = write.value.get::<shared::form::PhotoParticulars>()
+                && read.photo(&known.thumbnail)?.is_some()
+            {
+                delivered.insert(known.thumbnail);
+            }
+        }
+        Ok::<_, PageError>((seen, Around { history, delivered, handlers }))
     })?;
     let form = ctx.app.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
     if let Some(field) = unmasked.as_deref().and_then(|name| form.field(name)).filter(|field| field.mask.is_some()) {
@@ -142,7 +152,7 @@ fn body(
         div.cols.cols--top.c-record {
             div.stack {
                 (fields(ctx, seen, form, told, unmasked))
-                (photos(ctx, seen))
+                (photos(ctx, seen, around))
             }
             div.stack {
                 @if let Some(event) = &event { (steps(ctx, event, told, &around.handlers)) }
@@ -253,7 +263,7 @@ fn value(ctx: &Ctx, seen: &Seen, field: &Field, part: &PartState, text: &str) ->
     }
 }
 
-fn photos(ctx: &Ctx, seen: &Seen) -> Markup {
+fn photos(ctx: &Ctx, seen: &Seen, around: &Around) -> Markup {
     let photos = view::many(&seen.open, "photos");
     html! {
         @if !photos.is_empty() {
@@ -264,9 +274,13 @@ fn photos(ctx: &Ctx, seen: &Seen) -> Markup {
                         @if let Some(known) = write.value.get::<shared::form::PhotoParticulars>() {
                             @let taken = shared::mask::time(known.at).unwrap_or_default();
                             li {
-                                a href={ "/console/photos/" (seen.part.record) "/" (hash) } {
-                                    img src={ "/console/photos/" (seen.part.record) "/" (known.thumbnail) }
-                                        alt=(ctx.words.with("console-photo-of", &[("when", taken.clone().into())]));
+                                @if around.delivered.contains(&known.thumbnail) {
+                                    a href={ "/console/photos/" (seen.part.record) "/" (hash) } {
+                                        img src={ "/console/photos/" (seen.part.record) "/" (known.thumbnail) }
+                                            alt=(ctx.words.with("console-photo-of", &[("when", taken.clone().into())]));
+                                    }
+                                } @else {
+                                    p.shots__none { (ctx.words.text("console-photo-on-its-way")) }
                                 }
                                 p.sub { (taken) }
                             }
@@ -296,7 +310,8 @@ fn steps(ctx: &Ctx, event: &Event, told: &Telling<'_>, handlers: &[User]) -> Mar
                                 span.step__dot {}
                                 div {
                                     p.step__t { (word(&show::step_key(entry.step))) }
-                                    p.step__b { (show::step(&entry, told)) }
+                                    @let says = show::step_says(&entry, told);
+                                    @if !says.is_empty() { p.step__b { (says) } }
                                     @if let Some(limit) = entry.limit { p.step__b { (events::limit_text(ctx, limit)) } }
                                     p.step__b { (ctx.author(&write.head.author)) " " time { (moment(ctx, write.head.at)) } }
                                 }

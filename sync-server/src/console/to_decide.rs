@@ -46,13 +46,15 @@ pub async fn show(State(app): State<App>, asked: Asked) -> Response {
             })?;
             ids.into_iter().map(|id| Seen::load(ctx, read, id)).collect::<Result<Vec<_>, PageError>>()
         })?;
+        let mut looks = Vec::new();
         for seen in &records {
             let form = ctx.app.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
             let in_full = fields_in_full(ctx, seen, form);
             if !in_full.is_empty() {
-                ctx.note("audit-to-decide", &seen.part.record.to_string(), &in_full.join(","))?;
+                looks.push((seen.part.record.to_string(), in_full.join(",")));
             }
         }
+        ctx.note_all("audit-to-decide", looks)?;
         let word = |key: &str| ctx.words.text(key);
         let body = html! {
             (layout::top(ctx, &word("console-to-decide"), &word("console-to-decide-sub"), ""))

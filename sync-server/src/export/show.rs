@@ -92,8 +92,15 @@ fn entry(field: &Field, written: &Value, told: &Telling<'_>, name: &str, at: Dat
 
 /// A step in words: its name, to whom, what was said.
 pub fn step(entry: &shared::workflow::StepEntry, told: &Telling<'_>) -> String {
+    let name = assets::messages::Messages::of(told.lang).text(&step_key(entry.step));
+    let rest = step_says(entry, told);
+    if rest.is_empty() { name } else { format!("{name} {rest}") }
+}
+
+/// What a step says beside its name: to whom, and the text.
+pub fn step_says(entry: &shared::workflow::StepEntry, told: &Telling<'_>) -> String {
     let words = assets::messages::Messages::of(told.lang);
-    let mut parts = vec![words.text(&step_key(entry.step))];
+    let mut parts = Vec::new();
     let named = |id: shared::ids::UserId| (told.users)(id).unwrap_or_default();
     if let Some(host) = entry.host {
         parts.push(format!("{} {}", words.text("host"), named(host)));

@@ -177,8 +177,12 @@ pub trait Read {
 
 /// What can be written in one town's transaction.
 pub trait Tx: Read {
+    /// Takes the next `count` sequence numbers of a part; the first of them is returned.
+    fn take_seqs(&mut self, part: Part, count: u64) -> Result<u64, StoreError>;
     /// Takes the next sequence number of a part.
-    fn next_seq(&mut self, part: Part) -> Result<u64, StoreError>;
+    fn next_seq(&mut self, part: Part) -> Result<u64, StoreError> {
+        self.take_seqs(part, 1)
+    }
     /// Adds or replaces parts, with the edits, departures and photo links that made them so.
     fn save_many(&mut self, parts: &[StoredPart]) -> Result<(), StoreError>;
     /// Notes that a record's part left what these readers see; takes notes back for those who see it again.

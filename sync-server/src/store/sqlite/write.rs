@@ -8,7 +8,7 @@ use shared::record::Part;
 use uuid::Uuid;
 
 use super::InTown;
-use super::columns::{areas_text, count, int, key_text, ms, to_json, users_text};
+use super::columns::{self, areas_text, int, key_text, ms, to_json, users_text};
 use super::read::{body, in_town};
 use crate::store::{
     Audit, Batch, Decision, Departure, Device, DeviceSeen, EnrolCode, Photo, PhotoLink, Quarantined, Session, SlotRow,
@@ -36,13 +36,13 @@ impl InTown<'_> {
 }
 
 impl Tx for InTown<'_> {
-    fn next_seq(&mut self, part: Part) -> Result<u64, StoreError> {
+    fn take_seqs(&mut self, part: Part, count: u64) -> Result<u64, StoreError> {
         let mut query = self.conn.prepare_cached(
-            "INSERT INTO sequence (town, part, last) VALUES (?1, ?2, 1)
-             ON CONFLICT (town, part) DO UPDATE SET last = last + 1 RETURNING last",
+            "INSERT INTO sequence (town, part, last) VALUES (?1, ?2, ?3)
+             ON CONFLICT (town, part) DO UPDATE SET last = last + ?3 RETURNING last - ?3 + 1",
         )?;
-        let last: i64 = query.query_row(params![self.town.0, part.code()], |row| row.get(0))?;
-        Ok(count(last))
+        let first: i64 = query.query_row(params![self.town.0, part.code(), int(count)], |row| row.get(0))?;
+        Ok(columns::count(first))
     }
 
     fn save_many(&mut self, parts: &[StoredPart]) -> Result<(), StoreError> {

@@ -93,6 +93,8 @@ impl Holding {
     /// Writes what changed, each part with the next number of its feed. Says what the sender need not be told.
     pub fn save(self, tx: &mut dyn Tx, rules: &Rules) -> Result<BTreeSet<(RecordId, Part)>, StoreError> {
         let mut settled = BTreeSet::new();
+        let mut rows = Vec::with_capacity(self.0.len());
+        let mut moves = Vec::new();
         for (record, mut held) in self.0 {
             let Some(reach) = held.reach.clone() else { continue };
             let moved = held.before.as_ref().is_some_and(|before| *before != reach);
@@ -107,21 +109,35 @@ impl Holding {
                 let Some(held_part) = held_part.filter(|it| it.touched || (moved && !it.state.is_empty())) else {
                     continue;
                 };
-                let seq = tx.next_seq(part)?;
                 let of = RowOf { record, part, state: &held_part.state };
                 let mut row = projection::row(&rules.forms, &rules.calendar, &reach, of);
-                row.seq = seq;
                 row.state = serde_json::to_string(&held_part.state).map_err(|error| StoreError::Corrupt {
                     what: format!("state of {record}"),
                     why: error.to_string(),
                 })?;
-                tx.save_many(std::slice::from_ref(&row))?;
                 if let Some(before) = held.before.as_ref().filter(|_| moved) {
-                    tx.note_departures(&departures(record, part, before, &reach, seq))?;
+                    moves.push((rows.len(), before.clone()));
                 }
                 if held_part.settled {
                     settled.insert((record, part));
                 }
+                rows.push(row);
+            }
+        }
+        for part in Part::ALL {
+            let count = rows.iter().filter(|row| row.part == part).count();
+            if count == 0 {
+                continue;
+            }
+            let first = tx.take_seqs(part, u64::try_from(count).unwrap_or(u64::MAX))?;
+            for (row, seq) in rows.iter_mut().filter(|row| row.part == part).zip(first..) {
+                row.seq = seq;
+            }
+        }
+        tx.save_many(&rows)?;
+        for (place, before) in moves {
+            if let Some(row) = rows.get(place) {
+                tx.note_departures(&departures(row, &before))?;
             }
         }
         Ok(settled)
@@ -140,9 +156,10 @@ fn keys(reach: &Reach) -> BTreeSet<ReaderKey> {
     areas.chain(reach.readers.iter().map(|user| ReaderKey::User(*user))).collect()
 }
 
-fn departures(record: RecordId, part: Part, before: &Reach, after: &Reach, seq: u64) -> Vec<Departure> {
-    let (before, after) = (keys(before), keys(after));
-    let left = before.difference(&after).map(|key| Departure { record, part, key: *key, seq: Some(seq) });
+fn departures(row: &StoredPart, before: &Reach) -> Vec<Departure> {
+    let (record, part) = (row.record, row.part);
+    let (before, after) = (keys(before), keys(&Reach::of(row)));
+    let left = before.difference(&after).map(|key| Departure { record, part, key: *key, seq: Some(row.seq) });
     let back = after.difference(&before).map(|key| Departure { record, part, key: *key, seq: None });
     left.chain(back).collect()
 }

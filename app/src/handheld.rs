@@ -178,7 +178,7 @@ impl Handheld {
     }
 
     /// Search as typed: every word of `query` has to occur in name, pinyin, initials, phone, address or be the full
-    /// number of a paper. An empty query lists what was last written first. Up to 3 ms for 50 hits of 72,000.
+    /// number of a paper. An empty query lists the newest first. Up to 3 ms for 50 hits of 72,000.
     pub fn search(&self, query: &str, filter: &Filter, limit: usize, offset: usize) -> Result<Hits, StoreError> {
         self.0.session()?.search(query, filter, limit, offset, self.now())
     }

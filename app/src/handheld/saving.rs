@@ -157,9 +157,19 @@ impl Session {
         if writes.is_empty() {
             return Err(SaveError::Nothing);
         }
-        // A new id and a new dot, but the old context: what its author had seen has not changed.
+        // A new id and a new dot, but the old context: what its author had seen has not changed. An entry of a log is
+        // named after the edit that writes it, so it moves along.
+        let id = EditId::fresh(inner.outside());
+        let named = edit.to_string();
+        let writes = writes
+            .into_iter()
+            .map(|(path, value)| match path.element_name() == Some(named.as_str()) {
+                true => (Path::entry(path.field_name(), id), value),
+                false => (path, value),
+            })
+            .collect();
         let new = NewEdit {
-            id: EditId::fresh(inner.outside()),
+            id,
             record: old.record,
             kind: old.kind,
             part: old.part,

@@ -29,6 +29,8 @@ const PACKED: u64 = 4;
 pub(crate) struct Attempts {
     failed: u32,
     told_device: bool,
+    /// What is kept for 30 days was looked through since the start.
+    tidied: bool,
 }
 
 impl Inner {
@@ -103,6 +105,10 @@ impl Inner {
                 attempts.failed = 0;
                 session.store.note_sync(now.timestamp_millis(), speed)?;
                 session.store.checkpoint();
+                if !std::mem::replace(&mut attempts.tidied, true) {
+                    let old = session.store.forget_old(now)?;
+                    session.store.remove_photo_files(&old);
+                }
                 self.moved(|progress| {
                     progress.phase = Phase::Idle;
                     progress.last_sync = Some(now);
@@ -137,13 +143,9 @@ impl Inner {
             undelivered: 0,
         });
         let outside = self.outside_shared();
-        let exchanged = sync::exchange(&session.store, &client, &outside, device, |change| {
-            self.moved(|progress| {
-                change(progress);
-                progress.changed += 1;
-            });
-        })
-        .await;
+        let exchanged =
+            sync::exchange(&session.store, &client, &outside, device, |change| self.moved(|progress| change(progress)))
+                .await;
         // Also after a failure: pages before it were taken in.
         session.reload()?;
         exchanged?;

@@ -116,8 +116,11 @@ fn prepare(items: Vec<Item>, offset: usize, rules: &Rules) -> Result<Vec<Prepare
 
 impl Store {
     /// Takes an answer in. Repeating it changes nothing.
+    ///
+    /// All of it or nothing, but not flushed to the disk at once: should the power fail, the last pages and receipts
+    /// are asked for again. The next save, or [`Store::checkpoint`], makes it durable.
     pub fn apply(&self, page: Page) -> Result<PageApplied, StoreError> {
-        self.write(|tx| tx.apply_page(page))
+        self.write_relaxed(|tx| tx.apply_page(page))
     }
 }
 
@@ -141,6 +144,9 @@ impl Tx<'_> {
         if answer.refill {
             fill += 1;
             filling = true;
+            let empty: bool =
+                self.sql.query_row("SELECT NOT EXISTS (SELECT 1 FROM confirmed)", [], |row| row.get(0))?;
+            meta::put(&self.sql, key::FROM_EMPTY, &empty)?;
         }
         self.take_items(items, fill, &mut touched)?;
         for (id, part) in &touched {
@@ -345,7 +351,9 @@ impl Tx<'_> {
     /// Drops what a finished fill did not name again, and what left while it had unsent edits.
     fn drop_stale(&mut self, fill: i64, filling: bool) -> Result<(), StoreError> {
         let stale: bool = meta::get(&self.sql, key::STALE)?.unwrap_or_default();
-        if !filling && !stale {
+        let from_empty: bool = meta::get(&self.sql, key::FROM_EMPTY)?.unwrap_or_default();
+        if !stale && (!filling || from_empty) {
+            // Nothing can be left over; looking would read every page of the database.
             return Ok(());
         }
         // Outside a fill only what is marked 0 goes: rows of older generations are as good as new ones.

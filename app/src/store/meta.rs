@@ -20,6 +20,7 @@ pub(super) mod key {
     pub const SETUP: &str = "setup";
     pub const FILL: &str = "fill";
     pub const FILLING: &str = "filling";
+    pub const FROM_EMPTY: &str = "from_empty";
     pub const STALE: &str = "stale";
     pub const BACKED_UP: &str = "backed_up";
     pub const CLOCK_OFFSET: &str = "clock_offset";

@@ -64,7 +64,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Store {
     /// Runs `work` in one transaction: all of it is durable when this returns, or nothing happened.
     pub(crate) fn write<T, E: From<StoreError>>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+        self.write_on(&mut lock(&self.writer), work)
+    }
+
+    /// The same without the flush: atomic and in order with all other writes, durable with the next of them.
+    fn write_relaxed<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let mut connection = lock(&self.writer);
+        connection.pragma_update(None, "synchronous", "NORMAL").map_err(StoreError::from)?;
+        let done = self.write_on(&mut connection, work);
+        connection.pragma_update(None, "synchronous", "FULL").map_err(StoreError::from)?;
+        done
+    }
+
+    fn write_on<T, E: From<StoreError>>(
+        &self,
+        connection: &mut Connection,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let sql = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|error| self.said(error.into()))?;

@@ -106,7 +106,8 @@ pub async fn exchange(
         done.items += applied.items as u64;
         done.applied += applied.applied as u64;
         done.rejected += applied.rejected as u64;
-        done.changed |= applied.items + receipts + released + applied.again > 0;
+        let changed = applied.items + receipts + released + applied.again > 0;
+        done.changed |= changed;
         let items = done.items;
         let (sent, received) = (done.sent, done.received);
         tell(&|progress| {
@@ -115,6 +116,7 @@ pub async fn exchange(
             progress.total = total.max(items);
             progress.sent = sent;
             progress.received = received;
+            progress.changed += u64::from(changed);
         });
         if applied.forked {
             return Err(Refused::of(

@@ -14,7 +14,7 @@ app-back-search = Search
 app-back-record = Back
 app-back-events = Events
 app-back-report = Report
-app-back-review = To decide
+app-back-review = To be settled
 app-back-sync = Sync
 app-back-tray = Came back
 app-back-me = Me
@@ -93,7 +93,7 @@ app-today-more = { $n } more under Events
 app-today-review = { $n ->
     [one] 1 record
     *[other] { $n } records
-    } to decide on
+    } to be settled
 app-today-tray = { $n ->
     [one] 1 change
     *[other] { $n } changes
@@ -126,7 +126,7 @@ app-form-new = New: { $kind }
 app-form-edit = Edit: { $kind }
 app-form-sections = Sections
 app-form-fix = { $n } to mend
-app-field-open = To decide: please use its card
+app-field-open = To be settled: please use its card
 app-same = This may be recorded already
 app-same-number = The same number:
 app-same-birth = The same name and date of birth:
@@ -169,7 +169,7 @@ app-search-nothing = Nothing found. Try other words, or fewer filters.
 
 # 记录
 app-record-fields = What is recorded
-app-record-open = { $n } to decide
+app-record-open = { $n } to be settled
 app-unverified = Unverified: { $field }
 app-household = This household
 app-household-count = { $n } people
@@ -199,7 +199,7 @@ app-did-photo = { $who } added a photo
 app-did-unphoto = { $who } removed a photo
 app-did-delete = { $who } deleted this record
 app-did-revive = { $who } brought this record back
-app-did-step = { $who }, { $step }: { $text }
+app-did-step = { $who }: { $step }. { $text }
 app-did-remark = { $who } said: { $text }
 
 # 事件
@@ -288,11 +288,11 @@ app-review-use = Use this
 app-review-third = Neither: type another
 app-review-use-typed = Use what I typed
 app-review-whole = The whole record
-app-review-settled = Decided: { $field }
+app-review-settled = Settled: { $field }
 app-review-used = { $value } is used
 app-review-used-told = { $value } is used; { $who } will see it at the next sync
 app-review-promise = The other sees it at the next sync; you can undo it at any time.
-app-review-none = Nothing left to decide.
+app-review-none = Nothing left to settle.
 
 # 同步
 app-sync = Sync

@@ -189,7 +189,7 @@ app-did-photo = { $who }加了一张照片
 app-did-unphoto = { $who }去掉了一张照片
 app-did-delete = { $who }删除了这条记录
 app-did-revive = { $who }恢复了这条记录
-app-did-step = { $who }{ $step }：{ $text }
+app-did-step = { $who }{ $step }。{ $text }
 app-did-remark = { $who }说：{ $text }
 
 # 事件

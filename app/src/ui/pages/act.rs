@@ -24,7 +24,7 @@ use crate::ui::state::State;
 use crate::ui::words::{message, words};
 
 /// Buttons in the dock; what does not fit stands behind 更多.
-const DOCKED: usize = 3;
+const DOCKED: usize = 2;
 
 /// The limits offered, the usual ones first.
 const LIMITS: [Limit; 4] = [Limit::Hours(24), Limit::Days(3), Limit::Days(7), Limit::Days(15)];
@@ -71,7 +71,9 @@ pub fn Actions(event: EventRow, page: PageOf) -> Element {
     }
     // What was pressed may have become impossible by a sync meanwhile.
     let now = doing().filter(|step| allowed.contains(step));
-    let shown = if all() { allowed.len() } else { DOCKED.min(allowed.len()) };
+    // A button behind 更多 that is the only one there might as well stand itself.
+    let few = allowed.len() <= DOCKED + 1;
+    let shown = if all() || few { allowed.len() } else { DOCKED };
     rsx! {
         if let Some(step) = now {
             StepForm {

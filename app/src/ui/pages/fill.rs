@@ -131,12 +131,11 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
                 if state.keep_draft(&draft, &json) {
                     saved_at.set(Some(say::clock(state.now())));
                 }
-                if kept.fresh && !*not_same.peek() {
-                    if let Some(form) = state.form(kept.kind) {
-                        let found = state.candidates(&kept.draft(&form, state.new_edit(), &[]));
-                        if *same.peek() != found {
-                            same.set(found);
-                        }
+                let form = if kept.fresh && !*not_same.peek() { state.form(kept.kind) } else { None };
+                if let Some(form) = form {
+                    let found = state.candidates(&kept.draft(&form, state.new_edit(), &[]));
+                    if *same.peek() != found {
+                        same.set(found);
                     }
                 }
             });
@@ -320,11 +319,11 @@ fn marks(
                 all.iter().any(|problem| problem.severity == Severity::Refused && here(problem.path.field_name()));
             // What the form itself begins with is not yet anybody's work.
             let started = |path: &shared::path::Path, value: &shared::value::Value| {
-                form.field(path.field_name()).is_some_and(|field| field.start == value.as_text() && field.start.is_some())
+                form.field(path.field_name())
+                    .is_some_and(|field| field.start == value.as_text() && field.start.is_some())
             };
-            let filled = values
-                .iter()
-                .any(|(path, value)| !value.is_null() && here(path.field_name()) && !started(path, value));
+            let filled =
+                values.iter().any(|(path, value)| !value.is_null() && here(path.field_name()) && !started(path, value));
             let mark = if said(Severity::Refused) {
                 Mark::Red
             } else if said(Severity::Unverified) {

@@ -7,6 +7,7 @@ use dioxus::prelude::*;
 use shared::path::Path;
 use shared::value::Value;
 use shared::wire::RejectReason;
+use shared::workflow::{STEPS, StepEntry};
 
 use crate::handheld::{Message, SaveError, TrayItem};
 use crate::ui::components::field::FieldBox;
@@ -61,8 +62,11 @@ fn CameBack(item: TrayItem) -> Element {
     let Some(form) = state.form(item.edit.kind) else { return rsx! {} };
     let title = if item.title.is_empty() { words.t("app-untitled") } else { item.title.clone() };
     let what = sentences(&words, &state, &form, &item.edit, &BTreeMap::new());
-    let can_correct =
-        item.edit.writes.keys().any(|path| form.field(path.field_name()).is_some_and(|field| field.entry));
+    let can_correct = item
+        .edit
+        .writes
+        .keys()
+        .any(|path| path.field_name() == STEPS || form.field(path.field_name()).is_some_and(|field| field.entry));
     let field = item.rejection.path.as_ref().and_then(|path| form.field(path.field_name()));
     let at = field.map(|field| words.s("app-tray-field", "field", &words.label(&field.label)));
     let (since, why) = (say::when(&words, item.since, state.now()), reason(&words, &item));
@@ -169,7 +173,28 @@ fn Correct(item: TrayItem, onclose: EventHandler<()>) -> Element {
         .collect();
     fields.dedup_by(|a, b| a.name == b.name);
     let id = item.edit.id;
+    // What was said with a step of an event.
+    let step = item
+        .edit
+        .writes
+        .iter()
+        .filter(|(path, _)| path.field_name() == STEPS)
+        .find_map(|(path, value)| Some((path.clone(), value.get::<StepEntry>()?)));
+    let start = step.as_ref().map(|(_, entry)| entry.text.clone()).unwrap_or_default();
+    let mut text = use_signal(|| start.clone());
     rsx! {
+        if let Some((_, entry)) = &step {
+            div { class: "field",
+                label { class: "field__label", r#for: "tray-text", {say::step(&words, entry.step)} }
+                textarea {
+                    class: "field__ctl",
+                    id: "tray-text",
+                    name: "text",
+                    initial_value: "{start}",
+                    oninput: move |event| text.set(event.value()),
+                }
+            }
+        }
         for field in fields {
             FieldBox { key: "{field.name}", entry, field, open: false }
         }
@@ -185,7 +210,11 @@ fn Correct(item: TrayItem, onclose: EventHandler<()>) -> Element {
                 r#type: "button",
                 "data-do": "resend",
                 onclick: move |_| {
-                    let writes: BTreeMap<Path, Value> = entry.snapshot();
+                    let mut writes: BTreeMap<Path, Value> = entry.snapshot();
+                    if let Some((path, said)) = &step {
+                        let said = StepEntry { text: text.peek().trim().to_owned(), ..said.clone() };
+                        writes.insert(path.clone(), Value::of(&said));
+                    }
                     match state.correct(id, writes) {
                         Ok(_) => onclose.call(()),
                         Err(SaveError::Problems(found)) => {

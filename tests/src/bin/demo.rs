@@ -37,16 +37,26 @@ const MEMBERS: [&str; 2] = ["member1a", "member1b"];
 #[tokio::main]
 async fn main() -> Result<()> {
     let options = Options::parse();
-    let ended = tokio::signal::ctrl_c();
     tokio::select! {
         done = run(&options) => done,
-        stop = ended => {
+        stop = told_to_stop() => {
             // Dropping `run` has killed the server and both handhelds by then.
-            stop.context("waiting for Ctrl-C")?;
+            stop.context("waiting for a signal")?;
             println!();
             println!("停了。再来一次：make demo。Stopped; `make demo` goes on from here.");
             Ok(())
         }
+    }
+}
+
+/// Ctrl-C, or the end of the terminal or machine: dying of either would leave the children behind.
+async fn told_to_stop() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    tokio::select! {
+        ended = tokio::signal::ctrl_c() => ended,
+        _ = terminate.recv() => Ok(()),
+        _ = hang_up.recv() => Ok(()),
     }
 }
 

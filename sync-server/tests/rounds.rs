@@ -434,3 +434,18 @@ async fn a_quarantined_edit_can_be_accepted_after_all_by_whoever_is_responsible(
     let next = alice.resident("下一位", GRID);
     applied(&alice.sync(vec![next]).await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_begins_anew_names_even_what_the_sender_knows() {
+    let centre = Centre::open().await;
+    let user = centre.person("wei", Role::GridMember, GRID, false);
+    let mut alice = centre.enrol(&user).await;
+    let create = alice.resident("张伟", GRID);
+    let record = create.record;
+    alice.sync(vec![create]).await;
+    alice.cursor = None;
+    let phone = alice.change(record, &[("phone", Value::text("13912345678"))]);
+    let answer = alice.sync(vec![phone]).await;
+    assert!(answer.refill && answer.items.len() == 1);
+    assert_eq!(alice.shown(record, "phone"), "13912345678");
+}

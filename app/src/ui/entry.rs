@@ -153,9 +153,12 @@ pub fn shows(field: &Field, values: &Values) -> bool {
     field.entry && validate::is_shown(field, values)
 }
 
-/// Everything wrong with a form, in both its parts.
+/// Everything wrong with a form, in both its parts. What the app writes itself at the save (`area`, `steps`) is not
+/// asked of the user.
 pub fn problems(form: &Form, values: &Values) -> Vec<Problem> {
-    Part::ALL.into_iter().flat_map(|part| validate::draft(form, part, &of_part(form, values, part))).collect()
+    let typed = |problem: &Problem| form.field(problem.path.field_name()).is_none_or(|field| field.entry);
+    let parts = Part::ALL.into_iter();
+    parts.flat_map(|part| validate::draft(form, part, &of_part(form, values, part))).filter(typed).collect()
 }
 
 /// The values that belong to one part of the record.

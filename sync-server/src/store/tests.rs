@@ -301,7 +301,7 @@ fn quarantine_remembers_first_outcomes_and_decisions() {
             origin: String::new(),
             decision: None,
         };
-        in_tx(store, |tx| tx.put_quarantined(&[kept.clone()]));
+        in_tx(store, |tx| tx.put_quarantined(std::slice::from_ref(&kept)));
         assert_eq!(in_read(store, |read| read.quarantine(true, 9)), [kept]);
         assert!(in_read(store, |read| read.has_quarantined(edit.record)));
         assert_eq!(in_read(store, |read| read.decided_since(Slot(7), 0)), []);

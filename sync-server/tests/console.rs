@@ -1,5 +1,13 @@
 //! The console as a browser uses it: over HTTP, with cookies, links and forms, nothing else.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what a test did not expect fails it"
+)]
+
 mod common;
 
 use std::collections::BTreeMap;

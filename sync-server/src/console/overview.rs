@@ -1,5 +1,6 @@
 //! 总览: what came in today, what is under way by step and light, what waits for people, which terminals are silent.
 
+use assets::messages::Lang;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::Datelike as _;
@@ -133,19 +134,21 @@ fn by_step(ctx: &Ctx, open: &[&Event]) -> Markup {
         .map(|stage| (stage, [Light::Green, Light::Yellow, Light::Red].map(|light| count(stage, light))))
         .to_vec();
     let most = rows.iter().map(|(_, counts)| counts.iter().sum::<usize>()).max().unwrap_or(0).max(1);
-    let width = |n: usize| n * 215 / most;
+    // English names of the stages are longer; the bars give way to them.
+    let (start, longest) = if ctx.words.lang() == Lang::En { (156, 130) } else { (72, 215) };
+    let width = |n: usize| n * longest / most;
     html! {
         svg.chart viewBox="0 0 508 218" role="img" aria-label=(word("console-by-step-chart")) {
-            @for (x, key) in [(372, "light-green"), (442, "light-yellow"), (508, "light-red")] {
+            @for (x, key) in [(352, "light-green"), (432, "light-yellow"), (508, "light-red")] {
                 text.t2.end x=(x) y="18" { (word(key)) }
             }
             @for (row, (stage, [green, yellow, red])) in rows.iter().enumerate() {
                 @let y = 44 * row + 66;
                 text x="0" y=(y) { (word(&format!("stage-{}", super::record::stage_code(*stage)))) }
-                rect.l-g x="72" y=(y - 18) width=(width(*green)) height="22" {}
-                rect.l-y x=(72 + width(*green)) y=(y - 18) width=(width(*yellow)) height="22" {}
-                rect.l-r x=(72 + width(*green) + width(*yellow)) y=(y - 18) width=(width(*red)) height="22" {}
-                @for (x, n) in [(372, green), (442, yellow), (508, red)] {
+                rect.l-g x=(start) y=(y - 18) width=(width(*green)) height="22" {}
+                rect.l-y x=(start + width(*green)) y=(y - 18) width=(width(*yellow)) height="22" {}
+                rect.l-r x=(start + width(*green) + width(*yellow)) y=(y - 18) width=(width(*red)) height="22" {}
+                @for (x, n) in [(352, green), (432, yellow), (508, red)] {
                     text class={ (if *n == 0 { "t2" } else { "tb" }) " end" } x=(x) y=(y) { (n) }
                 }
             }

@@ -225,7 +225,7 @@ fn people_devices_sessions_and_codes() {
         assert_eq!(store.user_by_login("wei").unwrap(), Some(wei.clone()));
         let twice: Result<(), StoreError> = write(store, TOWN, |tx| tx.put_user(&user("wei")));
         assert!(matches!(twice, Err(StoreError::Exists("the login"))), "{twice:?}");
-        assert_eq!(in_read(store, |read| read.users()), [wei.clone()]);
+        assert_eq!(in_read(store, |read| read.users()), std::slice::from_ref(&wei));
 
         let mut device = Device {
             id: DeviceId::fresh(&System),

@@ -8,6 +8,6 @@ pub mod platform;
 pub mod store;
 pub mod sync;
 pub mod system;
-pub mod ui;
 #[cfg(test)]
 mod testing;
+pub mod ui;

@@ -44,7 +44,7 @@ unit: setup
 test: setup-browser lint unit ## Everything: format, lints, unit, property, real-HTTP and browser tests
 
 bench: setup ## Measures the product and, in the same run, the floor beneath it (release profile)
-	$(CARGO) build $(SELECT) --release --bins
+	$(CARGO) build $(SELECT) --release --bin sync-server --bin bench
 	target/release/bench
 
 pictures: setup-browser build ## Screenshots of every screen into ./pictures, the README's into docs/pictures

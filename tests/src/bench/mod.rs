@@ -51,10 +51,14 @@ pub async fn run(dir: &Path, size: Size) -> Result<()> {
     println!("open parts: {}, {} B of JSON each", rows.len(), bytes / rows.len().max(1));
 
     let mut lines = Vec::new();
+    println!("first fills …");
     lines.extend(fill::run(dir, &centre, &rows).await.context("first fill")?);
+    println!("rounds …");
     lines.extend(rounds::run(dir, &centre, &township).await.context("rounds")?);
+    println!("saves, searches, photos …");
     lines.extend(local::run(dir, &centre, &township, &rows).await.context("on the handheld")?);
     drop(centre);
+    println!("merges, batches …");
     let scratch = dir.to_owned();
     lines.extend(tokio::task::spawn_blocking(move || apply::run(&scratch, &data, &township, &rows)).await??);
     table::print(&lines);

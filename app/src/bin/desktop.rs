@@ -15,6 +15,10 @@ fn main() -> anyhow::Result<()> {
     let data = std::env::args_os().nth(1).map(PathBuf::from).or_else(folder).context("no folder for the data")?;
     let handheld = Handheld::open(&data, Services::files(&data), Arc::new(System))
         .with_context(|| format!("open the handheld in {}", data.display()))?;
+    // The window takes the runtime it is launched in; the sync has to run in one from before the first screen.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
+    let _entered = runtime.enter();
+    handheld.start();
     LaunchBuilder::desktop().with_context(handheld).launch(App);
     Ok(())
 }

@@ -15,6 +15,10 @@ fn main() -> anyhow::Result<()> {
     // store of the platform.
     let data = PathBuf::from(std::env::var_os("HOME").context("no folder for the data")?).join("handheld");
     let handheld = Handheld::open(&data, Services::files(&data), Arc::new(System)).context("open the handheld")?;
+    // The window takes the runtime it is launched in; the sync has to run in one from before the first screen.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
+    let _entered = runtime.enter();
+    handheld.start();
     LaunchBuilder::mobile().with_context(handheld).launch(App);
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use app::handheld::Handheld;
+use app::platform::Services;
 use shared::ids::RecordId;
 use shared::record::RecordKind;
 
@@ -41,9 +42,11 @@ pub async fn run(dir: &Path, centre: &Centre, township: &Township) -> Result<Vec
     }
 
     let wire = Wire::to(&centre.url()).await?;
-    handheld.set_settings(|settings| settings.server = wire.url.clone())?;
-    drop(handheld);
-    let handheld = centre.handheld(&folder, "member2a").await?;
+    // A handheld of its own: one stays with the address it was enrolled at.
+    let folder = dir.join("rounds-counted");
+    let handheld = Handheld::open(&folder, Services::files(&folder), std::sync::Arc::new(app::system::System))?;
+    handheld.enrol(&wire.url, &centre.code("member2b").await?).await?;
+    handheld.sync_now().await?;
     for n in 0..3 {
         edit(&handheld, who, n)?;
         handheld.sync_now().await?;

@@ -69,14 +69,11 @@ async fn run(options: &Options) -> Result<()> {
     if !dir.join(MARK).is_file() {
         fill_anew(dir, &data, if options.small { Size::small() } else { Size::full() }).await?;
     }
-    let centre = Centre::open_at(&data, &free(7300)?).await.context("starting the server")?;
+    let centre = Centre::open_at(&data, &address(dir)?).await.context("starting the server")?;
     let mut handhelds: Vec<Served> = Vec::new();
     for (login, port) in MEMBERS.iter().zip([7301, 7302]) {
         let folder = dir.join(login);
         let handheld = centre.handheld(&folder, login).await?;
-        // The port may be another than last time.
-        let url = centre.url();
-        handheld.set_settings(|settings| settings.server = url)?;
         println!("第一次同步 First sync: {login} …");
         if let Err(error) = handheld.sync_now().await {
             println!("  {} ({})", error, error.detail);
@@ -127,6 +124,21 @@ fn free(port: u16) -> Result<String> {
     let at = |port| TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port)));
     let listener = at(port).or_else(|_| at(0)).context("looking for a free port")?;
     Ok(listener.local_addr()?.to_string())
+}
+
+/// Where the server listens: the handhelds stay with the address they were enrolled at.
+fn address(dir: &Path) -> Result<String> {
+    let file = dir.join("address");
+    if let Ok(address) = std::fs::read_to_string(&file) {
+        let address = address.trim().to_owned();
+        TcpListener::bind(&address).with_context(|| {
+            format!("{address} is taken by another program, and the demo's handhelds look for their server there; end it, or `make demo-reset`")
+        })?;
+        return Ok(address);
+    }
+    let address = free(7300)?;
+    std::fs::write(&file, &address).with_context(|| format!("writing {}", file.display()))?;
+    Ok(address)
 }
 
 fn story(dir: &Path, centre: &Centre, handhelds: &[Served]) {

@@ -131,6 +131,8 @@ impl State {
     /// Follows the sync; runs as long as the screen.
     pub async fn watch(mut self) {
         let mut progress = self.handheld.progress();
+        // What moved between `new` and here would otherwise never be shown.
+        progress.mark_changed();
         while progress.changed().await.is_ok() {
             let now = progress.borrow_and_update().clone();
             if *self.changed.peek() != now.changed {

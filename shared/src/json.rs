@@ -3,6 +3,7 @@
 //! serde_json silently keeps the last of two equal keys; another reader keeps the first, and what one checks the other
 //! does (CVE-2017-12635). RFC 8259 section 4 leaves it open, so we refuse.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -59,6 +60,57 @@ pub fn check(bytes: &[u8]) -> Result<(), BadJson> {
         (_, _, true) => Err(BadJson::TooDeep),
         (Err(error), ..) => Err(BadJson::Syntax { line: error.line(), column: error.column() }),
         (Ok(()), ..) => Ok(()),
+    }
+}
+
+/// A key, not copied unless it holds an escape.
+struct Key<'de>(Cow<'de, str>);
+
+impl<'de> serde::Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl<'de> Visitor<'de> for Text {
+            type Value = Key<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Owned(text.to_owned())))
+            }
+        }
+
+        reader.deserialize_str(Text)
+    }
+}
+
+/// The keys of one object so far. Nearly all objects have a few: those are compared one by one.
+#[derive(Default)]
+struct Keys<'de> {
+    few: Vec<Cow<'de, str>>,
+    many: BTreeSet<Cow<'de, str>>,
+}
+
+impl<'de> Keys<'de> {
+    const FEW: usize = 24;
+
+    /// Notes a key; gives it if it was there before.
+    fn repeated(&mut self, key: Cow<'de, str>) -> Option<String> {
+        if self.many.contains(&key) || self.few.contains(&key) {
+            return Some(key.into_owned());
+        }
+        if self.few.len() < Self::FEW {
+            self.few.push(key);
+        } else {
+            self.many.insert(key);
+        }
+        None
     }
 }
 
@@ -128,10 +180,10 @@ impl<'de> Visitor<'de> for Checked<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut keys = BTreeSet::new();
-        while let Some(key) = map.next_key::<String>()? {
+        let mut keys = Keys::default();
+        while let Some(Key(key)) = map.next_key()? {
             map.next_value_seed(self.inner()?)?;
-            if let Some(key) = keys.replace(key) {
+            if let Some(key) = keys.repeated(key) {
                 self.found.duplicate.set(Some(key));
                 return Err(A::Error::custom("duplicate key"));
             }

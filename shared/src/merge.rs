@@ -8,14 +8,17 @@
 //! 2010) a path; `tests/merge.rs` checks it against the definition.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::author::Author;
 use crate::edit::Edit;
-use crate::ids::{Dot, EditId};
+use crate::ids::{Dot, EditId, Slot};
 use crate::path::Path;
 use crate::value::Value;
 use crate::vector::VectorTimestamp;
@@ -254,9 +257,63 @@ impl Head {
 struct Wire {
     vector: VectorTimestamp,
     heads: Vec<(Dot, Head)>,
-    live: BTreeMap<Path, Vec<(usize, Value)>>,
+    live: Paths<Vec<Placed>>,
     #[serde(default)]
-    beyond: BTreeMap<Path, VectorTimestamp>,
+    beyond: Paths<VectorTimestamp>,
+}
+
+/// A map by path as it is read: in the order it was written, each path once.
+///
+/// A first fill reads a million of these entries, so they are not put into a map one by one.
+struct Paths<T>(Vec<(Path, T)>);
+
+impl<T> Default for Paths<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Paths<T> {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        struct Entries<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+            type Value = Paths<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map by path")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Paths<T>, A::Error> {
+                let mut entries: Vec<(Path, T)> = Vec::with_capacity(map.size_hint().unwrap_or(16).min(64));
+                let mut ordered = true;
+                while let Some((path, value)) = map.next_entry::<Path, T>()? {
+                    ordered &= entries.last().is_none_or(|(before, _)| *before < path);
+                    entries.push((path, value));
+                }
+                if !ordered {
+                    entries.sort_by(|a, b| a.0.cmp(&b.0));
+                    if entries.windows(2).any(|pair| matches!(pair, [(a, _), (b, _)] if a == b)) {
+                        return Err(A::Error::custom("a path stands twice"));
+                    }
+                }
+                Ok(Paths(entries))
+            }
+        }
+
+        reader.deserialize_map(Entries(PhantomData))
+    }
+}
+
+/// A live write on its way in: `[place of its head, value]`. The place waits where the dot will stand, so that the list
+/// is not made twice.
+struct Placed((Dot, Value));
+
+impl<'de> Deserialize<'de> for Placed {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        let (place, value) = <(u64, Value)>::deserialize(reader)?;
+        Ok(Self((Dot { slot: Slot(0), n: place }, value)))
+    }
 }
 
 /// The same, borrowed, to be written.
@@ -316,24 +373,30 @@ impl TryFrom<Wire> for PartState {
             }
             heads.push(Living { dot, writes: 0, head });
         }
-        let mut paths: BTreeMap<Path, Vec<(Dot, Value)>> = BTreeMap::new();
-        for (path, writes) in wire.live {
-            let mut live: Vec<(Dot, Value)> = Vec::with_capacity(writes.len());
-            for (place, value) in writes {
-                let count = heads.len();
-                let living = heads.get_mut(place).ok_or_else(|| BadPart::NoSuchHead(path.clone(), place, count))?;
+        let count = heads.len();
+        let mut paths = Vec::with_capacity(wire.live.0.len());
+        for (path, writes) in wire.live.0 {
+            let mut live: Vec<(Dot, Value)> = writes.into_iter().map(|placed| placed.0).collect();
+            let mut last = None;
+            for (dot, _) in &mut live {
+                let place = usize::try_from(dot.n).unwrap_or(usize::MAX);
+                let Some(living) = heads.get_mut(place) else {
+                    return Err(BadPart::NoSuchHead(path, place, count));
+                };
                 living.writes += 1;
-                if live.last().is_some_and(|(before, _)| *before >= living.dot) {
+                if last.is_some_and(|before| before >= living.dot) {
                     return Err(BadPart::Order(living.dot));
                 }
-                live.push((living.dot, value));
+                last = Some(living.dot);
+                *dot = living.dot;
             }
             if !live.is_empty() {
-                paths.insert(path, live);
+                paths.push((path, live));
             }
         }
+        let paths = BTreeMap::from_iter(paths);
         heads.retain(|living| living.writes > 0);
-        let mut beyond = wire.beyond;
+        let mut beyond = BTreeMap::from_iter(wire.beyond.0);
         beyond.retain(|_, beyond| {
             beyond.drop_covered(&wire.vector);
             !beyond.is_empty()

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::de::{MapAccess, Visitor};
+use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ids::{Dot, Slot};
@@ -141,7 +141,11 @@ impl<'de> Deserialize<'de> for VectorTimestamp {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<VectorTimestamp, A::Error> {
                 let mut vector = VectorTimestamp::new();
                 while let Some((slot, n)) = map.next_entry()? {
-                    vector.observe(Dot { slot, n });
+                    match vector.find(slot) {
+                        Ok(_) => return Err(A::Error::custom("a slot stands twice")),
+                        Err(place) if n > 0 => vector.0.insert(place, (slot, n)),
+                        Err(_) => {}
+                    }
                 }
                 Ok(vector)
             }

@@ -200,6 +200,17 @@ fn bytes_that_are_no_part_are_refused() {
     }));
     let twice = good.to_string().replacen("\"vector\":", "\"vector\":{},\"vector\":", 1);
     assert!(json::from_slice::<PartState>(twice.as_bytes()).is_err(), "a key twice");
+    // The types refuse it by themselves: a page of the feed is not looked through beforehand.
+    let text = good.to_string();
+    let name = text.split_once("\"live\":{").unwrap().1.split_once('}').unwrap().0;
+    for twice in [
+        twice,
+        text.replacen("\"vector\":{", "\"vector\":{\"1\":1,", 1),
+        text.replacen("\"live\":{", &format!("\"live\":{{{name},"), 1),
+        text.replacen("\"live\":{", &format!("\"live\":{{{name},\"a\":[[0,1]],"), 1),
+    ] {
+        assert!(serde_json::from_str::<PartState>(&twice).is_err(), "{twice}");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use rusqlite::{OptionalExtension, params};
 use serde_json::value::RawValue;
 use shared::edit::Edit;
 use shared::ids::{Dot, EditId, PhotoHash, RecordId, Slot};
+use shared::json::{BadJson, check};
 use shared::merge::PartState;
 use shared::record::{Part, Record, RecordKind};
 use shared::vector::VectorTimestamp;
@@ -17,7 +18,7 @@ use shared::wire::{Item, Outcome, Receipt, SyncAnswer};
 
 use super::meta::{self, key};
 use super::project::{Shown, project};
-use super::rows::{blob, confirmed, find, id_at, json, kind_of, live_edits, place, put_confirmed};
+use super::rows::{NewRows, blob, confirmed, find, id_at, json, kind_of, live_edits, place, put_confirmed};
 use super::{Rules, Store, StoreError, Tx};
 
 /// An answer of the server, read and checked, ready to be taken in.
@@ -36,9 +37,15 @@ struct Prepared {
 struct Content {
     kind: RecordKind,
     json: Box<RawValue>,
-    state: PartState,
-    /// The row as it will be if nothing else is known of the record.
+    /// The row as it will be if nothing else is known of the record. The state it was made of is not kept: whoever needs
+    /// it reads it again, which on a first fill is nobody.
     alone: Option<Shown>,
+}
+
+impl Content {
+    fn state(&self) -> Result<PartState, StoreError> {
+        json("state of an item", self.json.get())
+    }
 }
 
 /// What taking in a page did.
@@ -105,13 +112,24 @@ fn prepare(items: Vec<Item>, offset: usize, rules: &Rules) -> Result<Vec<Prepare
                 Some(json) => {
                     let kind = item.kind.ok_or_else(|| bad("it has no kind".to_owned()))?;
                     let state: PartState = serde_json::from_str(json.get()).map_err(|error| bad(error.to_string()))?;
+                    no_key_twice(&state).map_err(|error| bad(error.to_string()))?;
                     let alone = (item.part == Part::Open).then(|| project(rules, kind, &state, &PartState::default()));
-                    Some(Content { kind, json, state, alone })
+                    Some(Content { kind, json, alone })
                 }
             };
             Ok(Prepared { id: item.id, part: item.part, content })
         })
         .collect()
+}
+
+/// The answer was read in one pass, in which every type refuses a key that stands twice; only the values of fields are
+/// carried unread. Few of them are objects.
+fn no_key_twice(state: &PartState) -> Result<(), BadJson> {
+    state
+        .all_live()
+        .map(|(_, write)| write.value.json())
+        .filter(|json| json.starts_with(['{', '[']))
+        .try_for_each(|json| check(json.as_bytes()))
 }
 
 impl Store {
@@ -220,39 +238,56 @@ impl Tx<'_> {
     }
 
     fn take_items(&mut self, items: Vec<Prepared>, fill: i64, touched: &mut Touched) -> Result<(), StoreError> {
-        let newest: i64 = self.sql.query_row("SELECT coalesce(max(row), 0) FROM record", [], |row| row.get(0))?;
         let edited = self.edited_records()?;
-        let mut empty = newest == 0;
-        for item in items {
+        let mut items = items.into_iter();
+        while let Some(item) = self.put_new(&mut items, &edited, fill)? {
             let has_edits = edited.contains(&item.id);
-            empty = empty && item.part == Part::Open;
             let Some(content) = item.content else {
                 self.take_gone(item.id, item.part, has_edits)?;
                 continue;
             };
-            let known = if empty { None } else { find(&self.sql, item.id)? };
-            let row = match (known, content.alone) {
-                // The short way, taken by all of a first fill: nothing else is known of the record.
-                (None, Some(alone)) if !has_edits => self.put_row(item.id, content.kind, alone, Some(newest))?,
-                (known, _) => {
-                    let mut record = Record::empty(item.id, known.map_or(content.kind, |(_, kind)| kind));
-                    *record.part_mut(item.part) = content.state;
-                    let other = if item.part == Part::Open { Part::Restricted } else { Part::Open };
-                    if let Some((row, _)) = known {
-                        *record.part_mut(other) = confirmed(&self.sql, row, other)?;
-                    }
-                    if has_edits {
-                        for edit in live_edits(&self.sql, item.id)? {
-                            record.part_mut(edit.part).apply(&edit);
-                        }
-                        touched.insert((item.id, item.part));
-                    }
-                    self.put_shown(&record)?
+            let known = find(&self.sql, item.id)?;
+            let mut record = Record::empty(item.id, known.map_or(content.kind, |(_, kind)| kind));
+            *record.part_mut(item.part) = content.state()?;
+            let other = if item.part == Part::Open { Part::Restricted } else { Part::Open };
+            if let Some((row, _)) = known {
+                *record.part_mut(other) = confirmed(&self.sql, row, other)?;
+            }
+            if has_edits {
+                for edit in live_edits(&self.sql, item.id)? {
+                    record.part_mut(edit.part).apply(&edit);
                 }
-            };
+                touched.insert((item.id, item.part));
+            }
+            let row = self.put_shown(&record)?;
             put_confirmed(&self.sql, row, item.part, fill, content.json.get())?;
         }
         Ok(())
+    }
+
+    /// The short way, taken by nearly all of a first fill: records of which nothing else is known, one after the other.
+    /// Gives the first item that has to go the long way.
+    fn put_new(
+        &mut self,
+        items: &mut impl Iterator<Item = Prepared>,
+        edited: &HashSet<RecordId>,
+        fill: i64,
+    ) -> Result<Option<Prepared>, StoreError> {
+        let mut rows = NewRows::of(&self.sql, fill)?;
+        for mut item in items {
+            let content = item.content.as_mut().filter(|_| !edited.contains(&item.id));
+            let Some((content, shown)) = content.and_then(|content| {
+                let shown = content.alone.take()?;
+                Some((&*content, shown))
+            }) else {
+                return Ok(Some(item));
+            };
+            match rows.put(item.id, content.kind, shown, content.json.get())? {
+                Some(change) => self.changes.push(change),
+                None => return Ok(Some(item)),
+            }
+        }
+        Ok(None)
     }
 
     /// Records with edits that are replayed.

@@ -1,7 +1,7 @@
 //! Reading and writing the rows of one record.
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use serde::de::DeserializeOwned;
 use shared::edit::Edit;
 use shared::ids::RecordId;
@@ -60,12 +60,11 @@ pub(super) fn confirmed(sql: &Connection, row: i64, part: Part) -> Result<PartSt
     state.map_or_else(|| Ok(PartState::default()), |state| json("confirmed state", &state))
 }
 
+const PUT_CONFIRMED: &str = "INSERT INTO confirmed (place, fill, state) VALUES (?1, ?2, ?3)
+    ON CONFLICT (place) DO UPDATE SET fill = ?2, state = ?3";
+
 pub(super) fn put_confirmed(sql: &Connection, row: i64, part: Part, fill: i64, state: &str) -> Result<(), StoreError> {
-    sql.prepare_cached(
-        "INSERT INTO confirmed (place, fill, state) VALUES (?1, ?2, ?3)
-         ON CONFLICT (place) DO UPDATE SET fill = ?2, state = ?3",
-    )?
-    .execute(params![place(row, part), fill, state])?;
+    sql.prepare_cached(PUT_CONFIRMED)?.execute(params![place(row, part), fill, state])?;
     Ok(())
 }
 
@@ -94,22 +93,87 @@ pub(super) fn shown(sql: &Connection, id: RecordId) -> Result<Option<Record>, St
     Ok(Some(record))
 }
 
-impl Tx<'_> {
-    /// Derives row, links, event and words of a record anew. `is_new` spares looking for old links.
-    pub(super) fn put_shown(&mut self, record: &Record) -> Result<i64, StoreError> {
-        let shown = project(self.rules, record.kind, &record.open, &record.restricted);
-        self.put_row(record.id, record.kind, shown, None)
+/// What stands beside the row: links and, of an event, what its lists need.
+fn put_beside(sql: &Connection, row: i64, shown: &Shown) -> Result<(), StoreError> {
+    for (field, target) in &shown.links {
+        sql.prepare_cached("INSERT OR IGNORE INTO link (from_row, field, target) VALUES (?1, ?2, ?3)")?
+            .execute(params![row, field, blob(&target.0)])?;
+    }
+    if let Some(event) = &shown.event {
+        let stage = serde_json::to_string(&event.stage).unwrap_or_default();
+        let ended = shown.deleted || matches!(event.stage, Stage::Closed | Stage::Archived);
+        let reporter = event.reporter.map(|user| user.0.as_bytes().to_vec()).unwrap_or_default();
+        sql.prepare_cached(
+            "INSERT INTO event (row, stage, ended, due, reporter, updated) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (row) DO UPDATE SET stage = ?2, ended = ?3, due = ?4, reporter = ?5, updated = ?6",
+        )?
+        .execute(params![
+            row,
+            stage.trim_matches('"'),
+            ended,
+            event.due.unwrap_or(i64::MAX),
+            reporter,
+            shown.updated
+        ])?;
+    }
+    Ok(())
+}
+
+fn put(row: i64, kind: RecordKind, shown: Shown) -> Change {
+    Change::Put { row, kind, area: shown.area, deleted: shown.deleted, words: shown.words }
+}
+
+/// Puts rows of records that are not there yet; the statements are looked up once for all of them.
+pub(super) struct NewRows<'a> {
+    sql: &'a Connection,
+    record: CachedStatement<'a>,
+    confirmed: CachedStatement<'a>,
+    fill: i64,
+}
+
+impl<'a> NewRows<'a> {
+    pub(super) fn of(sql: &'a Connection, fill: i64) -> Result<Self, StoreError> {
+        let record = sql.prepare_cached(
+            "INSERT INTO record (id, kind, title, facts, area, deleted, conflicts, updated, words)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING",
+        )?;
+        let confirmed = sql.prepare_cached(PUT_CONFIRMED)?;
+        Ok(Self { sql, record, confirmed, fill })
     }
 
-    /// The same with the projection done before. `newest`: the largest row before this transaction began, if the
-    /// caller knows it; rows beyond it have no old links.
-    pub(super) fn put_row(
+    /// Puts one record with its open part. `None`: it is there already, and nothing was changed.
+    pub(super) fn put(
         &mut self,
         id: RecordId,
         kind: RecordKind,
         shown: Shown,
-        newest: Option<i64>,
-    ) -> Result<i64, StoreError> {
+        state: &str,
+    ) -> Result<Option<Change>, StoreError> {
+        let added = self.record.execute(params![
+            blob(&id.0),
+            kind.code(),
+            shown.title,
+            shown.facts,
+            shown.area,
+            shown.deleted,
+            shown.conflicts,
+            shown.updated,
+            shown.words
+        ])?;
+        if added == 0 {
+            return Ok(None);
+        }
+        let row = self.sql.last_insert_rowid();
+        self.confirmed.execute(params![place(row, Part::Open), self.fill, state])?;
+        put_beside(self.sql, row, &shown)?;
+        Ok(Some(put(row, kind, shown)))
+    }
+}
+
+impl Tx<'_> {
+    /// Derives row, links, event and words of a record anew.
+    pub(super) fn put_shown(&mut self, record: &Record) -> Result<i64, StoreError> {
+        let shown = project(self.rules, record.kind, &record.open, &record.restricted);
         let row: i64 = self
             .sql
             .prepare_cached(
@@ -121,8 +185,8 @@ impl Tx<'_> {
             )?
             .query_row(
                 params![
-                    blob(&id.0),
-                    kind.code(),
+                    blob(&record.id.0),
+                    record.kind.code(),
                     shown.title,
                     shown.facts,
                     shown.area,
@@ -133,33 +197,9 @@ impl Tx<'_> {
                 ],
                 |row| row.get(0),
             )?;
-        if newest.is_none_or(|newest| row <= newest) {
-            self.sql.prepare_cached("DELETE FROM link WHERE from_row = ?1")?.execute([row])?;
-        }
-        for (field, target) in &shown.links {
-            self.sql
-                .prepare_cached("INSERT OR IGNORE INTO link (from_row, field, target) VALUES (?1, ?2, ?3)")?
-                .execute(params![row, field, blob(&target.0)])?;
-        }
-        if let Some(event) = &shown.event {
-            let stage = serde_json::to_string(&event.stage).unwrap_or_default();
-            let ended = shown.deleted || matches!(event.stage, Stage::Closed | Stage::Archived);
-            let reporter = event.reporter.map(|user| user.0.as_bytes().to_vec()).unwrap_or_default();
-            self.sql
-                .prepare_cached(
-                    "INSERT INTO event (row, stage, ended, due, reporter, updated) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                     ON CONFLICT (row) DO UPDATE SET stage = ?2, ended = ?3, due = ?4, reporter = ?5, updated = ?6",
-                )?
-                .execute(params![
-                    row,
-                    stage.trim_matches('"'),
-                    ended,
-                    event.due.unwrap_or(i64::MAX),
-                    reporter,
-                    shown.updated
-                ])?;
-        }
-        self.changes.push(Change::Put { row, kind, area: shown.area, deleted: shown.deleted, words: shown.words });
+        self.sql.prepare_cached("DELETE FROM link WHERE from_row = ?1")?.execute([row])?;
+        put_beside(&self.sql, row, &shown)?;
+        self.changes.push(put(row, record.kind, shown));
         Ok(row)
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use shared::json;
-use shared::wire::ErrorAnswer;
+use shared::wire::{ErrorAnswer, SyncAnswer};
 
 use super::{Method, Request, Response, Transport, TransportError};
 use crate::handheld::Message;
@@ -172,6 +172,19 @@ impl Answered {
     /// The body, decompressed.
     pub fn bytes(&self) -> Result<Vec<u8>, Refused> {
         unpack(&self.response).map_err(|error| Refused::of("sync-bad-answer", error, true))
+    }
+}
+
+impl Answered {
+    /// The answer of a sync, read in one pass: its types refuse a key that stands twice, and [`crate::store::Page::read`]
+    /// looks through the values of fields. A first fill is 50 MB of JSON; looking through all of it beforehand took as
+    /// long as reading it.
+    pub fn sync(&self) -> Result<SyncAnswer, Refused> {
+        serde_json::from_slice(&self.bytes()?).map_err(|error| {
+            // The place alone: the message may quote a value.
+            let why = format!("line {}, column {}", error.line(), error.column());
+            Refused::of("sync-bad-answer", why, true)
+        })
     }
 }
 

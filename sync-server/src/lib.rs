@@ -41,6 +41,8 @@ pub struct AppState {
     pub key: [u8; 32],
     /// The folder it all lies in; batches are under `batches/`.
     pub data: PathBuf,
+    /// Log-ins that were tried.
+    pub throttle: auth::throttle::Throttle,
     areas: Mutex<(u64, Arc<AreaTree>)>,
 }
 
@@ -109,6 +111,7 @@ impl AppState {
             outside,
             key,
             data: data.to_owned(),
+            throttle: auth::throttle::Throttle::default(),
             areas: Mutex::new((0, Arc::default())),
         });
         Ok((app, store))

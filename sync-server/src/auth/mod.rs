@@ -5,6 +5,7 @@ pub mod enrol;
 pub mod password;
 pub mod people;
 pub mod session;
+pub mod throttle;
 pub mod token;
 
 use shared::area::{AreaTree, Scope};

@@ -9,15 +9,29 @@ use crate::store::{self, Audit, Session, StoreError};
 /// How long a log-in to the console lasts.
 pub const SESSION: TimeDelta = TimeDelta::hours(12);
 
-/// Logs in: the token for the cookie and the session, or `None` where login and password do not belong together, the
-/// user is gone or has no password. Takes as long as Argon2: call inside `spawn_blocking`.
-pub fn log_in(app: &AppState, login: &str, given: &str) -> Result<Option<(String, Session)>, StoreError> {
+/// What came of an attempt to log in.
+#[derive(Debug)]
+pub enum LogIn {
+    /// The token for the cookie, and the session.
+    Done(String, Session),
+    /// Login and password do not belong together, the user is gone or has no password. Which of it is not told.
+    Wrong,
+    /// Too many wrong passwords: the next attempt counts after so many seconds.
+    Wait(i64),
+}
+
+/// Logs in. Takes as long as Argon2, also for a login that does not exist: call inside `spawn_blocking`.
+pub fn log_in(app: &AppState, login: &str, given: &str) -> Result<LogIn, StoreError> {
+    if let Err(seconds) = app.throttle.begin(login, app.outside.now()) {
+        return Ok(LogIn::Wait(seconds));
+    }
     let user = app.store.user_by_login(login)?;
     let stored = user.as_ref().filter(|user| user.active).and_then(|user| user.password.as_deref());
-    if !password::verify(stored, given) {
-        return Ok(None);
+    if !app.throttle.one_at_a_time(|| password::verify(stored, given)) {
+        return Ok(LogIn::Wrong);
     }
-    let Some(user) = user else { return Ok(None) };
+    let Some(user) = user else { return Ok(LogIn::Wrong) };
+    app.throttle.right(login);
     let now = app.outside.now();
     let (text, hash) = token::fresh(&*app.outside);
     let (csrf, _) = token::fresh(&*app.outside);
@@ -32,7 +46,7 @@ pub fn log_in(app: &AppState, login: &str, given: &str) -> Result<Option<(String
             detail: String::new(),
         })
     })?;
-    Ok(Some((text, session)))
+    Ok(LogIn::Done(text, session))
 }
 
 /// The session of a cookie's token and who it is; `None` when it ended or never was.

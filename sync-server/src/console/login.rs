@@ -9,21 +9,21 @@ use maud::html;
 use super::ctx::{Asked, COOKIE, LANGUAGE, PageError, with_form};
 use super::{Fields, layout};
 use crate::App;
-use crate::auth::session;
+use crate::auth::session::{self, LogIn};
 
 /// `GET /console/login`
 pub async fn show(asked: Asked) -> Response {
-    page(asked.lang, "", None)
+    page(asked.lang, "", None, StatusCode::OK)
 }
 
-fn page(lang: Lang, login: &str, problem: Option<&str>) -> Response {
+fn page(lang: Lang, login: &str, problem: Option<&str>, status: StatusCode) -> Response {
     let words = Messages::of(lang);
     let word = |key: &str| words.text(key);
     let body = html! {
         main.alone {
             h1 { (word("console-centre")) }
             form.panel.panel__b method="post" action="/console/login" {
-                @if let Some(problem) = problem { p.note.note--doubt role="alert" { (word(problem)) } }
+                @if let Some(problem) = problem { p.note.note--doubt role="alert" { (problem) } }
                 div.field {
                     label.field__label for="login" { (word("console-login")) }
                     input.field__ctl id="login" name="login" value=(login) autocomplete="username" autocapitalize="none"
@@ -38,7 +38,6 @@ fn page(lang: Lang, login: &str, problem: Option<&str>) -> Response {
             }
         }
     };
-    let status = if problem.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
     (status, layout::shell(lang, &word("console-log-in"), &body)).into_response()
 }
 
@@ -50,11 +49,20 @@ pub async fn enter(State(app): State<App>, headers: HeaderMap, asked: Asked, fie
     let name = login.clone();
     let done = tokio::task::spawn_blocking(move || session::log_in(&app, &name, &password)).await;
     match done {
-        Ok(Ok(Some((token, _)))) => {
+        Ok(Ok(LogIn::Done(token, _))) => {
             let age = session::SESSION.num_seconds();
             with_cookie(Redirect::to("/console").into_response(), &headers, COOKIE, &token, age)
         }
-        Ok(Ok(None)) => page(asked.lang, &login, Some("console-wrong-login")),
+        Ok(Ok(LogIn::Wrong)) => {
+            let said = Messages::of(asked.lang).text("console-wrong-login");
+            page(asked.lang, &login, Some(&said), StatusCode::UNAUTHORIZED)
+        }
+        Ok(Ok(LogIn::Wait(seconds))) => {
+            let said = Messages::of(asked.lang).with("console-login-wait", &[("n", seconds.to_string().into())]);
+            let mut response = page(asked.lang, &login, Some(&said), StatusCode::TOO_MANY_REQUESTS);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+        }
         Ok(Err(error)) => PageError::Store(error).page(asked.lang),
         Err(join) => PageError::Failed(join.to_string()).page(asked.lang),
     }

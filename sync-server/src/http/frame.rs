@@ -44,6 +44,10 @@ pub async fn frame(State(app): State<App>, request: Request, next: Next) -> Resp
             None => tracing::info!(status = status.as_u16(), micros, "answered"),
         }
     });
+    // Almost every answer is about people: nobody on the way keeps it, no browser guesses what it is.
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
     response
 }
 

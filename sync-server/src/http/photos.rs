@@ -184,9 +184,6 @@ async fn read(State(app): State<App>, Path(hash): Path<String>, headers: HeaderM
         let mut response = Response::new(app.blobs.read(&hash)?.into());
         let named = response.headers_mut();
         named.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg"));
-        named.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        // Named by its content, so it never changes; private, because the next user of the machine may not see it.
-        named.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=31536000, immutable"));
         Ok(response)
     })
     .await

@@ -92,7 +92,8 @@ fn field_value(field: &Field, part: &PartState, told: &Telling<'_>) -> Option<Fi
             let entries: Vec<Value> = view::log(part, &field.name)
                 .into_iter()
                 .map(|(_, write)| {
-                    log_entry(field, write.value, &write.head.author.name, write.head.at.timestamp_millis())
+                    let by = show::author(&write.head.author, told);
+                    log_entry(field, write.value, &by, write.head.at.timestamp_millis())
                 })
                 .collect();
             if entries.is_empty() { None } else { Some(FieldValue::Log(entries)) }

@@ -1,6 +1,7 @@
 //! A field's value as text for a person: choices by their label, links by their title, numbers under their mask.
 
 use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
+use shared::author::Author;
 use shared::form::{Field, FieldType, MaskKind};
 use shared::ids::RecordId;
 use shared::merge::PartState;
@@ -73,10 +74,20 @@ pub fn field(field: &Field, part: &PartState, told: &Telling<'_>) -> String {
             .join("、"),
         Policy::Log => view::log(part, &field.name)
             .into_iter()
-            .map(|(_, write)| entry(field, write.value, told, &write.head.author.name, write.head.at))
+            .map(|(_, write)| entry(field, write.value, told, &author(&write.head.author, told), write.head.at))
             .collect::<Vec<_>>()
             .join("；"),
     }
+}
+
+/// An author as everything that may leave the centre tells them: 实名仅中心可见, so an informant is a role.
+pub fn author(author: &Author, told: &Telling<'_>) -> String {
+    if author.role.is_anonymous_to_others() {
+        let words = assets::messages::Messages::of(told.lang);
+        let role = words.text(&format!("role-{}", author.role.code()));
+        return words.with("role-only", &[("role", role.into())]);
+    }
+    author.name.clone()
 }
 
 /// One entry of a log: when, who, which step, what they said.

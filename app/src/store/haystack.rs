@@ -12,7 +12,7 @@ use shared::area::{AreaId, Scope};
 use shared::record::RecordKind;
 
 use super::StoreError;
-use super::words::{START, Word};
+use super::words::{NUMBER, START, Word};
 
 /// A change to the index, applied after its commit.
 pub(super) enum Change {
@@ -141,8 +141,9 @@ impl Haystack {
         }
     }
 
-    /// Rows that hold all `words`, titles that begin with the longest of them first; at most `limit` from `offset` on,
-    /// and whether there are more. Without words: the last written first.
+    /// Rows that hold all `words`. First those whose title, its pinyin or its initials is the longest of them, then those
+    /// where it begins with it, then those that have it in their title, then those that have it elsewhere; at most
+    /// `limit` from `offset` on, and whether there are more. Without words: the last written first.
     pub(super) fn search(&self, words: &[Word], choice: &Choice<'_>, limit: usize, offset: usize) -> (Vec<i64>, bool) {
         let most = offset.saturating_add(limit).saturating_add(1);
         let mut found: Vec<i64> = Vec::new();
@@ -154,9 +155,12 @@ impl Haystack {
                 let others: Vec<&Word> = words.iter().filter(|word| *word != lead).collect();
                 let mut seen = std::collections::HashSet::new();
                 let first = format!("{START}{}", lead.text);
-                for needle in lead.number.iter().chain([&first, &lead.text]) {
+                // What can follow a title, its pinyin or its initials: another of them, a field, a number, the end.
+                let whole = [START, '\n', NUMBER, '\0'].map(|end| format!("{first}{end}"));
+                let needles = lead.number.iter().chain(&whole).chain([&first]).map(|needle| (needle, false));
+                for (needle, in_title) in needles.chain([(&lead.text, true), (&lead.text, false)]) {
                     if found.len() < most {
-                        self.scan(needle, &others, choice, most, &mut seen, &mut found);
+                        self.scan(needle, in_title, &others, choice, most, &mut seen, &mut found);
                     }
                 }
             }
@@ -166,9 +170,13 @@ impl Haystack {
         (found.split_off(offset.min(found.len())), more)
     }
 
+    /// Appends the rows that hold `needle`, at the first place of each; `in_title` asks for that place to be in the title,
+    /// its pinyin or its initials, which stand before everything else.
+    #[allow(clippy::too_many_arguments, reason = "one loop, called from two places with what they gather into")]
     fn scan(
         &self,
         needle: &str,
+        in_title: bool,
         others: &[&Word],
         choice: &Choice<'_>,
         most: usize,
@@ -182,7 +190,12 @@ impl Haystack {
             let span = self.span(place);
             from = span.end;
             let Some(entry) = self.entries.get(place).filter(|entry| choice.takes(entry)) else { continue };
+            let begins = span.start;
             let words = self.text.get(span).unwrap_or_default();
+            let before = words.get(..at.saturating_sub(begins)).unwrap_or_default();
+            if in_title && before.iter().any(|byte| char::from(*byte) == '\n' || char::from(*byte) == NUMBER) {
+                continue;
+            }
             let has = |word: &Word| {
                 memmem::find(words, word.text.as_bytes()).is_some()
                     || word.number.as_ref().is_some_and(|number| memmem::find(words, number.as_bytes()).is_some())
@@ -200,7 +213,7 @@ impl Haystack {
     pub(super) fn containing(&self, needle: &str, limit: usize) -> Vec<i64> {
         let mut found = Vec::new();
         let choice = Choice { kind: None, scope: None, deleted: false };
-        self.scan(needle, &[], &choice, limit, &mut std::collections::HashSet::new(), &mut found);
+        self.scan(needle, false, &[], &choice, limit, &mut std::collections::HashSet::new(), &mut found);
         found
     }
 
@@ -211,5 +224,37 @@ impl Haystack {
             *counts.entry(entry.kind).or_insert(0) += 1;
         }
         counts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::words;
+    use super::*;
+
+    #[test]
+    fn what_is_called_so_comes_before_what_only_has_it_somewhere() {
+        let mut haystack = Haystack::default();
+        let mut put = |row, title: &str, address: &str| {
+            let mut text = String::new();
+            words::push_title(&mut text, title);
+            if !address.is_empty() {
+                words::push_text(&mut text, address);
+            }
+            haystack.apply(vec![Change::Put { row, kind: RecordKind::Person, area: 1, deleted: false, words: text }]);
+        };
+        put(1, "李四", "张伟路 5 号，zw 小区");
+        put(2, "小张伟", "");
+        put(3, "张伟明", "");
+        put(4, "张伟", "南环路");
+        put(5, "章维", "");
+        let choice = Choice { kind: None, scope: None, deleted: false };
+        let find = |query: &str| haystack.search(&words::query(query), &choice, 10, 0).0;
+        assert_eq!(find("zw"), [4, 5, 3, 2, 1], "initials in full, begun, within, then the address");
+        assert_eq!(find("张伟"), [4, 3, 2, 1]);
+        assert_eq!(find("zhangwei"), [4, 5, 3, 2]);
+        let first = haystack.search(&words::query("zw"), &choice, 2, 0);
+        let rest = haystack.search(&words::query("zw"), &choice, 10, 2);
+        assert_eq!((first, rest), ((vec![4, 5], true), (vec![3, 2, 1], false)), "the order holds from page to page");
     }
 }

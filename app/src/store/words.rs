@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 /// Stands before what may be matched from its beginning first: title, pinyin, initials.
 pub(super) const START: char = '\u{1}';
 /// Stands before the hash of a number.
-const NUMBER: char = '\u{2}';
+pub(super) const NUMBER: char = '\u{2}';
 /// The shortest text that is tried as a full number.
 const NUMBER_LENGTH: usize = 5;
 

@@ -26,9 +26,13 @@ pub fn Head(title: String, #[props(default)] line: String) -> Element {
 pub fn Nav(#[props(default)] title: String, back: Tab, children: Element) -> Element {
     let words = words();
     let history = use_context::<std::rc::Rc<ScreenHistory>>();
+    let informant = use_context::<State>().is_informant();
     // Where the browser will really go, when that is known; the page's own tab otherwise.
     let before = history.previous().and_then(|route| route.parse::<Route>().ok());
     let name = match before {
+        // An informant's first page is 随手报.
+        Some(Route::Today {}) if informant => words.t("app-back-report"),
+        None if informant && back != Tab::Me => words.t("app-back-report"),
         Some(route) => words.t(&format!("app-back-{}", route.name())),
         None => words.t(&format!("app-tab-{}", back.icon())),
     };

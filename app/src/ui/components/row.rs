@@ -5,7 +5,7 @@ use dioxus::prelude::*;
 use shared::form::{FieldType, MaskKind};
 use shared::record::RecordKind;
 use shared::value::Value;
-use shared::workflow::{Light as LimitLight, Step};
+use shared::workflow::{Light as LimitLight, Stage, Step};
 
 use super::{Go, Icon, Light, Mark};
 use crate::handheld::{EventRow, Fact, Hit};
@@ -98,6 +98,19 @@ pub fn limit_light(
     Some((mark, say::left(words, due?, now)))
 }
 
+/// The step that the event waits for, if this user may take it: what else they may do is no next step.
+fn next_step(row: &EventRow) -> Option<Step> {
+    let steps: &[Step] = match row.stage? {
+        Stage::Reported => &[Step::Dispatch, Step::Take, Step::SettleOnSite],
+        Stage::Handling => &[Step::GrantExtension, Step::Handle],
+        Stage::Handled => &[Step::Feedback],
+        Stage::Answered => &[Step::Close],
+        Stage::Closed => &[Step::Archive],
+        Stage::Archived => &[],
+    };
+    steps.iter().copied().find(|step| row.allowed.contains(step))
+}
+
 /// One event of a list, its light first.
 #[component]
 pub fn EventLine(row: EventRow) -> Element {
@@ -106,9 +119,7 @@ pub fn EventLine(row: EventRow) -> Element {
     let now = state.now();
     let light = limit_light(&words, row.light, row.due, now);
     let stage = row.stage.map(|stage| words.t(&format!("stage-{}", say::code(&stage))));
-    // 催办 and 督办 move nothing: they are no next step.
-    let moves = row.allowed.iter().find(|step| !matches!(step, Step::Urge | Step::Supervise));
-    let next = moves.map(|step| words.s("app-next-step", "step", &say::step(&words, *step)));
+    let next = next_step(&row).map(|step| words.s("app-next-step", "step", &say::step(&words, step)));
     let day = say::near_date(&words, say::today(row.hit.updated), now);
     let title = if row.hit.title.is_empty() { words.t("app-untitled") } else { row.hit.title.clone() };
     rsx! {

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dioxus::prelude::*;
+use shared::author::Role;
 use shared::form::PhotoParticulars;
 use shared::ids::UserId;
 use shared::path::Path;
 use shared::value::Value;
 use shared::view;
 use shared::wire::Handler;
-use shared::workflow::{Limit, STEPS, Step, StepEntry};
+use shared::workflow::{Limit, STEPS, Stage, Step, StepEntry};
 
 use super::form::step as entry_of;
 use super::record::PageOf;
@@ -21,7 +22,7 @@ use crate::ui::components::photo::{Picture, TakePhoto};
 use crate::ui::components::{Icon, Mark};
 use crate::ui::say;
 use crate::ui::state::State;
-use crate::ui::words::{message, words};
+use crate::ui::words::{Words, message, words};
 
 /// Buttons in the dock; what does not fit stands behind 更多.
 const DOCKED: usize = 2;
@@ -65,7 +66,9 @@ pub fn Actions(event: EventRow, page: PageOf) -> Element {
     let words = words();
     let mut doing = use_signal(|| None::<Step>);
     let mut all = use_signal(|| false);
-    let allowed = event.allowed.clone();
+    let allowed = in_order(&event);
+    // Given to somebody already, dispatching gives it to somebody else.
+    let again = event.stage == Some(Stage::Handling);
     if allowed.is_empty() {
         return rsx! {};
     }
@@ -79,6 +82,7 @@ pub fn Actions(event: EventRow, page: PageOf) -> Element {
             StepForm {
                 key: "{say::code(&step)}",
                 step,
+                again,
                 page,
                 onclose: move |()| doing.set(None),
             }
@@ -94,7 +98,7 @@ pub fn Actions(event: EventRow, page: PageOf) -> Element {
                             doing.set(Some(step));
                             bring_into_sight("step-form");
                         },
-                        {words.t(&format!("app-act-{}", say::code(&step)))}
+                        {name(&words, step, again)}
                     }
                 }
                 if shown < allowed.len() {
@@ -113,7 +117,7 @@ pub fn Actions(event: EventRow, page: PageOf) -> Element {
 
 /// The small form of one step.
 #[component]
-fn StepForm(step: Step, page: PageOf, onclose: EventHandler<()>) -> Element {
+fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) -> Element {
     let state = use_context::<State>();
     let words = words();
     let page = page.0;
@@ -150,6 +154,7 @@ fn StepForm(step: Step, page: PageOf, onclose: EventHandler<()>) -> Element {
             };
             if let Some(missing) = missing(&made) {
                 trouble.set(Some(Message::of(missing)));
+                bring_into_sight("step-say");
                 return;
             }
             let mut writes: BTreeMap<Path, Value> = [(Path::entry(STEPS, edit), Value::of(&made))].into();
@@ -178,7 +183,7 @@ fn StepForm(step: Step, page: PageOf, onclose: EventHandler<()>) -> Element {
     rsx! {
         section { class: "sheet sheet--step", id: "step-form", "data-step-form": say::code(&step),
             "aria-label": say::step(&words, step),
-            h2 { {words.t(&format!("app-act-{}", say::code(&step)))} }
+            h2 { {name(&words, step, again)} }
             p { class: "sub under", {words.t(&format!("app-act-{}-help", say::code(&step)))} }
             if step == Step::Dispatch {
                 People { label: words.t("host"), name: "host", handlers: handlers.clone(), chosen: host().into_iter().collect::<BTreeSet<UserId>>(), onpress: {
@@ -304,14 +309,14 @@ fn StepForm(step: Step, page: PageOf, onclose: EventHandler<()>) -> Element {
                 }
             }
             if let Some(said) = trouble() {
-                p { class: "field__say field__say--problem", role: "alert", "data-problem": said.key.clone(),
+                p { class: "field__say field__say--problem", id: "step-say", role: "alert", "data-problem": said.key.clone(),
                     Icon { name: Mark::Red.icon() }
                     span { {message(&words, &said)} }
                 }
             }
-            div { class: "acts",
+            div { class: "acts acts--step",
                 button { class: "btn btn--primary btn--main", r#type: "button", "data-do": "step-send", onclick: send,
-                    {words.t(&format!("app-act-{}", say::code(&step)))}
+                    {name(&words, step, again)}
                 }
                 button { class: "btn btn--quiet btn--main", r#type: "button", "data-do": "step-close", onclick: move |_| onclose.call(()),
                     {words.t("app-not-now")}
@@ -319,6 +324,39 @@ fn StepForm(step: Step, page: PageOf, onclose: EventHandler<()>) -> Element {
             }
         }
     }
+}
+
+/// What a step's button says.
+fn name(words: &Words, step: Step, again: bool) -> String {
+    if again && step == Step::Dispatch {
+        return words.t("app-act-dispatch-again");
+    }
+    words.t(&format!("app-act-{}", say::code(&step)))
+}
+
+/// The allowed steps, the one that is usually next first. To whoever may dispatch a report, that is dispatching it; what
+/// moves on what others do comes before giving it to somebody else.
+fn in_order(event: &EventRow) -> Vec<Step> {
+    let mut steps = event.allowed.clone();
+    let dispatches = steps.contains(&Step::Dispatch);
+    steps.sort_by_key(|step| match (event.stage, step) {
+        (Some(Stage::Reported), Step::Dispatch) => 0,
+        (Some(Stage::Reported), Step::Take) => 1,
+        (Some(Stage::Handling), Step::GrantExtension) => 0,
+        (Some(Stage::Handling), Step::Handle) => 1,
+        (Some(Stage::Handling), Step::Urge) if dispatches => 2,
+        _ => 3,
+    });
+    steps
+}
+
+/// A department by its name, a person with what they are: the same name is there twice soon enough.
+fn called(words: &Words, handler: &Handler) -> String {
+    if handler.role == Role::Department {
+        return handler.name.clone();
+    }
+    let role = words.t(&format!("role-{}", handler.role.code()));
+    words.many("app-handler", &[("name", &handler.name), ("role", &role)])
 }
 
 fn limit_code(limit: Limit) -> String {
@@ -366,7 +404,7 @@ fn People(
                         key: "{handler.id}",
                         name,
                         code: handler.id.to_string(),
-                        label: handler.name.clone(),
+                        label: called(&words, &handler),
                         many: true,
                         chosen: chosen.contains(&handler.id),
                         onpress: move |_| onpress.call(handler.id),

@@ -8,6 +8,9 @@ use crate::ui::components::{Icon, Mark};
 use crate::ui::state::State;
 use crate::ui::words::{message, words};
 
+/// Nobody answers there: nothing waits for being sent yet, so it is not said as it is later.
+const UNREACHED: &str = "app-enrol-unreached";
+
 /// The first start.
 #[component]
 pub fn Enrol() -> Element {
@@ -18,13 +21,16 @@ pub fn Enrol() -> Element {
     let mut code = use_signal(String::new);
     let mut busy = use_signal(|| false);
     let mut problem = use_signal(|| None::<Message>);
+    // What is wrong with the address is said beside the address.
+    let address = problem().filter(|said| matches!(said.key.as_str(), "sync-address" | UNREACHED | "sync-not-found"));
+    let other = problem().filter(|_| address.is_none());
     let ready = !server.read().trim().is_empty() && !code.read().trim().is_empty();
     rsx! {
         Head { title: words.t("app-enrol"), line: words.t("app-enrol-line") }
         main {
             section { class: "group",
                 div { class: "sheet",
-                    div { class: "field",
+                    div { class: if address.is_some() { "field field--problem" } else { "field" },
                         label { class: "field__label", r#for: "enrol-server", {words.t("app-enrol-server")} }
                         input {
                             class: "field__ctl",
@@ -38,8 +44,11 @@ pub fn Enrol() -> Element {
                             placeholder: words.t("app-enrol-server-like"),
                             oninput: move |event| server.set(event.value()),
                         }
+                        if let Some(said) = address.clone() {
+                            Said { said }
+                        }
                     }
-                    div { class: if problem.read().is_some() { "field field--problem" } else { "field" },
+                    div { class: if other.is_some() { "field field--problem" } else { "field" },
                         label { class: "field__label", r#for: "enrol-code", {words.t("app-enrol-code")} }
                         input {
                             class: "field__ctl num",
@@ -51,11 +60,8 @@ pub fn Enrol() -> Element {
                             oninput: move |event| code.set(event.value()),
                         }
                         p { class: "field__help", {words.t("app-enrol-code-help")} }
-                        if let Some(said) = problem() {
-                            p { class: "field__say field__say--problem", role: "alert", "data-problem": said.key.clone(),
-                                Icon { name: Mark::Red.icon() }
-                                span { {message(&words, &said)} }
-                            }
+                        if let Some(said) = other.clone() {
+                            Said { said }
                         }
                     }
                 }
@@ -73,10 +79,11 @@ pub fn Enrol() -> Element {
                         async move {
                             busy.set(true);
                             problem.set(None);
-                            let (to, with) = (server.peek().trim().to_owned(), code.peek().clone());
+                            let (to, with) = (address_of(&server.peek()), code.peek().clone());
                             if let Err(error) = state.enrol(&to, &with).await {
                                 tracing::info!(detail = %error.detail, "the enrolment did not come through");
-                                problem.set(Some(error.message));
+                                let unreached = error.message.key == "sync-unreachable";
+                                problem.set(Some(if unreached { Message::of(UNREACHED) } else { error.message }));
                             }
                             busy.set(false);
                         }
@@ -85,5 +92,33 @@ pub fn Enrol() -> Element {
                 }
             }
         }
+    }
+}
+
+#[component]
+fn Said(said: Message) -> Element {
+    let words = words();
+    rsx! {
+        p { class: "field__say field__say--problem", role: "alert", "data-problem": said.key.clone(),
+            Icon { name: Mark::Red.icon() }
+            span { {message(&words, &said)} }
+        }
+    }
+}
+
+/// The address as typed, with the `https://` that people leave out.
+fn address_of(typed: &str) -> String {
+    let typed = typed.trim();
+    if typed.contains("://") { typed.to_owned() } else { format!("https://{typed}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address_of;
+
+    #[test]
+    fn an_address_typed_without_https_gets_it() {
+        assert_eq!(address_of(" wg.example.cn "), "https://wg.example.cn");
+        assert_eq!(address_of("http://127.0.0.1:7300"), "http://127.0.0.1:7300");
     }
 }

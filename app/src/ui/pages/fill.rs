@@ -101,6 +101,9 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
     let mut trouble = use_signal(|| None::<Message>);
     let mut same = use_signal(Vec::<Candidate>::new);
     let mut not_same = use_signal(|| false);
+    let mut dropping = use_signal(|| false);
+    let mut dropped = use_signal(|| false);
+    let was_kept = use_hook(|| state.draft(&draft).is_some());
 
     let now_kept = {
         let kept = Rc::clone(&kept);
@@ -123,7 +126,7 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
             let (state, draft, now_kept) = (state.clone(), draft.clone(), now_kept.clone());
             spawn(async move {
                 tokio::time::sleep(PAUSE).await;
-                if entry.typed_now() != typed {
+                if entry.typed_now() != typed || *dropped.peek() {
                     return;
                 }
                 let kept = now_kept();
@@ -189,9 +192,10 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
     let shown = sections(&form, &values, cleared);
     let marks = marks(&form, &values, &shown, entry);
     let total = shown.len();
-    let title = words.s(if kept.fresh { "app-form-new" } else { "app-form-edit" }, "kind", &words.label(&form.label));
+    let title = words.t(&format!("app-form-{}-{}", if kept.fresh { "new" } else { "edit" }, kept.kind.code()));
     let grids = if kept.fresh { state.grids() } else { Vec::new() };
     let status = saved_at().map_or_else(|| words.t("app-draft-begin"), |at| words.s("app-draft-kept", "clock", &at));
+    let is_kept = was_kept || saved_at.read().is_some();
     let saying = entry.is_finished() && refused > 0;
     rsx! {
         Nav { title, back: Tab::Collect, NavEnd {} }
@@ -264,6 +268,36 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
                                     }
                                 }
                             }
+                        }
+                    }
+                }
+            }
+            if is_kept {
+                div { class: "pad",
+                    if dropping() {
+                        button {
+                            class: "btn btn--second btn--wide",
+                            r#type: "button",
+                            "data-do": "drop-draft-sure",
+                            onclick: {
+                                let (state, draft) = (state.clone(), draft.clone());
+                                let (fresh, record) = (kept.fresh, kept.record);
+                                move |_| {
+                                    // What was typed last may be waiting for its pause: it must not come back.
+                                    dropped.set(true);
+                                    state.forget_draft(&draft);
+                                    navigator().replace(if fresh { Route::Collect {} } else { Route::ShowRecord { id: record } });
+                                }
+                            },
+                            {words.t("app-draft-drop-sure")}
+                        }
+                    } else {
+                        button {
+                            class: "btn btn--quiet btn--wide",
+                            r#type: "button",
+                            "data-do": "drop-draft",
+                            onclick: move |_| dropping.set(true),
+                            {words.t("app-draft-drop")}
                         }
                     }
                 }

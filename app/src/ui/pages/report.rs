@@ -28,6 +28,9 @@ const OWN: usize = 20;
 /// What most reports are about; the other categories unfold.
 const USUAL: [&str; 6] = ["hazard", "sanitation", "dispute", "work_safety", "public_order", "opinion"];
 
+/// Said when nothing was chosen.
+const WHAT_MISSING: &str = "app-report-what-missing";
+
 /// 随手报
 #[component]
 pub fn Report() -> Element {
@@ -51,7 +54,10 @@ pub fn Report() -> Element {
     let Some(form) = state.form(RecordKind::Event) else { return rsx! {} };
     let Some(field) = form.field("category").cloned() else { return rsx! {} };
     let grids = state.grids();
-    let (reports, _) = state.events(EventFilter::ReportedByMe, OWN);
+    let (mut reports, _) = state.events(EventFilter::ReportedByMe, OWN);
+    // What was sent a moment ago stands first: here one looks for it, not for what is due.
+    reports.sort_by_key(|row| std::cmp::Reverse(row.hit.id));
+    let what_missing = trouble().is_some_and(|said| said.key == WHAT_MISSING);
 
     let has_what = category.read().is_some();
     let has_where = position.read().is_some() || !place.read().trim().is_empty();
@@ -59,7 +65,8 @@ pub fn Report() -> Element {
         let (state, words, field, form) = (state.clone(), words.clone(), field.clone(), form.clone());
         move |_: MouseEvent| {
             let Some(what) = category.peek().clone() else {
-                trouble.set(Some(Message::of("app-report-what-missing")));
+                trouble.set(Some(Message::of(WHAT_MISSING)));
+                crate::ui::bring_into_sight("say-what");
                 return;
             };
             let edit = state.new_edit();
@@ -131,7 +138,7 @@ pub fn Report() -> Element {
     let here = match (waiting(), position()) {
         (true, _) => words.t("app-position-waiting"),
         (_, Some(here)) => words.n("app-report-here-fixed", say::metres(here.accuracy)),
-        _ if nowhere() => words.t("app-position-none"),
+        _ if nowhere() => words.t("app-report-nowhere"),
         _ => words.t("app-report-here"),
     };
     let locate = {
@@ -207,9 +214,18 @@ pub fn Report() -> Element {
                             chosen: category.read().as_ref() == Some(&choice.code),
                             onpress: {
                                 let code = choice.code.clone();
-                                move |_| category.set(Some(code.clone()))
+                                move |_| {
+                                    category.set(Some(code.clone()));
+                                    trouble.set(None);
+                                }
                             },
                         }
+                    }
+                }
+                if what_missing {
+                    p { class: "field__say field__say--problem", id: "say-what", role: "alert", "data-problem": WHAT_MISSING,
+                        Icon { name: Mark::Red.icon() }
+                        span { {words.t(WHAT_MISSING)} }
                     }
                 }
                 if rest && !all() {
@@ -300,7 +316,7 @@ pub fn Report() -> Element {
                     }
                 }
             }
-            if let Some(said) = trouble() {
+            if let Some(said) = trouble().filter(|_| !what_missing) {
                 p { class: "field__say field__say--problem pad", role: "alert", "data-problem": said.key.clone(),
                     Icon { name: Mark::Red.icon() }
                     span { {message(&words, &said)} }

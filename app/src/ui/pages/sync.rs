@@ -67,12 +67,16 @@ pub fn SyncPanel() -> Element {
                 code: "safe",
                 on: lights.safe_to_hand_in,
                 title: words.t(if lights.safe_to_hand_in { "app-lamp-safe" } else { "app-lamp-not-safe" }),
-                text: words.t(if lights.safe_to_hand_in { "app-lamp-safe-why" } else { "app-lamp-not-safe-why" }),
+                text: words.t(match (lights.safe_to_hand_in, lights.delivered) {
+                    (true, _) => "app-lamp-safe-why",
+                    (false, true) => "app-lamp-not-backed-up",
+                    (false, false) => "app-lamp-not-safe-why",
+                }),
             }
         }
         section { class: "group",
             div { class: "sheet",
-                p { class: "sum", id: "estimate", "data-records": "{estimate.records}", "data-photos": "{estimate.photos}",
+                p { class: "sum", id: "estimate", hidden: estimate.records + estimate.photos == 0, "data-records": "{estimate.records}", "data-photos": "{estimate.photos}",
                     Sum { n: estimate.records, unit: words.t("app-sum-records") }
                     Sum { n: estimate.photos, unit: words.t("app-sum-photos") }
                     if estimate.records + estimate.photos > 0 {
@@ -246,7 +250,11 @@ fn Item(item: OutboxItem) -> Element {
                 })
                 .take(3)
                 .collect();
-            let names = names.join(&words.t("list-separator"));
+            // Only a new record says where it belongs and what it is called at once.
+            let new = form
+                .as_ref()
+                .is_some_and(|form| fields.iter().any(|name| name == "area") && fields.contains(&form.title));
+            let names = if new { words.t("app-item-new") } else { names.join(&words.t("list-separator")) };
             (words.many("app-item-edit", &[("title", &title), ("fields", &names)]), 0)
         }
         OutboxWhat::Photo { sent, .. } => (words.s("app-item-photo", "title", &title), *sent),

@@ -51,6 +51,10 @@ fn Shown(id: RecordId) -> Element {
     let rows = rows(&words, &state, &page);
     let title = if page.title.is_empty() { words.t("app-untitled") } else { page.title.clone() };
     let unverified = unverified(&words, &page);
+    let tagged = !unverified.is_empty()
+        || !page.open_fields.is_empty()
+        || page.waiting > 0
+        || page.deletion != Deletion::Present;
     let waiting_photos: Vec<PhotoHash> = state
         .outbox()
         .into_iter()
@@ -80,7 +84,8 @@ fn Shown(id: RecordId) -> Element {
                 } else {
                     p { class: "sub", {facts(&words, &state, &page)} }
                 }
-                div { class: "tags",
+                if tagged {
+                  div { class: "tags",
                     for (field, label) in unverified {
                         span { key: "{field}", Light { mark: Mark::Yellow, text: words.s("app-unverified", "field", &label) } }
                     }
@@ -99,6 +104,7 @@ fn Shown(id: RecordId) -> Element {
                         },
                         Deletion::Present => rsx! {},
                     }
+                }
                 }
             }
             if event.is_some() {
@@ -119,7 +125,7 @@ fn Shown(id: RecordId) -> Element {
                 h2 { class: "say", {words.t("app-record-fields")} }
                 dl { class: "list dl",
                     for row in rows {
-                        FieldRow { key: "{row.field.name}", row }
+                        FieldRow { key: "{row.field.name}", id, row }
                     }
                 }
             }
@@ -168,7 +174,8 @@ pub struct Row {
 }
 
 #[component]
-fn FieldRow(row: Row) -> Element {
+fn FieldRow(id: RecordId, row: Row) -> Element {
+    let state = use_context::<State>();
     let words = words();
     let mut whole = use_signal(|| false);
     let hidden = row.masked != row.full;
@@ -191,7 +198,11 @@ fn FieldRow(row: Row) -> Element {
                             r#type: "button",
                             "data-show": "{name}",
                             "aria-pressed": whole(),
-                            onclick: move |_| whole.toggle(),
+                            onclick: move |_| {
+                                if whole() || state.note_look(id, &row.field.name) {
+                                    whole.toggle();
+                                }
+                            },
                             Icon { name: "eye" }
                             {words.t(if whole() { "app-hide" } else { "app-show" })}
                         }

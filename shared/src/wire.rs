@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use crate::area::{Area, AreaId};
 use crate::author::Role;
 use crate::edit::Edit;
-use crate::ids::{DeviceId, EditId, PhotoHash, RecordId, Slot, UserId};
+use crate::ids::{DeviceId, Dot, EditId, PhotoHash, RecordId, Slot, UserId};
 use crate::path::Path;
 use crate::record::{Part, RecordKind};
 use crate::vector::VectorTimestamp;
@@ -87,10 +87,14 @@ pub struct Handler {
     pub role: Role,
 }
 
-/// `POST /api/v1/sync`, up.
+/// `POST /api/v1/sync`, up, as both sides know it.
+pub type SyncRequest = SyncRequestOf<Edit>;
+
+/// The same with its edits as they are written: `Box<RawValue>` is read without looking into them, so that one edit
+/// that this version cannot read does not keep the others away.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SyncRequest {
+pub struct SyncRequestOf<E> {
     /// The protocol spoken.
     pub protocol: u32,
     /// As given by the last answer; none before the first fill.
@@ -100,11 +104,41 @@ pub struct SyncRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup: Option<String>,
     /// In order of n.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub edits: Vec<Edit>,
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<E>,
     /// What the server sees of the device; not in every round.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceState>,
+    /// Masked values that the user asked to see since the last round. Sent until an answer came; taken once by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub looks: Vec<Look>,
+}
+
+/// Somebody asked a handheld to show a masked value in full.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Look {
+    /// Made when it was asked.
+    pub id: uuid::Uuid,
+    /// Of which record.
+    pub record: RecordId,
+    /// Which field: its name, never its value.
+    pub field: String,
+    /// When, by the device's clock.
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    pub at: DateTime<Utc>,
+}
+
+/// Sent in place of an edit that was refused as a whole: its id and dot, so that its n gets an outcome, and the edit as
+/// text, which any version can keep. Not being an edit it is answered `Rejected(Unknown)`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandIn {
+    /// The edit.
+    pub id: EditId,
+    /// Its place.
+    pub dot: Dot,
+    /// The JSON of the edit.
+    pub unreadable: String,
 }
 
 /// How a device is.
@@ -205,6 +239,9 @@ pub struct Rejection {
     /// The code of the form's problem or the workflow's, a message key; empty where the reason says all.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// What whoever looked at it and left it out wrote to its author; empty while nobody has.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
 }
 
 /// Kinds of reasons why an edit is not applied.

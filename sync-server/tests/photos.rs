@@ -9,6 +9,8 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use common::*;
@@ -20,6 +22,8 @@ use shared::ids::PhotoHash;
 use shared::limits::PHOTO_BYTES;
 use shared::path::Path;
 use shared::value::Value;
+use shared::workflow::Step;
+use sync_server::store;
 
 fn hash(bytes: &[u8]) -> PhotoHash {
     PhotoHash::from_bytes(&Sha256::digest(bytes).into())
@@ -182,4 +186,16 @@ async fn a_link_may_come_first_and_opens_nothing_its_author_could_not_see() {
     let answer = eve.sync(vec![own]).await;
     applied(&answer, 0);
     assert_eq!(eve.fetch(&hash(&photo)).await.status(), 404, "a link proves nothing");
+
+    // Nor does one in the name of who delivered it: it goes to quarantine under her own.
+    let shown = eve.confirmed.keys().next().unwrap().0;
+    let mut forged = eve.step(shown, &step(Step::Urge));
+    link(&mut forged);
+    forged.author = Arc::new(alice.author.clone());
+    let id = forged.id;
+    let answer = eve.sync(vec![forged]).await;
+    assert_eq!(rejected(&answer, 0).reason, shared::wire::RejectReason::Protocol);
+    assert_eq!(eve.fetch(&hash(&photo)).await.status(), 404, "nor does a false name");
+    let held = store::read::<_, store::StoreError>(&*centre.app.store, TOWN, |read| read.quarantined(id));
+    assert_eq!(held.unwrap().unwrap().edit.author.user, Some(far.id));
 }

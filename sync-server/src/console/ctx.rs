@@ -251,9 +251,9 @@ impl Ctx {
             let filter = PartFilter { areas: Some(ctx.scope()), open_only: true, ..PartFilter::default() };
             let to_decide = if ctx.sees(Place::ToDecide) { read.count_parts(&filter)? } else { 0 };
             let inbox = if ctx.sees(Place::Inbox) { super::events::waiting(&ctx, read)?.len() } else { 0 };
-            let quarantine = if ctx.sees(Place::Quarantine) { read.quarantine(true, 100)?.len() } else { 0 };
+            let quarantine = if ctx.sees(Place::Quarantine) { super::quarantine::count(&ctx, read, 100)? } else { 0 };
             let n = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-            Ok::<_, PageError>((users, Counts { inbox: n(inbox), to_decide, quarantine: n(quarantine) }))
+            Ok::<_, PageError>((users, Counts { inbox: n(inbox), to_decide, quarantine }))
         })?;
         Ok(ctx)
     }

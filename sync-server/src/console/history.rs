@@ -35,7 +35,8 @@ pub fn panel(ctx: &Ctx, kind: RecordKind, entries: &[HistoryEntry], told: &Telli
     }
 }
 
-fn origin(ctx: &Ctx, entry: &HistoryEntry) -> String {
+/// By what it was written, after a separator; nothing where that is not told.
+pub fn origin(ctx: &Ctx, entry: &HistoryEntry) -> String {
     match entry.origin.as_str() {
         "" => String::new(),
         "console" => format!("{}{}", ctx.words.text("list-separator"), ctx.words.text("console-centre")),
@@ -43,7 +44,8 @@ fn origin(ctx: &Ctx, entry: &HistoryEntry) -> String {
     }
 }
 
-fn lines(ctx: &Ctx, kind: RecordKind, entry: &HistoryEntry, first: bool, told: &Telling<'_>) -> Vec<Markup> {
+/// One edit in words, a line a write; `first` is what made the record.
+pub fn lines(ctx: &Ctx, kind: RecordKind, entry: &HistoryEntry, first: bool, told: &Telling<'_>) -> Vec<Markup> {
     let who = ctx.author(&entry.edit.author);
     let form = ctx.app.forms.get(kind, entry.edit.form).or_else(|| ctx.app.forms.newest(kind));
     if first && entry.edit.part == Part::Open {

@@ -55,6 +55,8 @@ pub fn router() -> Router<App> {
         .route("/console/terminals", get(terminals::show))
         .route("/console/terminals/code", post(terminals::code))
         .route("/console/quarantine", get(quarantine::show))
+        .route("/console/quarantine/{id}/accept", post(quarantine::accept))
+        .route("/console/quarantine/{id}/dismiss", post(quarantine::dismiss))
         .route("/console/audit", get(audit::show))
         .route("/console/photos/{record}/{hash}", get(photos::show))
         .layer(DefaultBodyLimit::max(FORM_BYTES))

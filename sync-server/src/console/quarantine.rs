@@ -1,57 +1,74 @@
-//! 未收下: edits the server would not apply, with their reasons. Nothing of them is lost.
+//! 未收下: edits the server would not apply, with their reasons. Whoever is responsible for the area accepts them after
+//! all or leaves them out and says why; the handheld that sent them is told. Nothing of them is lost.
 
-use axum::extract::State;
-use axum::response::Response;
-use maud::html;
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::extract::{Path as UrlPath, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+use shared::ids::{EditId, RecordId};
 use shared::record::Part;
+use shared::wire::{HistoryEntry, Rejection};
 
-use super::ctx::{Asked, with};
-use super::layout::{self, Place, moment};
-use super::{Ctx, PageError};
+use super::ctx::{Asked, with, with_form};
+use super::history;
+use super::layout::{self, Place, csrf, moment};
+use super::{Ctx, Fields, PageError};
 use crate::App;
-use crate::auth::authorize::{Action, Reach, authorize};
-use crate::export::show;
-use crate::store::{Quarantined, Read};
+use crate::batch::{link_of, state};
+use crate::store::{self, Quarantined, Read};
+use crate::sync::accept::Rules;
+use crate::sync::changes::knows_names;
+use crate::sync::quarantine::{self, Decided};
 
 /// The most edits a page lists.
 const LISTED: usize = 200;
+/// The most characters of what is said to the author.
+const WHY: usize = 500;
+
+/// An edit that waits for this person's decision.
+struct Waits {
+    held: Quarantined,
+    /// The record's title; empty where the record itself was not applied.
+    title: String,
+    /// Whether the record is there.
+    exists: bool,
+    /// The edit as a line of history, with what stands there now as the replaced values.
+    entry: HistoryEntry,
+    /// The titles of what it links to, as far as this reader may read that.
+    titles: BTreeMap<RecordId, String>,
+}
+
+/// How many edits wait for this person's decision, at most `most`.
+pub fn count(ctx: &Ctx, read: &dyn Read, most: usize) -> Result<u64, PageError> {
+    let rules = ctx.app.rules()?;
+    let mut count = 0;
+    for held in read.quarantine(true, most)? {
+        count += u64::from(quarantine::may_decide(read, &rules, &ctx.who, &held)?);
+    }
+    Ok(count)
+}
 
 /// `GET /console/quarantine`
 pub async fn show(State(app): State<App>, asked: Asked) -> Response {
     with(app, asked, |ctx| {
         ctx.must_see(Place::Quarantine)?;
+        let rules = ctx.app.rules()?;
         let rows = ctx.read(|read| {
             let mut rows = Vec::new();
             for held in read.quarantine(true, LISTED)? {
-                if let Some(title) = title(ctx, read, &held)? {
-                    rows.push((held, title));
-                }
+                rows.extend(waits(ctx, read, &rules, held)?);
             }
             Ok::<_, PageError>(rows)
         })?;
         let word = |key: &str| ctx.words.text(key);
         let body = html! {
             (layout::top(ctx, &word("console-quarantine"), &word("console-quarantine-sub"), ""))
-            section.panel {
-                @if rows.is_empty() { p.panel__b.sub { (word("console-quarantine-empty")) } } @else {
-                    table.table {
-                        thead { tr {
-                            th { (word("console-record")) } th { (word("console-who")) } th { (word("console-when")) }
-                            th { (word("console-fields")) } th { (word("console-reason")) }
-                        } }
-                        tbody {
-                            @for (held, title) in &rows {
-                                tr {
-                                    td { @if title.is_empty() { (word(&format!("kind-{}", held.edit.kind.code()))) } @else { (title) } }
-                                    td.n { (ctx.author(&held.edit.author)) @if !held.origin.is_empty() { br; span.sub { (held.origin) } } }
-                                    td.n { time { (moment(ctx, held.received)) } }
-                                    td { (fields(ctx, held)) }
-                                    td { (reason(ctx, held)) }
-                                }
-                            }
-                        }
-                    }
-                }
+            @if rows.is_empty() {
+                section.panel { p.panel__b.sub { (word("console-quarantine-empty")) } }
+            }
+            div.cols.cols--top.c-half {
+                @for waits in &rows { (panel(ctx, waits)) }
             }
         };
         Ok(ctx.answer(Place::Quarantine, &word("console-quarantine"), &body))
@@ -59,45 +76,125 @@ pub async fn show(State(app): State<App>, asked: Asked) -> Response {
     .await
 }
 
-/// The record's title, if this person decides on it; empty where the record itself was not applied.
-fn title(ctx: &Ctx, read: &dyn Read, held: &Quarantined) -> Result<Option<String>, PageError> {
-    if held.edit.part == Part::Restricted && !ctx.who.user.cleared {
+fn waits(ctx: &Ctx, read: &dyn Read, rules: &Rules, held: Quarantined) -> Result<Option<Waits>, PageError> {
+    if !quarantine::may_decide(read, rules, &ctx.who, &held)? {
         return Ok(None);
     }
-    if let Some(part) = read.load_many(&[(held.edit.record, Part::Open)])?.into_iter().next() {
-        let reach = Reach::of(&part);
-        let may = authorize(&ctx.who, Action::Decide, Some(&reach), &reach, &ctx.areas).is_ok();
-        return Ok(may.then_some(part.title));
+    let edit = &held.edit;
+    let parts = read.load_many(&[(edit.record, Part::Open), (edit.record, edit.part)])?;
+    let title = parts.iter().find(|part| part.part == Part::Open).map(|part| part.title.clone());
+    let mut replaced = BTreeMap::new();
+    if let Some(part) = parts.iter().find(|part| part.part == edit.part) {
+        let now = state(part)?;
+        for path in edit.writes.keys() {
+            replaced.insert(path.clone(), now.live(path).map(|write| write.value.clone()).collect());
+        }
     }
-    // A record that was never made lies nowhere but in what the edit says.
-    let area = held.edit.writes.iter().find(|(path, _)| path.as_str() == "area").and_then(|(_, value)| value.get());
-    let may = match area {
-        Some(area) => ctx.who.scope.contains(area),
-        None => ctx.who.scope.contains(ctx.who.user.town),
-    };
-    Ok(may.then(String::new))
+    let mut linked: BTreeSet<RecordId> = edit.writes.values().filter_map(link_of).collect();
+    linked.extend(edit.writes.keys().filter_map(|path| path.element_name()?.parse::<RecordId>().ok()));
+    let keys: Vec<_> = linked.into_iter().map(|id| (id, Part::Open)).collect();
+    let titles = read.load_many(&keys)?.into_iter().filter(|part| ctx.may_read(Part::Open, part));
+    let titles = titles.map(|part| (part.record, part.title)).collect();
+    // The name of a private phone says who it is as well.
+    let hidden = edit.author.role.is_anonymous_to_others() && !knows_names(&ctx.who);
+    let origin = if hidden { String::new() } else { held.origin.clone() };
+    let entry = HistoryEntry { edit: edit.clone(), replaced, origin };
+    Ok(Some(Waits { exists: title.is_some(), title: title.unwrap_or_default(), entry, titles, held }))
 }
 
-/// What was written, under the masks.
-fn fields(ctx: &Ctx, held: &Quarantined) -> String {
-    let titles = |_| None;
+fn panel(ctx: &Ctx, waits: &Waits) -> Markup {
+    let word = |key: &str| ctx.words.text(key);
+    let Waits { held, title, entry, titles, .. } = waits;
+    let kind = word(&format!("kind-{}", held.edit.kind.code()));
+    let titles = |id: RecordId| titles.get(&id).cloned();
     let users = |id| ctx.users.get(&id).cloned();
     let told = ctx.telling(&titles, &users);
-    let form = ctx.app.forms.newest(held.edit.kind);
-    let said = held.edit.writes.iter().map(|(path, value)| match form.and_then(|form| form.field(path.field_name())) {
-        Some(field) => {
-            format!("{}：{}", field.label.in_lang(told.lang.tag()), show::value(field, value, &told, false))
+    let action = |what: &str| format!("/console/quarantine/{}/{what}", held.edit.id);
+    let field = format!("why-{}", held.edit.id);
+    html! {
+        section.panel {
+            div.panel__h {
+                h2 {
+                    @if !waits.exists { (kind) (word("colon")) (word("console-quarantine-new")) }
+                    @else if title.is_empty() { (kind) }
+                    @else { a.go href={ "/console/records/" (held.edit.record) } { (title) } }
+                }
+                @if waits.exists { span.sub { (kind) } }
+            }
+            ol.log {
+                li {
+                    @for line in history::lines(ctx, held.edit.kind, entry, false, &told) { (line) }
+                    p { time { (moment(ctx, held.edit.at)) } (history::origin(ctx, entry)) }
+                }
+            }
+            div.panel__b.panel__b--line {
+                p.note.note--flat { (word("console-reason")) (word("colon")) (reason(ctx, &held.rejection)) }
+                p.sub { (word("console-quarantine-since")) " " time { (moment(ctx, held.received)) } }
+            }
+            div.tools {
+                form method="post" action=(action("accept")) {
+                    (csrf(ctx))
+                    button.btn.btn--second { (word("console-quarantine-accept")) }
+                }
+            }
+            details.act {
+                summary { (word("console-quarantine-dismiss")) }
+                form.act__b method="post" action=(action("dismiss")) {
+                    (csrf(ctx))
+                    div.field {
+                        label.field__label for=(field) { (word("console-quarantine-why")) }
+                        textarea.field__ctl id=(field) name="why" maxlength=(WHY) required {}
+                    }
+                    button.btn.btn--second { (word("console-quarantine-dismiss")) }
+                }
+            }
         }
-        None => path.to_string(),
-    });
-    said.collect::<Vec<_>>().join("；")
+    }
 }
 
-fn reason(ctx: &Ctx, held: &Quarantined) -> String {
-    let code = shared::value::Value::of(&held.rejection.reason).as_text().unwrap_or_default();
-    let mut said = ctx.words.text(&format!("console-reject-{code}"));
-    if !held.rejection.detail.is_empty() && ctx.words.has(&held.rejection.detail) {
-        said.push_str(&ctx.words.text(&held.rejection.detail));
+/// Why it was not applied, in words.
+fn reason(ctx: &Ctx, rejection: &Rejection) -> String {
+    let mut said = ctx.words.text(&reason_key(rejection));
+    if !rejection.detail.is_empty() && ctx.words.has(&rejection.detail) {
+        said.push_str(&ctx.words.text(&rejection.detail));
     }
     said
+}
+
+fn reason_key(rejection: &Rejection) -> String {
+    let code = shared::value::Value::of(&rejection.reason).as_text().unwrap_or_default();
+    format!("console-reject-{code}")
+}
+
+/// `POST /console/quarantine/{id}/accept`
+pub async fn accept(State(app): State<App>, UrlPath(id): UrlPath<EditId>, asked: Asked, fields: Fields) -> Response {
+    with_form(app, asked, fields, move |ctx, _| {
+        ctx.must_see(Place::Quarantine)?;
+        let rules = ctx.app.rules()?;
+        let town = ctx.who.user.town;
+        decided(store::write(&*ctx.app.store, town, |tx| quarantine::release(&ctx.app, tx, &rules, &ctx.who, id))?)
+    })
+    .await
+}
+
+/// `POST /console/quarantine/{id}/dismiss`, with what is said to the author.
+pub async fn dismiss(State(app): State<App>, UrlPath(id): UrlPath<EditId>, asked: Asked, fields: Fields) -> Response {
+    with_form(app, asked, fields, move |ctx, fields| {
+        ctx.must_see(Place::Quarantine)?;
+        let why = fields.text("why").ok_or_else(|| PageError::Bad("console-quarantine-no-why".to_owned()))?;
+        let why: String = why.chars().take(WHY).collect();
+        let rules = ctx.app.rules()?;
+        let town = ctx.who.user.town;
+        decided(store::write(&*ctx.app.store, town, |tx| quarantine::dismiss(tx, &rules, &ctx.who, id, &why))?)
+    })
+    .await
+}
+
+/// Whether the edit is not there or not for this person is not told.
+fn decided(decided: Decided) -> Result<Response, PageError> {
+    match decided {
+        Decided::Done => Ok(Redirect::to("/console/quarantine").into_response()),
+        Decided::StillRejected(why) => Err(PageError::Bad(reason_key(&why))),
+        Decided::NotAllowed | Decided::NoSuchEdit => Err(PageError::NotFound),
+    }
 }

@@ -14,7 +14,10 @@ use chrono::{DateTime, Utc};
 use shared::area::{Area, AreaId};
 use shared::ids::{DeviceId, EditId, PhotoHash, RecordId, Slot, UserId};
 use shared::record::Part;
+use shared::wire::Rejection;
 use uuid::Uuid;
+
+use crate::sync::incoming::Unreadable;
 
 pub use model::*;
 
@@ -140,6 +143,8 @@ pub trait Read {
     fn quarantine(&self, open: bool, limit: usize) -> Result<Vec<Quarantined>, StoreError>;
     /// One quarantined edit.
     fn quarantined(&self, edit: EditId) -> Result<Option<Quarantined>, StoreError>;
+    /// The edits that could not be read, as they came, oldest first.
+    fn unreadable(&self) -> Result<Vec<Unreadable>, StoreError>;
     /// Whether some quarantined edit was for this record.
     fn has_quarantined(&self, record: RecordId) -> Result<bool, StoreError>;
     /// What became of a slot's quarantined edits, decided after the running number `after`, with their numbers.
@@ -191,6 +196,14 @@ pub trait Tx: Read {
     fn save_edits(&mut self, edits: &[StoredEdit]) -> Result<(), StoreError>;
     /// Adds edits that are not applied.
     fn put_quarantined(&mut self, edits: &[Quarantined]) -> Result<(), StoreError>;
+    /// Keeps an edit that could not be read, as it came.
+    fn put_unreadable(
+        &mut self,
+        slot: Slot,
+        received: DateTime<Utc>,
+        edit: &Unreadable,
+        why: &Rejection,
+    ) -> Result<(), StoreError>;
     /// Says what became of a quarantined edit.
     fn decide_quarantined(&mut self, edit: EditId, outcome: &Decision) -> Result<(), StoreError>;
     /// A new writer; its slot must be unused.
@@ -218,6 +231,8 @@ pub trait Tx: Read {
     fn drop_session(&mut self, hash: &[u8; 32], now: DateTime<Utc>) -> Result<(), StoreError>;
     /// Writes down who did what.
     fn put_audit(&mut self, audit: &Audit) -> Result<(), StoreError>;
+    /// Remembers a look of a handheld; `false` if it was remembered before.
+    fn note_look(&mut self, id: Uuid) -> Result<bool, StoreError>;
     /// Sets a small named value.
     fn set_meta(&mut self, key: &str, value: &str) -> Result<(), StoreError>;
 

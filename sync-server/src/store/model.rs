@@ -292,8 +292,8 @@ pub struct Quarantined {
 pub enum Decision {
     /// Applied after all, with a new dot; the vector of the part right after.
     Released(VectorTimestamp),
-    /// Left out for good.
-    Dismissed,
+    /// Left out for good, with what is said to its author about it.
+    Dismissed(String),
 }
 
 /// Who did what, for the log of access to personal data.

@@ -292,7 +292,8 @@ fn quarantine_remembers_first_outcomes_and_decisions() {
             "writes": {"name": "张伟"}
         }))
         .unwrap();
-        let rejection = Rejection { reason: RejectReason::NotAllowed, path: None, detail: String::new() };
+        let rejection =
+            Rejection { reason: RejectReason::NotAllowed, path: None, detail: String::new(), note: String::new() };
         let kept = Quarantined {
             edit: edit.clone(),
             slot: Slot(7),
@@ -305,13 +306,17 @@ fn quarantine_remembers_first_outcomes_and_decisions() {
         assert_eq!(in_read(store, |read| read.quarantine(true, 9)), [kept]);
         assert!(in_read(store, |read| read.has_quarantined(edit.record)));
         assert_eq!(in_read(store, |read| read.decided_since(Slot(7), 0)), []);
-        in_tx(store, |tx| tx.decide_quarantined(edit.id, &Decision::Dismissed));
+        let dismissed = Decision::Dismissed("已由邻格登记".to_owned());
+        in_tx(store, |tx| tx.decide_quarantined(edit.id, &dismissed));
         assert_eq!(in_read(store, |read| read.quarantine(true, 9)), []);
         let decided = in_read(store, |read| read.decided_since(Slot(7), 0));
         assert_eq!((decided.len(), decided[0].0), (1, 1));
+        let told = Rejection { note: "已由邻格登记".to_owned(), ..rejection.clone() };
+        assert_eq!(decided[0].1.outcome, shared::wire::Outcome::Rejected(told));
+        assert_eq!(in_read(store, |read| read.quarantined(edit.id)).unwrap().decision, Some(dismissed.clone()));
         let outcomes = in_read(store, |read| read.outcomes(&[edit.id]));
         assert_eq!(outcomes[0].outcome, shared::wire::Outcome::Rejected(rejection));
-        let twice: Result<(), _> = write(store, TOWN, |tx| tx.decide_quarantined(edit.id, &Decision::Dismissed));
+        let twice: Result<(), _> = write(store, TOWN, |tx| tx.decide_quarantined(edit.id, &dismissed));
         assert!(matches!(twice, Err(StoreError::Missing(_))));
     });
 }

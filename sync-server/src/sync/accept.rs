@@ -23,6 +23,7 @@ use self::held::Holding;
 use crate::AppState;
 use crate::auth::Who;
 use crate::store::{self, Origin, Quarantined, SlotRow, StoreError, StoredEdit, Tx};
+use crate::sync::incoming::Offered;
 use crate::sync::photos;
 
 /// What edits are checked against; see [`AppState::rules`].
@@ -76,29 +77,44 @@ pub fn accept_in(
     writer: &Writer,
     edits: Vec<Edit>,
 ) -> Result<Vec<Receipt>, StoreError> {
-    Ok(accept_all(tx, rules, writer, edits)?.receipts)
+    Ok(accept_all(tx, rules, writer, edits.into_iter().map(Offered::Edit).collect())?.receipts)
 }
 
 /// The same, with all that a sync answers of it.
-pub fn accept_all(tx: &mut dyn Tx, rules: &Rules, writer: &Writer, edits: Vec<Edit>) -> Result<Accepted, StoreError> {
+pub fn accept_all(
+    tx: &mut dyn Tx,
+    rules: &Rules,
+    writer: &Writer,
+    edits: Vec<Offered>,
+) -> Result<Accepted, StoreError> {
     let row = tx.slot(writer.slot)?.ok_or(StoreError::Missing("the slot"))?;
     let mut high_water = row.high_water;
-    let ids: Vec<EditId> = edits.iter().map(|edit| edit.id).collect();
+    let ids: Vec<EditId> = edits.iter().map(Offered::id).collect();
     let seen: BTreeMap<EditId, Outcome> = tx.outcomes(&ids)?.into_iter().map(|it| (it.edit, it.outcome)).collect();
     let mut done = Done { outcomes: seen, ..Done::default() };
-    let mut holding = Holding::load(tx, edits.iter().filter(|edit| !done.outcomes.contains_key(&edit.id)))?;
+    let fresh = edits.iter().filter_map(Offered::edit).filter(|edit| !done.outcomes.contains_key(&edit.id));
+    let mut holding = Holding::load(tx, fresh)?;
 
-    for edit in edits {
-        done.order.push(edit.id);
-        let follows = edit.dot == Dot { slot: writer.slot, n: high_water + 1 };
+    for offered in edits {
+        done.order.push(offered.id());
+        let follows = offered.dot() == Dot { slot: writer.slot, n: high_water + 1 };
         // Whatever becomes of it, an edit in its place consumes its n: the next one follows on. So does a repetition
         // under a new dot (offered again after a re-enrolment).
         if follows {
             high_water += 1;
         }
-        if done.outcomes.contains_key(&edit.id) {
+        if done.outcomes.contains_key(&offered.id()) {
             continue;
         }
+        let edit = match offered {
+            Offered::Edit(edit) => edit,
+            Offered::Unreadable(unreadable) => {
+                let why = if follows { judge::unreadable() } else { judge::protocol() };
+                tx.put_unreadable(writer.slot, rules.now, &unreadable, &why)?;
+                done.outcomes.insert(unreadable.id, Outcome::Rejected(why));
+                continue;
+            }
+        };
         let verdict =
             if follows { judge::judge(tx, rules, writer, &mut holding, edit)? } else { Err((edit, judge::protocol())) };
         match verdict {
@@ -114,6 +130,31 @@ pub fn accept_all(tx: &mut dyn Tx, rules: &Rules, writer: &Writer, edits: Vec<Ed
         tx.set_high_water(writer.slot, high_water)?;
     }
     Ok(Accepted { receipts: done.receipts(), high_water, settled })
+}
+
+/// Whether edits stand where they may: each that is new has the n after the last one of the slot. If not, this server
+/// lacks edits (it was restored), or another handheld wrote under the same dots (a clone, or files put back from a
+/// backup); to apply even one of them would cover edits that its author never saw. Edits of other slots are left to
+/// [`accept_all`], which rejects them one by one.
+pub fn in_step(tx: &dyn Tx, slot: Slot, edits: &[Offered]) -> Result<bool, StoreError> {
+    let row = tx.slot(slot)?.ok_or(StoreError::Missing("the slot"))?;
+    let own: Vec<&Offered> = edits.iter().filter(|edit| edit.dot().slot == slot).collect();
+    if own.iter().zip(row.high_water + 1..).all(|(edit, n)| edit.dot().n == n) {
+        return Ok(true);
+    }
+    // Repetitions keep whatever dot they have.
+    let ids: Vec<EditId> = own.iter().map(|edit| edit.id()).collect();
+    let mut seen: BTreeSet<EditId> = tx.outcomes(&ids)?.into_iter().map(|it| it.edit).collect();
+    let mut next = row.high_water + 1;
+    for edit in own {
+        let follows = edit.dot().n == next;
+        if !follows && !seen.contains(&edit.id()) {
+            return Ok(false);
+        }
+        seen.insert(edit.id());
+        next += u64::from(follows);
+    }
+    Ok(true)
 }
 
 /// Applies one edit that was seen before and rejected: its id stands in quarantine. The caller sees to the high-water
@@ -162,9 +203,13 @@ impl Done {
         tx: &mut dyn Tx,
         rules: &Rules,
         writer: &Writer,
-        edit: Edit,
+        mut edit: Edit,
         rejection: Rejection,
     ) -> Result<(), StoreError> {
+        // Whoever the edit claims to be of: a false name would open its photos here and be taken on when released.
+        if let Some(author) = judge::author_of(writer) {
+            edit.author = author.into();
+        }
         // Its photos are wanted and kept too: the edit may be released one day.
         self.link(tx, rules, writer, &edit)?;
         self.outcomes.insert(edit.id, Outcome::Rejected(rejection.clone()));

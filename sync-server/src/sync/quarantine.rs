@@ -8,8 +8,8 @@ use shared::wire::Rejection;
 use super::accept::{Rules, Writer, apply_one, console_slot, next_dot};
 use crate::AppState;
 use crate::auth::Who;
-use crate::auth::authorize::{Action, Denied, Reach, authorize};
-use crate::store::{Audit, Decision, Origin, Quarantined, StoreError, Tx};
+use crate::auth::authorize::{Action, Reach, authorize};
+use crate::store::{Audit, Decision, Origin, Quarantined, Read, StoreError, Tx};
 
 /// What came of a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum Decided {
 /// covered by vectors that never saw it].
 pub fn release(app: &AppState, tx: &mut dyn Tx, rules: &Rules, who: &Who, id: EditId) -> Result<Decided, StoreError> {
     let Some(held) = undecided(tx, id)? else { return Ok(Decided::NoSuchEdit) };
-    if may_decide(tx, rules, who, &held)?.is_err() {
+    if !may_decide(tx, rules, who, &held)? {
         return Ok(Decided::NotAllowed);
     }
     let slot = console_slot(app, tx)?;
@@ -42,20 +42,20 @@ pub fn release(app: &AppState, tx: &mut dyn Tx, rules: &Rules, who: &Who, id: Ed
         Ok(vector) => {
             tx.set_high_water(slot, n)?;
             tx.decide_quarantined(id, &Decision::Released(vector))?;
-            note(tx, rules, who, "release", id)?;
+            note(tx, rules, who, "audit-release", id)?;
             Ok(Decided::Done)
         }
     }
 }
 
-/// Leaves a quarantined edit out for good. It stays in quarantine, marked.
-pub fn dismiss(tx: &mut dyn Tx, rules: &Rules, who: &Who, id: EditId) -> Result<Decided, StoreError> {
+/// Leaves a quarantined edit out for good and says why to its author. It stays in quarantine, marked.
+pub fn dismiss(tx: &mut dyn Tx, rules: &Rules, who: &Who, id: EditId, why: &str) -> Result<Decided, StoreError> {
     let Some(held) = undecided(tx, id)? else { return Ok(Decided::NoSuchEdit) };
-    if may_decide(tx, rules, who, &held)?.is_err() {
+    if !may_decide(tx, rules, who, &held)? {
         return Ok(Decided::NotAllowed);
     }
-    tx.decide_quarantined(id, &Decision::Dismissed)?;
-    note(tx, rules, who, "dismiss", id)?;
+    tx.decide_quarantined(id, &Decision::Dismissed(why.to_owned()))?;
+    note(tx, rules, who, "audit-dismiss", id)?;
     Ok(Decided::Done)
 }
 
@@ -63,15 +63,19 @@ fn undecided(tx: &dyn Tx, id: EditId) -> Result<Option<Quarantined>, StoreError>
     Ok(tx.quarantined(id)?.filter(|held| held.decision.is_none()))
 }
 
-/// By where the record lies; of one that does not exist, by where the edit would put it.
-fn may_decide(tx: &dyn Tx, rules: &Rules, who: &Who, held: &Quarantined) -> Result<Result<(), Denied>, StoreError> {
+/// Whether `who` sees a quarantined edit and decides on it: by where the record lies; of one that does not exist, by
+/// where the edit would put it; and what is restricted only if they are cleared.
+pub fn may_decide(read: &dyn Read, rules: &Rules, who: &Who, held: &Quarantined) -> Result<bool, StoreError> {
     let edit = &held.edit;
-    let stored = tx.load_many(&[(edit.record, Part::Open)])?;
+    let stored = read.load_many(&[(edit.record, Part::Open)])?;
     let reach = stored.first().map(Reach::of).unwrap_or_else(|| {
         let area = edit.writes.get(&Path::field("area")).and_then(|value| value.get());
-        Reach { kind: edit.kind, areas: area.into_iter().collect(), readers: Vec::new() }
+        // What says no area of this town lies nowhere: it is for whoever is responsible for all of the town.
+        let area = area.filter(|area| rules.areas.town_of(*area) == Some(who.user.town)).unwrap_or(who.user.town);
+        Reach { kind: edit.kind, areas: vec![area], readers: Vec::new() }
     });
-    Ok(authorize(who, Action::Decide, Some(&reach), &reach, &rules.areas))
+    let may = |action| authorize(who, action, Some(&reach), &reach, &rules.areas).is_ok();
+    Ok(may(Action::Decide) && may(Action::Read(edit.part)))
 }
 
 fn note(tx: &mut dyn Tx, rules: &Rules, who: &Who, action: &str, id: EditId) -> Result<(), StoreError> {

@@ -2,19 +2,23 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use shared::limits::{EDITS_A_ROUND, PROTOCOL};
-use shared::wire::{Receipt, SyncAnswer, SyncRequest};
+use shared::wire::{Look, Receipt, SyncAnswer};
 
-use super::accept::{Accepted, Writer, accept_all};
+use super::accept::{Accepted, Writer, accept_all, in_step};
 use super::changes;
 use super::cursor::{self, Binding, Position};
+use super::incoming::{self, Incoming, Offered};
 use super::setup;
 use crate::AppState;
 use crate::auth::Who;
-use crate::store::{self, Device, DeviceSeen, Origin, StoreError};
+use crate::store::{self, Audit, Device, DeviceSeen, Origin, StoreError, Tx};
 
 /// The most photo hashes asked for in one answer.
 const WANTED: usize = 200;
+/// The most bytes of a field's name.
+const FIELD: usize = 60;
 /// Pushes are taken from so many protocol versions back.
 const VERSIONS_BACK: u32 = 2;
 
@@ -39,6 +43,12 @@ pub enum RoundError {
     /// More than [`EDITS_A_ROUND`].
     #[error("{0} edits in one round, at most {EDITS_A_ROUND} are taken")]
     TooManyEdits(usize),
+    /// An edit (which, from 0) of which not even id and dot can be read.
+    #[error("edit {0} has no id and dot")]
+    NoEdit(usize),
+    /// The dots of the edits do not follow on what this server has of the slot.
+    #[error("the edits do not follow on the last one of their slot")]
+    OutOfStep,
     /// A protocol this server does not speak.
     #[error("protocol {0}, this server speaks {PROTOCOL}")]
     Protocol(u32),
@@ -50,13 +60,14 @@ pub fn speaks(protocol: u32) -> bool {
 }
 
 /// One round of `caller`. Blocks: call inside `spawn_blocking`.
-pub fn round(app: &AppState, caller: &Caller, request: SyncRequest) -> Result<SyncAnswer, RoundError> {
+pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncAnswer, RoundError> {
     if !speaks(request.protocol) {
         return Err(RoundError::Protocol(request.protocol));
     }
     if request.edits.len() > EDITS_A_ROUND {
         return Err(RoundError::TooManyEdits(request.edits.len()));
     }
+    let edits = incoming::read(&request)?;
     let rules = app.rules()?;
     let Caller { device, who } = caller;
     let binding = Binding::of(device.id, who, rules.epoch);
@@ -69,7 +80,7 @@ pub fn round(app: &AppState, caller: &Caller, request: SyncRequest) -> Result<Sy
         },
     };
 
-    let Accepted { receipts, mut settled, .. } = push(app, caller, &rules, &request)?;
+    let Accepted { receipts, mut settled, .. } = push(app, caller, &rules, &request, &edits)?;
     if refill {
         // What begins anew must be named again, known or not.
         settled.clear();
@@ -113,10 +124,11 @@ fn push(
     app: &AppState,
     caller: &Caller,
     rules: &super::accept::Rules,
-    request: &SyncRequest,
-) -> Result<Accepted, StoreError> {
+    request: &Incoming,
+    edits: &[Offered],
+) -> Result<Accepted, RoundError> {
     let Caller { device, who } = caller;
-    if request.edits.is_empty() && request.device.is_none() {
+    if request.edits.is_empty() && request.device.is_none() && request.looks.is_empty() {
         return Ok(Accepted { receipts: Vec::new(), high_water: 0, settled: BTreeSet::new() });
     }
     let writer = Writer { who: who.clone(), slot: device.slot, origin: Origin::Device };
@@ -133,6 +145,31 @@ fn push(
                 },
             )?;
         }
-        accept_all(tx, rules, &writer, request.edits.clone())
+        note_looks(tx, who, rules.now, &request.looks)?;
+        if !in_step(tx, device.slot, edits)? {
+            return Err(RoundError::OutOfStep);
+        }
+        Ok(accept_all(tx, rules, &writer, edits.to_vec())?)
     })
+}
+
+/// Writes what the user of a handheld asked to see in full to the audit, each look once. What stands there is made of
+/// ids and names of fields: whatever else a handheld sends as a field is not kept.
+fn note_looks(tx: &mut dyn Tx, who: &Who, now: DateTime<Utc>, looks: &[Look]) -> Result<(), StoreError> {
+    for look in looks {
+        if !tx.note_look(look.id)? {
+            continue;
+        }
+        let named = look.field.len() <= FIELD && look.field.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        let field = if named { look.field.as_str() } else { "?" };
+        let when = shared::mask::time(look.at.timestamp_millis()).unwrap_or_default();
+        tx.put_audit(&Audit {
+            at: now,
+            user: Some(who.user.id),
+            action: "audit-look".to_owned(),
+            subject: look.record.to_string(),
+            detail: format!("{field} {when}"),
+        })?;
+    }
+    Ok(())
 }

@@ -10,6 +10,8 @@
     reason = "each test binary uses what it needs of it; the linter knows tests by their attribute and misses helpers"
 )]
 
+pub mod desk;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -244,7 +246,8 @@ impl Handheld<'_> {
     }
 
     pub fn request(&self, edits: Vec<Edit>) -> SyncRequest {
-        SyncRequest { protocol: PROTOCOL, cursor: self.cursor.clone(), setup: self.setup.clone(), edits, device: None }
+        let (cursor, setup) = (self.cursor.clone(), self.setup.clone());
+        SyncRequest { protocol: PROTOCOL, cursor, setup, edits, device: None, looks: Vec::new() }
     }
 
     /// Sends a body as it is.

@@ -15,7 +15,11 @@ use shared::area::AreaId;
 use super::{End, Read, StoreError, Tx};
 
 /// In order; a file's schema version is how many of them it has seen. Append only.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/001_begin.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/001_begin.sql"),
+    include_str!("../migrations/002_decisions_and_looks.sql"),
+    include_str!("../migrations/003_unreadable.sql"),
+];
 
 /// More reading connections than this are closed when handed back.
 const READERS_KEPT: usize = 8;

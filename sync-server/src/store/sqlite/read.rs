@@ -6,7 +6,7 @@ use shared::area::AreaId;
 use shared::edit::Edit;
 use shared::ids::{EditId, PhotoHash, RecordId, Slot, UserId};
 use shared::record::Part;
-use shared::wire::Outcome;
+use shared::wire::{Outcome, Rejection};
 use uuid::Uuid;
 
 use super::InTown;
@@ -16,10 +16,11 @@ use crate::store::{
     Audit, Batch, Decision, Device, FeedEntry, FeedWhat, Origin, PartFilter, Photo, PhotoLink, Quarantined, Read,
     SeenEdit, SlotRow, StoreError, StoredEdit, StoredPart, Upload, User,
 };
+use crate::sync::incoming::Unreadable;
 
 const PART: &str = "p.record, p.part, p.kind, p.seq, p.areas, p.readers, p.anonymous, p.open_fields, p.deleted, \
                     p.title, p.words, p.state";
-const QUARANTINED: &str = "q.body, q.received, q.reason, q.decision, q.vector, coalesce(s.label, ''), q.slot";
+const QUARANTINED: &str = "q.body, q.received, q.reason, q.decision, q.vector, coalesce(s.label, ''), q.slot, q.note";
 
 fn stored_part(row: &Row<'_>) -> Result<StoredPart, StoreError> {
     Ok(StoredPart {
@@ -47,7 +48,7 @@ fn quarantined(row: &Row<'_>) -> Result<Quarantined, StoreError> {
         rejection: from_json("reason of a quarantined edit", &row.get::<_, String>(2)?)?,
         decision: match decision.as_str() {
             "released" => Some(Decision::Released(from_json("vector", &vector)?)),
-            "dismissed" => Some(Decision::Dismissed),
+            "dismissed" => Some(Decision::Dismissed(row.get(7)?)),
             _ => None,
         },
         origin: row.get(5)?,
@@ -230,7 +231,9 @@ impl Read for InTown<'_> {
 
     fn outcomes(&self, edits: &[EditId]) -> Result<Vec<SeenEdit>, StoreError> {
         let mut applied = self.conn.prepare_cached("SELECT vector FROM edit WHERE id = ?1")?;
-        let mut rejected = self.conn.prepare_cached("SELECT reason FROM quarantine WHERE id = ?1")?;
+        let mut rejected = self.conn.prepare_cached(
+            "SELECT reason FROM quarantine WHERE id = ?1 UNION ALL SELECT reason FROM unreadable WHERE id = ?1",
+        )?;
         let mut seen = Vec::new();
         for edit in edits {
             let id = params![edit.0.as_bytes()];
@@ -265,14 +268,34 @@ impl Read for InTown<'_> {
         query.query_and_then(params![self.town.0, edit.0.as_bytes()], quarantined)?.next().transpose()
     }
 
+    fn unreadable(&self) -> Result<Vec<Unreadable>, StoreError> {
+        let mut query = self
+            .conn
+            .prepare_cached("SELECT id, record, slot, n, body FROM unreadable WHERE town = ?1 ORDER BY row")?;
+        let mut rows = query.query(params![self.town.0])?;
+        let mut kept = Vec::new();
+        while let Some(row) = rows.next()? {
+            kept.push(Unreadable {
+                id: EditId(uuid(&row.get::<_, Vec<u8>>(0)?)?),
+                record: uuid(&row.get::<_, Vec<u8>>(1)?).ok().map(RecordId),
+                dot: (Slot(count(row.get(2)?)), count(row.get(3)?)).into(),
+                raw: row.get(4)?,
+            });
+        }
+        Ok(kept)
+    }
+
     fn has_quarantined(&self, record: RecordId) -> Result<bool, StoreError> {
-        let mut query = self.conn.prepare_cached("SELECT 1 FROM quarantine WHERE town = ?1 AND record = ?2 LIMIT 1")?;
+        let mut query = self.conn.prepare_cached(
+            "SELECT 1 FROM quarantine WHERE town = ?1 AND record = ?2
+             UNION ALL SELECT 1 FROM unreadable WHERE town = ?1 AND record = ?2 LIMIT 1",
+        )?;
         Ok(query.exists(params![self.town.0, record.0.as_bytes()])?)
     }
 
     fn decided_since(&self, slot: Slot, after: u64) -> Result<Vec<(u64, SeenEdit)>, StoreError> {
         let mut query = self.conn.prepare_cached(
-            "SELECT id, decision, vector, reason, decided FROM quarantine
+            "SELECT id, decision, vector, reason, decided, note FROM quarantine
              WHERE slot = ?1 AND decided > ?2 ORDER BY decided LIMIT 1000",
         )?;
         let mut rows = query.query(params![int(slot.0), int(after)])?;
@@ -280,7 +303,10 @@ impl Read for InTown<'_> {
         while let Some(row) = rows.next()? {
             let outcome = match row.get::<_, String>(1)?.as_str() {
                 "released" => Outcome::Applied { vector: from_json("vector", &row.get::<_, String>(2)?)? },
-                _ => Outcome::Rejected(from_json("reason", &row.get::<_, String>(3)?)?),
+                _ => {
+                    let rejection: Rejection = from_json("reason", &row.get::<_, String>(3)?)?;
+                    Outcome::Rejected(Rejection { note: row.get(5)?, ..rejection })
+                }
             };
             let edit = EditId(uuid(&row.get::<_, Vec<u8>>(0)?)?);
             decided.push((count(row.get(4)?), SeenEdit { edit, outcome }));

@@ -5,6 +5,7 @@ use rusqlite::params;
 use shared::area::Area;
 use shared::ids::{DeviceId, EditId, Slot, UserId};
 use shared::record::Part;
+use shared::wire::Rejection;
 use uuid::Uuid;
 
 use super::InTown;
@@ -14,6 +15,7 @@ use crate::store::{
     Audit, Batch, Decision, Departure, Device, DeviceSeen, EnrolCode, Photo, PhotoLink, Quarantined, Session, SlotRow,
     StoreError, StoredEdit, StoredPart, Tx, Upload, User,
 };
+use crate::sync::incoming::Unreadable;
 
 /// Names what already existed when a unique column refused a row.
 fn unique(what: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
@@ -129,16 +131,40 @@ impl Tx for InTown<'_> {
         Ok(())
     }
 
+    fn put_unreadable(
+        &mut self,
+        slot: Slot,
+        received: DateTime<Utc>,
+        edit: &Unreadable,
+        why: &Rejection,
+    ) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "INSERT INTO unreadable (id, town, record, slot, n, received, reason, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?;
+        query.execute(params![
+            edit.id.0.as_bytes(),
+            self.town.0,
+            edit.record.as_ref().map(|record| record.0.as_bytes().as_slice()).unwrap_or_default(),
+            int(slot.0),
+            int(edit.dot.n),
+            ms(received),
+            to_json("reason", why)?,
+            edit.raw,
+        ])?;
+        Ok(())
+    }
+
     fn decide_quarantined(&mut self, edit: EditId, outcome: &Decision) -> Result<(), StoreError> {
-        let (decision, vector) = match outcome {
-            Decision::Released(vector) => ("released", to_json("vector", vector)?),
-            Decision::Dismissed => ("dismissed", String::new()),
+        let (decision, vector, note) = match outcome {
+            Decision::Released(vector) => ("released", to_json("vector", vector)?, ""),
+            Decision::Dismissed(note) => ("dismissed", String::new(), note.as_str()),
         };
         let mut query = self.conn.prepare_cached(
-            "UPDATE quarantine SET decision = ?3, vector = ?4, decided = (SELECT max(decided) + 1 FROM quarantine)
+            "UPDATE quarantine SET decision = ?3, vector = ?4, note = ?5, decided = (SELECT max(decided) + 1 FROM quarantine)
              WHERE town = ?1 AND id = ?2 AND decision = ''",
         )?;
-        match query.execute(params![self.town.0, edit.0.as_bytes(), decision, vector])? {
+        match query.execute(params![self.town.0, edit.0.as_bytes(), decision, vector, note])? {
             0 => Err(StoreError::Missing("the undecided edit")),
             _ => Ok(()),
         }
@@ -286,6 +312,12 @@ impl Tx for InTown<'_> {
         let user = audit.user.as_ref().map(|user| user.0.as_bytes().as_slice());
         query.execute(params![self.town.0, ms(audit.at), user, audit.action, audit.subject, audit.detail])?;
         Ok(())
+    }
+
+    fn note_look(&mut self, id: Uuid) -> Result<bool, StoreError> {
+        let mut query =
+            self.conn.prepare_cached("INSERT INTO look (town, id) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
+        Ok(query.execute(params![self.town.0, id.as_bytes()])? == 1)
     }
 
     fn set_meta(&mut self, key: &str, value: &str) -> Result<(), StoreError> {

@@ -32,8 +32,13 @@ pub fn protocol() -> Rejection {
     because(RejectReason::Protocol)
 }
 
+/// This version cannot read it.
+pub fn unreadable() -> Rejection {
+    because(RejectReason::Unknown)
+}
+
 fn because(reason: RejectReason) -> Rejection {
-    Rejection { reason, path: None, detail: String::new() }
+    Rejection { reason, path: None, detail: String::new(), note: String::new() }
 }
 
 /// Judges `edit`, which is in its place in its slot, and applies it to the record in hand if all agree.
@@ -92,7 +97,7 @@ fn by_itself(rules: &Rules, writer: &Writer, edit: &Edit) -> Result<(), Rejectio
     if let Some(value) = edit.writes.get(&area) {
         let known = value.get().is_some_and(|id| rules.areas.get(id).is_some_and(|it| it.level > AreaLevel::County));
         if !known {
-            return Err(Rejection { reason: RejectReason::Unknown, path: Some(area), detail: String::new() });
+            return Err(Rejection { path: Some(area), ..because(RejectReason::Unknown) });
         }
     }
     if writer.slot != edit.dot.slot {
@@ -101,17 +106,19 @@ fn by_itself(rules: &Rules, writer: &Writer, edit: &Edit) -> Result<(), Rejectio
     Ok(())
 }
 
+/// Who the credential names; none of an import, whose authors are taken as given.
+pub fn author_of(writer: &Writer) -> Option<Author> {
+    let user = &writer.who.user;
+    (writer.origin != Origin::Import).then(|| Author { user: Some(user.id), name: user.name.clone(), role: user.role })
+}
+
 /// The author is who the credential names. The name and role are the server's: a person may have got new ones since, or
 /// may claim others. Says whether the edit had them right.
 fn author(writer: &Writer, edit: &mut Edit) -> Result<bool, Rejection> {
-    if writer.origin == Origin::Import {
-        return Ok(true);
-    }
-    let user = &writer.who.user;
-    if edit.author.user != Some(user.id) {
+    let Some(right) = author_of(writer) else { return Ok(true) };
+    if edit.author.user != right.user {
         return Err(protocol());
     }
-    let right = Author { user: Some(user.id), name: user.name.clone(), role: user.role };
     if *edit.author == right {
         return Ok(true);
     }
@@ -159,11 +166,8 @@ fn apply(rules: &Rules, writer: &Writer, held: &mut Held, edit: &Edit) -> Result
         .map_err(|_| because(RejectReason::NotAllowed))?;
     form(rules, edit)?;
     if open && edit.kind == RecordKind::Event {
-        workflow::judge(held.open(), edit, &actor(rules, writer), &rules.calendar).map_err(|detail| Rejection {
-            reason: RejectReason::Workflow,
-            path: None,
-            detail: detail.to_owned(),
-        })?;
+        workflow::judge(held.open(), edit, &actor(rules, writer), &rules.calendar)
+            .map_err(|detail| Rejection { detail: detail.to_owned(), ..because(RejectReason::Workflow) })?;
     }
     match next {
         Some(next) => held.part_mut(edit.part).state = next,
@@ -178,6 +182,7 @@ fn apply(rules: &Rules, writer: &Writer, held: &mut Held, edit: &Edit) -> Result
     } else {
         after
     });
+    held.created();
     Ok(())
 }
 
@@ -189,7 +194,7 @@ fn form(rules: &Rules, edit: &Edit) -> Result<(), Rejection> {
     match refused {
         None => Ok(()),
         Some(problem) => {
-            Err(Rejection { reason: RejectReason::Form, path: Some(problem.path), detail: problem.code.to_owned() })
+            Err(Rejection { path: Some(problem.path), detail: problem.code.to_owned(), ..because(RejectReason::Form) })
         }
     }
 }

@@ -1,0 +1,122 @@
+//! A browser at the console: over HTTP, with cookies, links and forms, nothing else.
+
+use std::collections::BTreeMap;
+
+use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::{Client, Response, StatusCode};
+use shared::area::AreaId;
+use shared::author::Role;
+use shared::ids::RecordId;
+use shared::value::Value;
+use sync_server::auth::people::{NewUser, add_user};
+use sync_server::store::User;
+
+use super::{Centre, Handheld, applied};
+
+pub const PASSWORD: &str = "黄河-7300";
+
+/// Somebody with a password.
+pub fn person(centre: &Centre, login: &str, role: Role, area: AreaId, may_unmask: bool, cleared: bool) -> User {
+    let new = NewUser {
+        login: login.to_owned(),
+        name: format!("{login}的姓名"),
+        role,
+        scope: vec![area],
+        cleared,
+        may_unmask,
+        password: Some(PASSWORD.to_owned()),
+    };
+    add_user(&centre.app, new).unwrap()
+}
+
+/// A browser at the console: it keeps its cookie and reads pages.
+pub struct Desk<'a> {
+    pub centre: &'a Centre,
+    pub http: Client,
+    pub cookie: String,
+}
+
+impl<'a> Desk<'a> {
+    pub fn new(centre: &'a Centre) -> Self {
+        let http = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { centre, http, cookie: String::new() }
+    }
+
+    pub async fn logged_in(centre: &'a Centre, login: &str) -> Self {
+        let mut desk = Self::new(centre);
+        let response = desk.send("/console/login", &[("login", login), ("password", PASSWORD)]).await;
+        assert_eq!(response.status(), StatusCode::SEE_OTHER);
+        let set = response.headers()[SET_COOKIE].to_str().unwrap();
+        assert!(set.contains("HttpOnly") && set.contains("SameSite=Strict"), "{set}");
+        desk.cookie = set.split(';').next().unwrap().to_owned();
+        desk
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        let request = self.http.get(format!("{}{path}", self.centre.url)).header(COOKIE, &self.cookie);
+        request.send().await.unwrap()
+    }
+
+    /// A page that is there, as text.
+    pub async fn page(&self, path: &str) -> String {
+        let response = self.get(path).await;
+        let status = response.status();
+        let text = response.text().await.unwrap();
+        assert_eq!(status, StatusCode::OK, "{path}: {text}");
+        text
+    }
+
+    pub async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Response {
+        let encode = |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
+        let body: Vec<String> =
+            fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let request = self.http.post(format!("{}{path}", self.centre.url)).header(COOKIE, &self.cookie);
+        let form = "application/x-www-form-urlencoded";
+        request.header("content-type", form).body(body.join("&")).send().await.unwrap()
+    }
+
+    /// Sends the form of a page as it stands there, with some fields filled in; follows where it leads.
+    pub async fn submit(&self, page: &str, action: &str, fill: &[(&str, &str)]) -> String {
+        let response = self.try_submit(page, action, fill).await;
+        let status = response.status();
+        let to = response.headers().get(LOCATION).map(|to| to.to_str().unwrap().to_owned());
+        let text = response.text().await.unwrap();
+        assert_eq!(status, StatusCode::SEE_OTHER, "{action}: {text}");
+        self.page(&to.unwrap()).await
+    }
+
+    pub async fn try_submit(&self, page: &str, action: &str, fill: &[(&str, &str)]) -> Response {
+        let mut fields = hidden(page, action);
+        fields.extend(fill.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        self.send(action, &fields).await
+    }
+}
+
+/// The hidden fields of the first form with this action.
+pub fn hidden(page: &str, action: &str) -> BTreeMap<String, String> {
+    let start = page.find(&format!("action=\"{action}\"")).unwrap_or_else(|| panic!("no form for {action} in {page}"));
+    let form = page[start..].split("</form>").next().unwrap();
+    let attribute = |tag: &str, name: &str| -> Option<String> {
+        let value = tag.split(&format!("{name}=\"")).nth(1)?.split('"').next()?;
+        Some(value.replace("&quot;", "\"").replace("&amp;", "&"))
+    };
+    let inputs = form.split("<input").skip(1).filter(|tag| tag.contains("type=\"hidden\""));
+    inputs.map(|tag| (attribute(tag, "name").unwrap(), attribute(tag, "value").unwrap())).collect()
+}
+
+pub async fn resident(hand: &mut Handheld<'_>, name: &str, area: AreaId, more: &[(&str, Value)]) -> RecordId {
+    let mut edit = hand.resident(name, area);
+    edit.writes.extend(more.iter().map(|(path, value)| (path.parse().unwrap(), value.clone())));
+    let record = edit.record;
+    applied(&hand.sync(vec![edit]).await, 0);
+    record
+}
+
+/// Logging out.
+impl Desk<'_> {
+    pub async fn submit_out(&self, page: &str) {
+        let response = self.try_submit(page, "/console/logout", &[]).await;
+        assert_eq!(response.status(), StatusCode::SEE_OTHER);
+    }
+}

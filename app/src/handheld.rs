@@ -3,9 +3,13 @@
 //! Methods that are not `async` touch the disk and take a few milliseconds at most (see each): call them from
 //! `spawn_blocking`, or directly where that is short enough. All of them may be called from any thread.
 
+#[cfg(test)]
+mod look_tests;
 mod reading;
 mod saving;
 mod session;
+#[cfg(test)]
+mod stuck_tests;
 mod syncing;
 #[cfg(test)]
 mod tests;
@@ -282,6 +286,12 @@ impl Handheld {
     /// Sends a rejected edit again with other values: a new edit with the old context. `writes` replaces all of it.
     pub fn correct(&self, edit: EditId, writes: BTreeMap<Path, Value>) -> Result<Saved, SaveError> {
         self.0.saved(self.0.session()?.correct(&self.0, edit, writes))
+    }
+
+    /// Notes that the user asked to see a masked field in full; the next sync tells the server. Show it only once this
+    /// returned.
+    pub fn note_look(&self, record: RecordId, field: &str) -> Result<(), StoreError> {
+        self.0.session()?.store.note_look(record, field, self.0.outside())
     }
 
     /// Takes a rejected edit back. Ask first: it leaves the tray (and is kept 30 days on the handheld).

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::value::RawValue;
 use shared::area::{Area, AreaId, AreaLevel};
 use shared::author::Role;
 use shared::calendar::Calendar;
@@ -19,7 +20,8 @@ use shared::path::Path;
 use shared::record::{Part, RecordKind};
 use shared::value::Value;
 use shared::wire::{
-    EnrolAnswer, EnrolRequest, Item, Me, Outcome, Receipt, RejectReason, Rejection, Setup, SyncAnswer, SyncRequest,
+    EnrolAnswer, EnrolRequest, ErrorAnswer, Item, Me, Outcome, Receipt, RejectReason, Rejection, Setup, StandIn,
+    SyncAnswer, SyncRequest, SyncRequestOf,
 };
 use uuid::Uuid;
 
@@ -99,6 +101,8 @@ pub struct Inside {
     pub high_water: BTreeMap<Slot, u64>,
     pub outcomes: BTreeMap<shared::ids::EditId, Outcome>,
     pub accepted: Vec<Edit>,
+    /// Looks as they came, each time they came.
+    pub looks: Vec<shared::wire::Look>,
     pub refuse: Option<fn(&Edit) -> bool>,
     pub users: Vec<UserId>,
     pub slots: u64,
@@ -110,6 +114,8 @@ pub struct Inside {
     /// From now on so many requests are lost; then so many answers.
     pub lose_requests: u32,
     pub lose_answers: u32,
+    /// Requests with an edit of which this is said get this status; its stand-in is taken.
+    pub poison: Option<(u16, fn(&Edit) -> bool)>,
     /// Answers this status next, once, with a Retry-After.
     pub status: Option<u16>,
     pub refill: bool,
@@ -128,6 +134,7 @@ impl Default for Inside {
             high_water: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             accepted: Vec::new(),
+            looks: Vec::new(),
             refuse: None,
             users: Vec::new(),
             slots: 100,
@@ -137,6 +144,7 @@ impl Default for Inside {
             gone: BTreeMap::new(),
             lose_requests: 0,
             lose_answers: 0,
+            poison: None,
             status: None,
             refill: false,
             backed_up: 0,
@@ -156,7 +164,12 @@ impl Inside {
         assert_eq!(edit.dot.n, self.high_water.get(&slot).copied().unwrap_or(0) + 1, "dots come without gaps");
         self.high_water.insert(slot, edit.dot.n);
         let outcome = if self.refuse.is_some_and(|refuse| refuse(&edit)) {
-            Outcome::Rejected(Rejection { reason: RejectReason::NotAllowed, path: None, detail: String::new() })
+            Outcome::Rejected(Rejection {
+                reason: RejectReason::NotAllowed,
+                path: None,
+                detail: String::new(),
+                note: String::new(),
+            })
         } else {
             self.sequence += 1;
             let (_, state, seq) =
@@ -180,6 +193,7 @@ impl Inside {
         let from: u64 = request.cursor.as_deref().unwrap_or("0").parse().unwrap();
         let refill = request.cursor.is_none() || std::mem::take(&mut self.refill);
         let from = if refill { 0 } else { from };
+        self.looks.extend(request.looks);
         let receipts: Vec<Receipt> =
             request.edits.into_iter().map(|edit| Receipt { edit: edit.id, outcome: self.accept(slot, edit) }).collect();
         let mut items: Vec<(u64, Item)> = self
@@ -214,6 +228,26 @@ impl Inside {
             time: DateTime::from_timestamp(1_795_000_000, 0).unwrap(),
             setup: None,
         }
+    }
+
+    /// What the real server refuses before it applies anything: what it cannot read, and dots that do not follow.
+    fn refuse_whole(&self, slot: Slot, request: &SyncRequest) -> Option<Response> {
+        let said = |status, code: &str| {
+            let said = ErrorAnswer { code: code.to_owned(), message: String::new(), request: String::new() };
+            Response { status, headers: Vec::new(), body: serde_json::to_vec(&said).unwrap() }
+        };
+        if let Some((status, _)) = self.poison.filter(|(_, poison)| request.edits.iter().any(poison)) {
+            return Some(said(status, if status == 500 { "internal" } else { "bad_shape" }));
+        }
+        let mut next = self.high_water.get(&slot).copied().unwrap_or(0) + 1;
+        for edit in &request.edits {
+            if edit.dot.n == next {
+                next += 1;
+            } else if !self.outcomes.contains_key(&edit.id) {
+                return Some(said(409, "out_of_step"));
+            }
+        }
+        None
     }
 
     fn photo(&mut self, request: &Request) -> Result<Response, TransportError> {
@@ -306,7 +340,26 @@ impl Inside {
                 .find_map(|(_, value)| value.strip_prefix("Bearer ")?.parse().ok())
                 .map(Slot)
                 .unwrap();
-            serde_json::to_vec(&self.sync(slot, shared::json::from_slice(&body).unwrap()))
+            let mut request: SyncRequestOf<Box<RawValue>> = shared::json::from_slice(&body).unwrap();
+            let stand_in = request.edits.first().and_then(|raw| serde_json::from_str::<StandIn>(raw.get()).ok());
+            if let Some(stand_in) = &stand_in {
+                assert_eq!(request.edits.len(), 1, "it goes alone");
+                assert_eq!(stand_in.dot.n, self.high_water.get(&slot).copied().unwrap_or(0) + 1);
+                self.high_water.insert(slot, stand_in.dot.n);
+                request.edits.clear();
+            }
+            let json = serde_json::to_string(&request).unwrap();
+            let request: SyncRequest = serde_json::from_str(&json).unwrap();
+            if let Some(refused) = self.refuse_whole(slot, &request) {
+                return Ok(refused);
+            }
+            let mut answer = self.sync(slot, request);
+            if let Some(StandIn { id, .. }) = stand_in {
+                let why = RejectReason::Unknown;
+                let rejection = Rejection { reason: why, path: None, detail: String::new(), note: String::new() };
+                answer.receipts.push(Receipt { edit: id, outcome: Outcome::Rejected(rejection) });
+            }
+            serde_json::to_vec(&answer)
         };
         if self.lose_answers > 0 {
             self.lose_answers -= 1;

@@ -93,6 +93,7 @@ fn an_applied_edit_is_folded_into_confirmed_without_being_sent_back() {
         setup: None,
         edits: store.outgoing().unwrap().edits,
         device: None,
+        looks: Vec::new(),
     };
     let answered =
         runtime().block_on(client.post("/api/v1/sync", &request, std::time::Duration::from_secs(1))).unwrap();
@@ -240,8 +241,14 @@ fn a_fill_in_pages_goes_on_where_it_broke_and_again_changes_nothing() {
     let outside: Arc<dyn shared::outside::Outside> = Arc::clone(&world.outside) as _;
     for _ in 0..2 {
         let client = crate::sync::Client::new(Arc::new(crate::testing::To(Arc::clone(&world.server))), "103");
-        let request =
-            shared::wire::SyncRequest { protocol: 1, cursor: None, setup: None, edits: Vec::new(), device: None };
+        let request = shared::wire::SyncRequest {
+            protocol: 1,
+            cursor: None,
+            setup: None,
+            edits: Vec::new(),
+            device: None,
+            looks: Vec::new(),
+        };
         let answered =
             runtime().block_on(client.post("/api/v1/sync", &request, std::time::Duration::from_secs(1))).unwrap();
         let answer = shared::json::from_slice(&answered.bytes().unwrap()).unwrap();

@@ -108,6 +108,16 @@ const STEPS: &[&str] = &[
     ) STRICT;
     CREATE INDEX photo_waiting ON photo (seq) WHERE state = 'waiting';
     ",
+    // 2: the asking to see a masked value is told to the server, which writes it down.
+    "
+    CREATE TABLE look (
+        seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+        id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+        record BLOB NOT NULL CHECK (length(record) = 16),
+        field TEXT NOT NULL,              -- its name, never its value
+        at INTEGER NOT NULL
+    ) STRICT;
+    ",
 ];
 
 /// The newest version this code knows.

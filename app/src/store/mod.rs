@@ -8,6 +8,7 @@ mod drafts;
 mod error;
 mod events;
 mod haystack;
+mod looks;
 mod meta;
 mod migrations;
 mod open;
@@ -22,6 +23,7 @@ mod tests;
 mod words;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -39,6 +41,9 @@ pub use words::normal;
 
 use haystack::{Change, Haystack};
 
+/// Items of the feed after which the log is written back.
+const WORTH_A_CHECKPOINT: usize = 1_000;
+
 /// The store of one user. All methods may be called from any thread; writers wait for each other, readers do not wait
 /// for writers.
 pub struct Store {
@@ -47,6 +52,8 @@ pub struct Store {
     reader: Mutex<Connection>,
     haystack: RwLock<Haystack>,
     rules: Rules,
+    /// Items of the feed taken in since the last checkpoint.
+    taken_in: AtomicUsize,
 }
 
 /// A write under way. What it changes in the search index is kept until the commit.
@@ -107,8 +114,13 @@ impl Store {
         &self.rules
     }
 
-    /// Writes what the log holds back into the database file. Best called when nobody waits.
+    /// After a large fill: makes it durable and writes what the log holds back into the database file. Best called when
+    /// nobody waits. After a small round it does nothing: SQLite does it by itself now and then, and the flushes would
+    /// cost more than the round.
     pub fn checkpoint(&self) {
+        if self.taken_in.swap(0, Ordering::Relaxed) < WORTH_A_CHECKPOINT {
+            return;
+        }
         let connection = lock(&self.writer);
         if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
             tracing::debug!(%error, "no checkpoint");

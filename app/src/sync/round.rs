@@ -4,10 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::value::RawValue;
 use shared::limits::PROTOCOL;
 use shared::outside::Outside;
-use shared::wire::{DeviceState, SyncAnswer, SyncRequest};
+use shared::wire::{DeviceState, SyncRequestOf};
 
+use super::care::Care;
 use super::client::Answered;
 use super::{Client, Phase, Refused, SyncProgress};
 use crate::store::{Page, PageApplied, Store, StoreError};
@@ -56,19 +58,36 @@ pub async fn exchange(
     client: &Client,
     outside: &Arc<dyn Outside>,
     mut device: Option<DeviceState>,
+    care: &mut Care,
     mut tell: impl FnMut(&dyn Fn(&mut SyncProgress)) + Send,
 ) -> Result<RoundDone, Refused> {
     let mut done = RoundDone::default();
     let mut fetched: Option<(Page, usize)> = None;
     let mut total = 0;
     let mut anew = false;
+    let mut step = Step::In;
     loop {
         let (page, offered) = match fetched.take() {
             Some(fetched) => fetched,
             None => {
-                let request = next_request(store, device.take(), None).await?;
+                let sending = if step == Step::Asked { Sending::Nothing } else { Sending::Edits(*care) };
+                let request = next_request(store, device.take(), sending).await?;
                 let offered = request.edits.len();
-                match fetch(store, client, outside, request, &mut done).await {
+                let fetched = fetch(store, client, outside, request, &mut done).await;
+                if let Err(refused) = &fetched
+                    && care.refused(refused, offered)
+                {
+                    continue;
+                }
+                match fetched {
+                    // The server knows dots of this slot otherwise than this handheld. Ask how far it is, sending nothing.
+                    Err(refused) if refused.code == "out_of_step" => {
+                        if step == Step::Out {
+                            return Err(forked());
+                        }
+                        step = Step::Asked;
+                        continue;
+                    }
                     // A cursor the server does not take: begin the feed anew, once.
                     Err(refused) if refused.code == "cursor_invalid" && !anew => {
                         anew = true;
@@ -80,6 +99,17 @@ pub async fn exchange(
                 }
             }
         };
+        care.came_through(offered);
+        if step == Step::Asked {
+            // A restored server lacks edits: they are offered again. Else another wrote under the dots that wait here:
+            // then not even the page is taken in, for it would hide them.
+            let keeper = Arc::clone(store);
+            let first = blocking(move || keeper.first_waiting()).await??;
+            if first.is_some_and(|first| page.answer().high_water >= first.saturating_sub(1)) {
+                return Err(forked());
+            }
+            step = Step::Out;
+        }
         let (more, cursor) = (page.answer().more, page.answer().cursor.clone());
         let (receipts, released) = (page.answer().receipts.len(), page.answer().released.len());
         if let Some(all) = page.answer().total {
@@ -94,7 +124,7 @@ pub async fn exchange(
         let (applied, waiting): (PageApplied, u64) = if more && offered == 0 {
             // While this page is written the next one travels. Its cursor is not durable yet; should this page fail,
             // the next sync simply asks from the last durable one.
-            let request = next_request(store, None, Some(cursor)).await?;
+            let request = next_request(store, None, Sending::After(cursor)).await?;
             let next_offered = request.edits.len();
             let (applied, next) = tokio::join!(apply, fetch(store, client, outside, request, &mut done));
             let applied = applied??;
@@ -119,11 +149,7 @@ pub async fn exchange(
             progress.changed += u64::from(changed);
         });
         if applied.forked {
-            return Err(Refused::of(
-                "sync-forked",
-                "the server knows edits of this slot that this handheld lacks",
-                false,
-            ));
+            return Err(forked());
         }
         if fetched.is_some() {
             continue;
@@ -131,35 +157,74 @@ pub async fn exchange(
         if offered > 0 && receipts == 0 && applied.again == 0 {
             return Err(Refused::of("sync-bad-answer", "edits were sent and no receipt came", true));
         }
+        if waiting == 0 {
+            care.over();
+        }
         if !more && waiting == 0 {
             return Ok(done);
         }
     }
 }
 
-/// What to ask next. `cursor` stands for the durable one while a page is still being written.
+/// Whether handheld and server agree on the dots of the slot.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Nothing speaks against it.
+    In,
+    /// They do not; how far the server is has to be asked.
+    Asked,
+    /// They did not, and what the server lacks is offered again.
+    Out,
+}
+
+/// What a request carries.
+enum Sending {
+    /// The outbox.
+    Edits(Care),
+    /// No edits.
+    Nothing,
+    /// No edits, and this cursor instead of the durable one: a page is still being written.
+    After(String),
+}
+
+fn forked() -> Refused {
+    Refused::of("sync-forked", "the server knows edits of this slot that this handheld lacks", false)
+}
+
+/// What to ask next.
 async fn next_request(
     store: &Arc<Store>,
     device: Option<DeviceState>,
-    cursor: Option<String>,
-) -> Result<SyncRequest, Refused> {
+    sending: Sending,
+) -> Result<SyncRequestOf<Box<RawValue>>, Refused> {
     let store = Arc::clone(store);
     blocking(move || {
         let meta = store.meta()?;
         // With a page in flight the outbox waits for its turn: receipts belong to a durable cursor. So it does while a
         // fill goes on: a record touched in the middle of it might not be named again and be taken for one that left.
-        let waits = cursor.is_some() || (meta.filling && meta.cursor.is_some());
-        let edits = if waits { Vec::new() } else { store.outgoing()?.edits };
+        let filling = meta.filling && meta.cursor.is_some();
+        let (cursor, edits) = match sending {
+            Sending::Edits(care) if !filling => {
+                let edits = store.outgoing_at_most(care.most())?.edits;
+                (None, care.written(&edits).map_err(|error| Refused::of("sync-bad-request", error, false))?)
+            }
+            Sending::Edits(_) | Sending::Nothing => (None, Vec::new()),
+            Sending::After(cursor) => (Some(cursor), Vec::new()),
+        };
+        let waits = cursor.is_some() || filling;
         let device = device.map(|mut device| {
             device.undelivered = u32::try_from(edits.len()).unwrap_or(u32::MAX);
             device
         });
-        Ok(SyncRequest {
+        // With a page in flight they wait too: it may be the very request that carries them.
+        let looks = if waits { Vec::new() } else { store.looks()? };
+        Ok(SyncRequestOf {
             protocol: PROTOCOL,
             cursor: cursor.or(meta.cursor),
             setup: meta.setup.map(|setup| setup.version),
             edits,
             device,
+            looks,
         })
     })
     .await?
@@ -169,20 +234,21 @@ async fn fetch(
     store: &Arc<Store>,
     client: &Client,
     outside: &Arc<dyn Outside>,
-    request: SyncRequest,
+    request: SyncRequestOf<Box<RawValue>>,
     done: &mut RoundDone,
 ) -> Result<Page, Refused> {
+    let looks: Vec<uuid::Uuid> = request.looks.iter().map(|look| look.id).collect();
     let answered: Answered = client.post(PATH, &request, TIMEOUT).await?;
     done.requests += 1;
     done.sent += answered.sent;
     done.received += answered.received;
     let received = outside.now();
-    let rules = store.rules().clone();
+    let store = Arc::clone(store);
     blocking(move || {
         let bad = |why: String| Refused::of("sync-bad-answer", why, true);
-        let answer: SyncAnswer =
-            shared::json::from_slice(&answered.bytes()?).map_err(|error| bad(error.to_string()))?;
-        Page::read(answer, received, &rules).map_err(|error| bad(error.to_string()))
+        let answer = answered.sync()?;
+        store.forget_looks(&looks)?;
+        Page::read(answer, received, store.rules()).map_err(|error| bad(error.to_string()))
     })
     .await?
 }

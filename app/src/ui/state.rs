@@ -495,6 +495,15 @@ impl State {
         Ok(saved)
     }
 
+    /// Notes that a masked field is to be shown in full; false if that cannot be kept: then it stays masked.
+    pub fn note_look(&self, record: RecordId, field: &str) -> bool {
+        let noted = self.handheld.note_look(record, field);
+        if let Err(error) = &noted {
+            tracing::warn!(%error, "a look could not be noted");
+        }
+        noted.is_ok()
+    }
+
     /// Takes a rejected edit back.
     pub fn withdraw(&self, edit: EditId) -> Result<(), SaveError> {
         self.handheld.withdraw(edit)?;

@@ -87,6 +87,9 @@ fn CameBack(item: TrayItem) -> Element {
                         {why}
                     }
                 }
+                if !item.rejection.note.is_empty() {
+                    p { class: "under", "data-note": "", {words.s("app-tray-note", "note", &item.rejection.note)} }
+                }
                 p { class: "sub under", {words.s("app-tray-since", "when", &since)} }
                 if let Some(said) = trouble() {
                     p { class: "field__say field__say--problem", role: "alert", "data-problem": said.key.clone(),

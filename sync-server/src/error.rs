@@ -94,6 +94,8 @@ impl From<RoundError> for Problem {
     fn from(error: RoundError) -> Self {
         match error {
             RoundError::Store(error) => error.into(),
+            RoundError::NoEdit(place) => Self::bad("bad_shape").with("why", format!("edits[{place}]")),
+            RoundError::OutOfStep => Self::new(StatusCode::CONFLICT, "out_of_step"),
             RoundError::CursorInvalid => Self::bad("cursor_invalid"),
             RoundError::TooManyEdits(count) => {
                 Self::too_large("too_many_edits").with("count", count).with("most", shared::limits::EDITS_A_ROUND)

@@ -29,6 +29,8 @@ const PACKED: u64 = 4;
 pub(crate) struct Attempts {
     failed: u32,
     told_device: bool,
+    /// How carefully edits are sent.
+    care: sync::Care,
     /// What is kept for 30 days was looked through since the start.
     tidied: bool,
 }
@@ -81,6 +83,7 @@ impl Inner {
         })?;
         self.begin(Session::of(store)?);
         syncing.failed = 0;
+        syncing.care = sync::Care::default();
         self.wake();
         Ok(Arc::new(answer.setup))
     }
@@ -143,9 +146,10 @@ impl Inner {
             undelivered: 0,
         });
         let outside = self.outside_shared();
-        let exchanged =
-            sync::exchange(&session.store, &client, &outside, device, |change| self.moved(|progress| change(progress)))
-                .await;
+        let exchanged = sync::exchange(&session.store, &client, &outside, device, &mut attempts.care, |change| {
+            self.moved(|progress| change(progress));
+        })
+        .await;
         // Also after a failure: pages before it were taken in.
         session.reload()?;
         exchanged?;

@@ -4,6 +4,7 @@
 //! one. What was saved here and is not covered yet is replayed on top by the same `apply`.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, params};
@@ -138,6 +139,7 @@ impl Store {
     /// All of it or nothing, but not flushed to the disk at once: should the power fail, the last pages and receipts
     /// are asked for again. The next save, or [`Store::checkpoint`], makes it durable.
     pub fn apply(&self, page: Page) -> Result<PageApplied, StoreError> {
+        self.taken_in.fetch_add(page.items.len(), Ordering::Relaxed);
         self.write_relaxed(|tx| tx.apply_page(page))
     }
 }
@@ -244,6 +246,10 @@ impl Tx<'_> {
             let has_edits = edited.contains(&item.id);
             let Some(content) = item.content else {
                 self.take_gone(item.id, item.part, has_edits)?;
+                if has_edits {
+                    // Edits of it that have their receipts are done now, or it would stay for ever.
+                    touched.insert((item.id, item.part));
+                }
                 continue;
             };
             let known = find(&self.sql, item.id)?;
@@ -301,7 +307,12 @@ impl Tx<'_> {
     fn take_gone(&mut self, id: RecordId, part: Part, has_edits: bool) -> Result<(), StoreError> {
         let Some((row, _)) = find(&self.sql, id)? else { return Ok(()) };
         if has_edits {
-            self.sql.prepare_cached("UPDATE confirmed SET fill = 0 WHERE place = ?1")?.execute([place(row, part)])?;
+            // Also where nothing was confirmed yet: made here and moved away before the server heard of it.
+            self.sql
+                .prepare_cached(
+                    "INSERT INTO confirmed (place, fill, state) VALUES (?1, 0, ?2) ON CONFLICT (place) DO UPDATE SET fill = 0",
+                )?
+                .execute(params![place(row, part), r#"{"vector":{},"heads":[],"live":{}}"#])?;
             return meta::put(&self.sql, key::STALE, &true);
         }
         self.drop_part(id, row, part)
@@ -425,7 +436,16 @@ impl Tx<'_> {
     fn compare_high_water(&mut self, answer: &SyncAnswer, done: &mut PageApplied) -> Result<(), StoreError> {
         let Some(slot) = meta::get::<Slot>(&self.sql, key::SLOT)? else { return Ok(()) };
         let next: u64 = meta::get(&self.sql, key::NEXT_N)?.unwrap_or(1);
-        done.forked = answer.high_water >= next;
+        if answer.high_water >= next {
+            // The files of this handheld are older than what it sent. With nothing waiting under those numbers they are
+            // passed over and never given again; else only a new slot can tell the two apart.
+            done.forked =
+                self.sql
+                    .query_row("SELECT EXISTS (SELECT 1 FROM edit WHERE state = 'waiting')", [], |row| row.get(0))?;
+            if !done.forked {
+                meta::put(&self.sql, key::NEXT_N, &answer.high_water.saturating_add(1))?;
+            }
+        }
         let mut statement = self.sql.prepare_cached(
             "UPDATE edit SET state = 'waiting', receipt = '', answered = 0
              WHERE slot = ?1 AND n > ?2 AND state <> 'waiting' RETURNING record",

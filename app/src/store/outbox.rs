@@ -66,6 +66,11 @@ pub struct Counts {
 impl Store {
     /// The next edits to send, at most one round's.
     pub fn outgoing(&self) -> Result<Outgoing, StoreError> {
+        self.outgoing_at_most(EDITS_A_ROUND)
+    }
+
+    /// The same, at most `most` edits.
+    pub fn outgoing_at_most(&self, most: usize) -> Result<Outgoing, StoreError> {
         self.read(|sql| {
             let mut statement = sql.prepare_cached("SELECT json FROM edit WHERE state = 'waiting' ORDER BY seq")?;
             let mut rows = statement.query([])?;
@@ -74,13 +79,22 @@ impl Store {
             while let Some(row) = rows.next()? {
                 let text = row.get_ref(0)?.as_str().unwrap_or_default();
                 bytes += text.len() + 1;
-                if out.edits.len() == EDITS_A_ROUND || (bytes > EDIT_BYTES_A_ROUND && !out.edits.is_empty()) {
+                if out.edits.len() >= most.min(EDITS_A_ROUND) || (bytes > EDIT_BYTES_A_ROUND && !out.edits.is_empty()) {
                     out.more = true;
                     break;
                 }
                 out.edits.push(json("edit", text)?);
             }
             Ok(out)
+        })
+    }
+
+    /// The lowest n that waits.
+    pub fn first_waiting(&self) -> Result<Option<u64>, StoreError> {
+        self.read(|sql| {
+            let first: Option<i64> =
+                sql.query_row("SELECT min(n) FROM edit WHERE state = 'waiting'", [], |row| row.get(0))?;
+            Ok(first.map(i64::cast_unsigned))
         })
     }
 

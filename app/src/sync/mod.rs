@@ -1,6 +1,7 @@
 //! One sync round and when to run it.
 
 mod backoff;
+mod care;
 mod client;
 mod photos;
 mod progress;
@@ -10,6 +11,7 @@ mod tests;
 mod transport;
 
 pub use backoff::delay;
+pub use care::Care;
 pub use client::{Client, Refused};
 pub use photos::deliver_photos;
 pub use progress::{Phase, SyncProgress};

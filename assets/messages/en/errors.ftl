@@ -21,6 +21,7 @@ error-too-deep = The request is nested too deeply: at most { $most } levels.
 error-bad-shape = The request does not have the expected shape ({ $why }).
 error-too-many-edits = At most { $most } edits can be sent at once, this request has { $count }. Please send them in parts.
 error-cursor-invalid = The sync position is not valid; it may have been changed. Please clear it and fetch the data anew.
+error-out-of-step = The numbers of these edits do not follow on what the centre has of this handheld; nothing was taken. Please ask the administrator to enrol it again. What was not sent stays on it.
 error-tus-version = The upload protocol has to be tus 1.0.0.
 error-upload-length = The size of the photo was not given.
 error-upload-hash = The hash (SHA-256) of the photo was not given.

@@ -21,6 +21,7 @@ error-too-deep = 请求内容嵌套太深：最多 { $most } 层。
 error-bad-shape = 请求内容的格式不对（{ $why }）。
 error-too-many-edits = 一次最多上传 { $most } 条修改，这次有 { $count } 条。请分批上传。
 error-cursor-invalid = 同步位置无效，可能被改动过。请清除同步位置后重新取数据。
+error-out-of-step = 这些改动的编号与中心已有的接不上，一条也没有收。请找管理员重新登记本机，没传的改动都留着。
 error-tus-version = 上传协议版本不对，应为 tus 1.0.0。
 error-upload-length = 没有说明照片的大小。
 error-upload-hash = 没有说明照片的校验值（SHA-256）。

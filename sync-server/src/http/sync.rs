@@ -5,11 +5,11 @@ use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 use shared::limits::REQUEST_BYTES;
-use shared::wire::SyncRequest;
 
 use super::{blocking, body, caller};
 use crate::App;
 use crate::error::Problem;
+use crate::sync::incoming::Incoming;
 use crate::sync::round::round;
 
 /// One round.
@@ -18,7 +18,7 @@ pub async fn sync(State(app): State<App>, headers: HeaderMap, request: Body) -> 
     blocking(move || {
         // Who it is comes first: nobody unknown gets anything unpacked.
         let caller = caller::caller(&app, &headers)?;
-        let request: SyncRequest = body::read(&headers, &bytes)?;
+        let request: Incoming = body::read(&headers, &bytes)?;
         let answer = round(&app, &caller, request)?;
         body::write(body::packing(&headers), &answer)
     })

@@ -4,6 +4,7 @@ pub mod accept;
 pub mod changes;
 pub mod cursor;
 pub mod history;
+pub mod incoming;
 pub mod photos;
 pub mod projection;
 pub mod quarantine;

@@ -27,7 +27,7 @@ pub struct HeldPart {
 pub struct Held {
     /// Where it lies; none while it does not exist.
     pub reach: Option<Reach>,
-    /// Where it lay before the request.
+    /// Where it lay before the request, or where the request made it.
     before: Option<Reach>,
     open: HeldPart,
     restricted: Option<HeldPart>,
@@ -37,6 +37,14 @@ impl Held {
     /// The open part.
     pub fn open(&self) -> &PartState {
         &self.open.state
+    }
+
+    /// Notes where a record was made that did not exist before. Moved away in the same request it left there like any
+    /// other: its author has to be told.
+    pub fn created(&mut self) {
+        if self.before.is_none() {
+            self.before.clone_from(&self.reach);
+        }
     }
 
     /// The state of a part; empty where there is none.
@@ -51,8 +59,9 @@ impl Held {
 impl HeldPart {
     /// Notes that an edit was applied, and whether the sender can compute the result.
     pub fn touch(&mut self, settled: bool) {
+        // One that cannot be computed is in whatever follows on it.
+        self.settled = settled && (self.settled || !self.touched);
         self.touched = true;
-        self.settled = settled;
     }
 }
 

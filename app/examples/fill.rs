@@ -1,7 +1,7 @@
 //! Measures the handheld's own share of a first fill and of search: `cargo run --release -p app --example fill [records]`.
 //!
-//! No server and no network: pages are made beforehand. What is printed: reading the JSON (with the check for keys that
-//! stand twice), reading the states, taking the pages in; then opening again, saving, and searching.
+//! No server and no network: pages are made beforehand. What is printed: reading the JSON, reading the states (keys that stand
+//! twice are refused in both), taking the pages in; then opening again, saving, and searching.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -106,7 +106,7 @@ fn main() -> Result<()> {
     let (mut parse, mut read, mut apply) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     for page in &pages {
         let start = Instant::now();
-        let answer: SyncAnswer = shared::json::from_slice(page)?;
+        let answer: SyncAnswer = serde_json::from_slice(page)?;
         parse += start.elapsed();
         let start = Instant::now();
         let page = Page::read(answer, outside.now(), &rules)?;

@@ -357,7 +357,12 @@ impl Tx<'_> {
             put_confirmed(&self.sql, row, part, named.unwrap_or(fill), &json)?;
             return self.mark_done(answered.iter().map(|(edit, _)| edit));
         }
-        self.mark_done(answered.iter().map(|(edit, _)| edit).filter(|edit| covered.covers(edit.dot)))
+        // By the receipt too: one that arrived before a new enrolment stands there under its old dot, and would be shown
+        // a second time under its new one for ever.
+        let stands = |(edit, said): &&(Edit, Option<VectorTimestamp>)| {
+            covered.covers(edit.dot) || said.as_ref().is_some_and(|said| covered.covers_all(said))
+        };
+        self.mark_done(answered.iter().filter(stands).map(|(edit, _)| edit))
     }
 
     /// The generation that last named a part; `None` if the server never said anything of it.

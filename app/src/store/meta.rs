@@ -69,8 +69,12 @@ pub(super) fn get<T: DeserializeOwned>(sql: &Connection, key: &'static str) -> R
 
 pub(super) fn put<T: Serialize>(sql: &Connection, key: &'static str, value: &T) -> Result<(), StoreError> {
     let json = serde_json::to_string(value).map_err(|error| StoreError::Row { what: key, why: error.to_string() })?;
-    sql.prepare_cached("INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2")?
-        .execute(params![key, json])?;
+    // What stands there already is not written again: an idle round writes next to nothing.
+    sql.prepare_cached(
+        "INSERT INTO meta (key, value) VALUES (?1, ?2)
+         ON CONFLICT (key) DO UPDATE SET value = ?2 WHERE value <> ?2",
+    )?
+    .execute(params![key, json])?;
     Ok(())
 }
 
@@ -98,9 +102,9 @@ impl Store {
         self.read(load)
     }
 
-    /// Notes how a sync ended and how fast it sent.
+    /// Notes how a sync ended and how fast it sent. Not flushed by itself: it is told, not relied on.
     pub fn note_sync(&self, at_ms: i64, speed: Option<u64>) -> Result<(), StoreError> {
-        self.write(|tx| {
+        self.write_relaxed(|tx| {
             put(&tx.sql, key::LAST_SYNC, &at_ms)?;
             if let Some(speed) = speed {
                 put(&tx.sql, key::SPEED, &speed)?;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, RwLock};
 
 use chrono::{DateTime, Utc};
@@ -40,6 +41,7 @@ impl Store {
             reader: Mutex::new(reader),
             haystack: RwLock::new(haystack),
             rules,
+            taken_in: AtomicUsize::new(0),
         })
     }
 

@@ -1,4 +1,5 @@
-//! Tokens: 32 random bytes, shown once; the server keeps only their SHA-256.
+//! Tokens: 16 random bytes (as many as a UUID has bits, and every round carries it), shown once; the server keeps only
+//! their SHA-256.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,7 +8,7 @@ use shared::outside::Outside;
 
 /// A fresh token as text and its hash.
 pub fn fresh(outside: &dyn Outside) -> (String, [u8; 32]) {
-    let mut bytes = [0; 32];
+    let mut bytes = [0; 16];
     outside.fill(&mut bytes);
     let token = URL_SAFE_NO_PAD.encode(bytes);
     let hash = hash(&token);

@@ -43,9 +43,9 @@ unit: setup
 
 test: setup-browser lint unit ## Everything: format, lints, unit, property, real-HTTP and browser tests
 
-bench: setup ## Measures the product and, in the same run, the floor beneath it (release profile)
+bench: setup ## Measures the product and, in the same run, the floor beneath it (release profile); writes docs/performance.md
 	$(CARGO) build $(SELECT) --release --bin sync-server --bin bench
-	target/release/bench
+	target/release/bench --report docs/performance.md
 
 pictures: setup-browser build ## Screenshots of every screen into ./pictures, the README's into docs/pictures
 	target/debug/pictures

@@ -22,9 +22,9 @@ use table::seconds;
 /// Rows as `(id, state)`, for the floors.
 type Rows = Vec<(String, String)>;
 
-/// Measures everything below a folder on a real disk.
+/// Measures everything below a folder on a real disk, and writes the table into `report` if one is given.
 #[allow(clippy::print_stdout, reason = "it prints what it measures")]
-pub async fn run(dir: &Path, size: Size) -> Result<()> {
+pub async fn run(dir: &Path, size: Size, report: Option<&Path>) -> Result<()> {
     let data = dir.join("server");
     println!("machine: {} cores, {} build", cores(), if cfg!(debug_assertions) { "DEBUG" } else { "release" });
     let start = Instant::now();
@@ -48,7 +48,8 @@ pub async fn run(dir: &Path, size: Size) -> Result<()> {
         kept.open_parts(&all)?.into_iter().map(|(id, state)| (id.to_string(), state)).collect()
     };
     let bytes: usize = rows.iter().map(|(_, state)| state.len()).sum();
-    println!("open parts: {}, {} B of JSON each", rows.len(), bytes / rows.len().max(1));
+    let open = rows.len();
+    println!("open parts: {open}, {} B of JSON each", bytes / open.max(1));
 
     let mut lines = Vec::new();
     println!("first fills …");
@@ -61,7 +62,21 @@ pub async fn run(dir: &Path, size: Size) -> Result<()> {
     println!("merges, batches …");
     let scratch = dir.to_owned();
     lines.extend(tokio::task::spawn_blocking(move || apply::run(&scratch, &data, &township, &rows)).await??);
-    table::print(&lines);
+    let table = table::table(&lines);
+    println!("\n{table}");
+    if let Some(report) = report {
+        let text = format!(
+            "# Measured\n\n\
+             Written by `make bench`; what is said here is what that run measured. {} records ({} B of JSON an open \
+             part) on {} cores, loopback, every benchmark that touches the disk durable at its end. Absolute figures \
+             depend on the machine and on what else runs there; the ratio to the floor of the same run says more.\n\n\
+             {table}",
+            filled.records,
+            bytes / open.max(1),
+            cores()
+        );
+        std::fs::write(report, text).with_context(|| format!("writing {}", report.display()))?;
+    }
     Ok(())
 }
 

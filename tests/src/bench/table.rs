@@ -19,12 +19,10 @@ pub struct Line {
     pub met: Option<bool>,
 }
 
-/// Prints lines as a table.
-#[allow(clippy::print_stdout, reason = "the table is what a benchmark is for")]
-pub fn print(lines: &[Line]) {
-    println!();
-    println!("| work | ours | floor, same run | ratio | goal | met |");
-    println!("| --- | --- | --- | --- | --- | --- |");
+/// Lines as a table in Markdown.
+pub fn table(lines: &[Line]) -> String {
+    let mut table = "| work | ours | floor, same run | ratio | goal | met |\n".to_owned();
+    table.push_str("| --- | --- | --- | --- | --- | --- |\n");
     for line in lines {
         let ratio = line.ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.1} ×"));
         let met = match line.met {
@@ -32,9 +30,10 @@ pub fn print(lines: &[Line]) {
             Some(false) => "**no**",
             None => "–",
         };
-        println!("| {} | {} | {} | {ratio} | {} | {met} |", line.work, line.ours, line.floor, line.goal);
+        let Line { work, ours, floor, goal, .. } = line;
+        table.push_str(&format!("| {work} | {ours} | {floor} | {ratio} | {goal} | {met} |\n"));
     }
-    println!();
+    table
 }
 
 /// Durations of many repetitions.

@@ -12,6 +12,9 @@ struct Options {
     /// A folder on the disk to be measured; what is measured lies in a new folder below it.
     #[arg(long, default_value = "target")]
     dir: PathBuf,
+    /// Writes the table into this file too.
+    #[arg(long)]
+    report: Option<PathBuf>,
     /// The small township: only to see that everything runs.
     #[arg(long)]
     small: bool,
@@ -24,5 +27,5 @@ async fn main() -> Result<()> {
     let dir = tempfile::Builder::new().prefix("bench-").tempdir_in(&options.dir).context("making a folder")?;
     // About 72,000 records in all, the size that performance.md speaks of.
     let size = if options.small { Size::small() } else { Size { residents: 50_600, ..Size::full() } };
-    tests::bench::run(dir.path(), size).await
+    tests::bench::run(dir.path(), size, options.report.as_deref()).await
 }

@@ -56,6 +56,13 @@ impl Message {
     }
 }
 
+impl From<&Problem> for Message {
+    fn from(problem: &Problem) -> Self {
+        let args = problem.args.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        Self { key: problem.code.to_owned(), args }
+    }
+}
+
 /// Everything the page of one record shows. Confirmed and pending together, as the user last left it.
 #[derive(Debug, Clone)]
 pub struct RecordPage {

@@ -173,7 +173,7 @@ fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) ->
             match state.save(draft, None) {
                 Ok(_) => onclose.call(()),
                 Err(SaveError::Problems(found)) => {
-                    trouble.set(found.first().map(|problem| Message::of(problem.code)));
+                    trouble.set(found.first().map(Message::from));
                 }
                 Err(error) => trouble.set(Some(error.message())),
             }

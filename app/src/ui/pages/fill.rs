@@ -177,7 +177,7 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
                 }
                 Err(SaveError::Problems(found)) => {
                     let first = found.first().map(|problem| problem.path.field_name().to_owned());
-                    trouble.set(found.first().map(|problem| Message::of(problem.code)));
+                    trouble.set(found.first().map(Message::from));
                     if let Some(first) = first {
                         bring_into_sight(&format!("box-{first}"));
                     }

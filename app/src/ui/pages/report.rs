@@ -129,7 +129,7 @@ pub fn Report() -> Element {
                     *sent.write() += 1;
                     crate::ui::bring_into_sight("reported");
                 }
-                Err(SaveError::Problems(found)) => trouble.set(found.first().map(|problem| Message::of(problem.code))),
+                Err(SaveError::Problems(found)) => trouble.set(found.first().map(Message::from)),
                 Err(error) => trouble.set(Some(error.message())),
             }
         }

@@ -8,7 +8,7 @@ use shared::record::Part;
 use shared::value::Value;
 use shared::view::{self, One};
 
-use crate::handheld::Message;
+use crate::handheld::{Message, SaveError};
 use crate::ui::components::field::Chip;
 use crate::ui::components::frame::{Foot, Nav};
 use crate::ui::components::{Go, Icon, Mark};
@@ -114,7 +114,12 @@ fn Card(id: RecordId, title: String, part: Part, name: String) -> Element {
             }
             Err(error) => {
                 let mut trouble = trouble;
-                trouble.set(Some(error.message()));
+                let said = match &error {
+                    // What is wrong with the one value, not that one thing is wrong.
+                    SaveError::Problems(found) => found.first().map(Message::from),
+                    _ => None,
+                };
+                trouble.set(Some(said.unwrap_or_else(|| error.message())));
             }
         }
     };

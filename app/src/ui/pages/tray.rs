@@ -225,7 +225,7 @@ fn Correct(item: TrayItem, onclose: EventHandler<()>) -> Element {
                             for problem in &found {
                                 entry.leave(problem.path.field_name());
                             }
-                            trouble.set(found.first().map(|problem| Message::of(problem.code)));
+                            trouble.set(found.first().map(Message::from));
                         }
                         Err(error) => trouble.set(Some(error.message())),
                     }

@@ -95,6 +95,9 @@ pub fn setup(user: UserId) -> Setup {
 #[derive(Default)]
 pub struct Server(pub Mutex<Inside>);
 
+/// Whether an edit is one that the server cannot take.
+pub type Poison = fn(&Edit) -> bool;
+
 pub struct Inside {
     pub parts: BTreeMap<(RecordId, Part), (RecordKind, PartState, u64)>,
     pub sequence: u64,
@@ -115,7 +118,7 @@ pub struct Inside {
     pub lose_requests: u32,
     pub lose_answers: u32,
     /// Requests with an edit of which this is said get this status; its stand-in is taken.
-    pub poison: Option<(u16, fn(&Edit) -> bool)>,
+    pub poison: Option<(u16, Poison)>,
     /// Answers this status next, once, with a Retry-After.
     pub status: Option<u16>,
     pub refill: bool,
@@ -158,6 +161,10 @@ impl Default for Inside {
 impl Inside {
     fn accept(&mut self, slot: Slot, edit: Edit) -> Outcome {
         if let Some(outcome) = self.outcomes.get(&edit.id) {
+            // Under a new dot (enrolled again) it consumes its n all the same.
+            if edit.dot.n == self.high_water.get(&slot).copied().unwrap_or(0) + 1 {
+                self.high_water.insert(slot, edit.dot.n);
+            }
             return outcome.clone();
         }
         assert_eq!(edit.dot.slot, slot);

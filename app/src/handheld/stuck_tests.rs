@@ -218,3 +218,24 @@ fn what_left_while_its_edit_was_on_the_way_goes_after_it() {
     sync(&bob);
     assert!(bob.record(record).unwrap().is_none(), "{:?}", bob.store().unwrap().edit_states());
 }
+
+#[test]
+fn what_arrived_before_a_new_enrolment_is_not_shown_a_second_time() {
+    let world = World::new();
+    let (alice, bob) = (world.handheld("alice"), world.handheld("bob"));
+    let record = resident(&alice, &[("name", "\"张伟\"")]);
+    sync(&alice);
+    alice.save(change(&alice, record, &[("phone", "\"13900000001\"")]), None).unwrap();
+    world.server(|server| server.lose_answers = 1);
+    assert!(runtime().block_on(alice.sync_now()).is_err());
+    // It is there, the receipt is not; somebody else goes on from it, and this handheld is enrolled anew.
+    sync(&bob);
+    bob.save(change(&bob, record, &[("phone", "\"13900000002\"")]), None).unwrap();
+    sync(&bob);
+    runtime().block_on(alice.enrol("https://example.test", "0")).unwrap();
+    sync(&alice);
+    assert_eq!(shown(&alice, record, "phone").as_deref(), Some("13900000002"));
+    assert!(alice.conflicts(10, 0).unwrap().0.is_empty());
+    let states = alice.store().unwrap().edit_states().unwrap();
+    assert_eq!(states.keys().collect::<Vec<_>>(), ["done"]);
+}

@@ -154,15 +154,17 @@ pub fn credit_code(code: &str) -> Option<Doubt> {
 
 /// Telephone numbers: `None` if it can be one.
 ///
-/// A number that begins with 1 (after +86 or 0086, if there) is a mobile one and has 11 digits; any other has 3
-/// (110, 119) to 16.
+/// A number that begins with 1 (after +86 or 0086, if there) is a mobile one and has 11 digits, unless it is a service
+/// number of 3 or 5 (110, 12345); any other has 3 to 16.
 pub fn phone(number: &str) -> Option<Doubt> {
     if !number.chars().all(|c| c.is_ascii_digit() || matches!(c, ' ' | '-' | '+' | '(' | ')' | '#' | '*')) {
         return Some(Doubt::Characters);
     }
     let number = phone_digits(number);
     let found = number.len();
-    let short_service_number = found == 3 || found == 5;
+    // 110, 119, 120, 12345, 10086. Not 139: that is a mobile number somebody stopped typing.
+    let service = ["10", "11", "12"].iter().any(|start| number.starts_with(start));
+    let short_service_number = service && (found == 3 || found == 5);
     if number.starts_with('1') && !short_service_number {
         return (found != 11).then_some(Doubt::Length { expected: 11, found });
     }
@@ -195,6 +197,15 @@ mod tests {
         let facts = id_facts("11010519491231002X").unwrap();
         assert_eq!((facts.birth_date.to_string().as_str(), facts.sex), ("1949-12-31", Sex::Female));
         assert_eq!(id_facts("440524188001010014").unwrap().sex, Sex::Male);
+    }
+
+    #[test]
+    fn a_mobile_number_cut_short_is_no_service_number() {
+        for whole in ["110", "12345", "10086", "95588", "13912345678", "+86 139 1234 5678", "0943-5521234"] {
+            assert_eq!(phone(whole), None, "{whole}");
+        }
+        assert_eq!(phone("139"), Some(Doubt::Length { expected: 11, found: 3 }));
+        assert_eq!(phone("13912"), Some(Doubt::Length { expected: 11, found: 5 }));
     }
 
     #[test]

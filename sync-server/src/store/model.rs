@@ -1,6 +1,7 @@
 //! The rows of the store as values.
 
 use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
 use shared::area::AreaId;
 use shared::author::Role;
 use shared::edit::Edit;
@@ -373,4 +374,10 @@ pub struct Batch {
     pub user: Option<UserId>,
     /// JSON: files, counts, SHA-256.
     pub manifest: String,
+}
+
+/// A number as it stands in the words of a row: SHA-256 in hexadecimal behind a character that nobody types.
+pub fn number_word(number: &str) -> String {
+    let digest: [u8; 32] = Sha256::digest(number.trim().to_lowercase().as_bytes()).into();
+    format!("\u{1}{}", PhotoHash::from_bytes(&digest))
 }

@@ -1,7 +1,7 @@
 //! What is stored beside a state so that lists and rights need not read it: all of it follows from the state.
 
 use shared::calendar::Calendar;
-use shared::form::{Field, Form, Forms};
+use shared::form::{Field, FieldType, Form, Forms};
 use shared::ids::UserId;
 use shared::mask::LinkOrText;
 use shared::merge::{Deletion, PartState};
@@ -12,7 +12,7 @@ use shared::view::{self, Policy};
 use shared::workflow;
 
 use crate::auth::authorize::Reach;
-use crate::store::StoredPart;
+use crate::store::{StoredPart, number_word};
 
 /// Where a record lies and who is named in it, by its open part.
 pub fn reach(kind: RecordKind, open: &PartState, calendar: &Calendar) -> Reach {
@@ -66,12 +66,17 @@ fn title(form: &Form, state: &PartState) -> String {
     view::shown(state, &form.title, policy).map(plain).unwrap_or_default()
 }
 
-/// Every live value of the searched fields: of a 待核对 field all of them, so that both sides find it.
+/// Every live value of the searched fields: of a 待核对 field all of them, so that both sides find it. Of the number of
+/// an identity paper only [`number_word`] stands there, so that it is found whole and cannot be guessed piece by piece.
 fn words(form: &Form, state: &PartState) -> String {
     let mut lines = String::new();
     for field in form.fields().filter(|field| field.search && field.part() == Part::Open) {
         for write in state.live(&Path::field(&field.name)).filter(|write| !write.value.is_null()) {
-            lines.push_str(&plain(write.value).to_lowercase());
+            let text = plain(write.value).to_lowercase();
+            match field.kind {
+                FieldType::IdNumber => lines.push_str(&number_word(&text)),
+                _ => lines.push_str(&text),
+            }
             lines.push('\n');
         }
     }

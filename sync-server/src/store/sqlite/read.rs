@@ -14,7 +14,7 @@ use super::columns::{areas, count, from_json, int, key, kind, part, photo_hash, 
 use super::global::{DEVICE, USER, device, user};
 use crate::store::{
     Audit, Batch, Decision, Device, FeedEntry, FeedWhat, Origin, PartFilter, Photo, PhotoLink, Quarantined, Read,
-    SeenEdit, SlotRow, StoreError, StoredEdit, StoredPart, Upload, User,
+    SeenEdit, SlotRow, StoreError, StoredEdit, StoredPart, Upload, User, number_word,
 };
 use crate::sync::incoming::Unreadable;
 
@@ -94,7 +94,9 @@ impl InTown<'_> {
         }
         for word in &filter.words {
             args.push(Box::new(word.clone()));
-            sql.push_str(&format!(" AND instr(p.words, ?{}) > 0", args.len()));
+            args.push(Box::new(number_word(word)));
+            let (word, number) = (args.len() - 1, args.len());
+            sql.push_str(&format!(" AND (instr(p.words, ?{word}) > 0 OR instr(p.words, ?{number}) > 0)"));
         }
         sql.push_str(if filter.newest_first { " ORDER BY p.seq DESC" } else { " ORDER BY p.seq" });
         (sql, args)

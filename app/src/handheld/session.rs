@@ -18,7 +18,7 @@ use super::types::{Message, Settings, TakenIn};
 use super::{PhotoError, SaveError};
 use crate::platform::{Paths, Services};
 use crate::store::{PhotoState, Rules, Store, StoreError};
-use crate::sync::{Phase, SyncProgress};
+use crate::sync::{Phase, SyncProgress, Transport, TransportError};
 
 /// The inside of a handheld.
 pub(crate) struct Inner {
@@ -32,6 +32,8 @@ pub(crate) struct Inner {
     progress: watch::Sender<SyncProgress>,
     offline: AtomicBool,
     pub(super) notify: Arc<Notify>,
+    /// The line to the server and its address, kept: a new one costs reading every root certificate and a handshake.
+    line: Mutex<Option<(String, Arc<dyn Transport>)>>,
     /// One sync at a time.
     pub(super) syncing: tokio::sync::Mutex<super::syncing::Attempts>,
 }
@@ -111,6 +113,7 @@ impl Inner {
             progress,
             offline: AtomicBool::new(false),
             notify: Arc::new(Notify::new()),
+            line: Mutex::new(None),
             syncing: tokio::sync::Mutex::default(),
         };
         if let Some(user) = settings.user {
@@ -118,6 +121,19 @@ impl Inner {
             inner.begin(Session::of(store)?);
         }
         Ok(inner)
+    }
+
+    /// The line to `server`: the one there was, or a new one.
+    pub(super) fn line(&self, server: &str) -> Result<Arc<dyn Transport>, TransportError> {
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        match line.as_ref() {
+            Some((address, kept)) if address == server => Ok(Arc::clone(kept)),
+            _ => {
+                let new = self.services.connect.connect(server)?;
+                *line = Some((server.to_owned(), Arc::clone(&new)));
+                Ok(new)
+            }
+        }
     }
 
     /// The store of a user. One that cannot be read is set aside and a new one begun.

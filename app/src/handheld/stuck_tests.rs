@@ -63,7 +63,7 @@ fn an_edit_the_server_cannot_read_comes_back_and_the_rest_goes_on() {
     sync(&alice);
     let mut records = Vec::new();
     for n in 0..40 {
-        let phone = if n == 17 || n == 31 { "666" } else { "139" };
+        let phone = if n == 17 || n == 31 { "666" } else { "110" };
         records.push(resident(&alice, &[("name", &format!("\"居民{n}\"")), ("phone", &format!("\"{phone}\""))]));
     }
     world.server(|server| server.poison = Some((400, poisoned)));
@@ -90,7 +90,7 @@ fn an_edit_that_makes_the_server_fail_is_found_after_some_attempts() {
     let alice = world.handheld("alice");
     sync(&alice);
     for n in 0..6 {
-        let phone = if n == 2 { "666" } else { "139" };
+        let phone = if n == 2 { "666" } else { "110" };
         resident(&alice, &[("name", &format!("\"居民{n}\"")), ("phone", &format!("\"{phone}\""))]);
     }
     world.server(|server| server.poison = Some((500, poisoned)));

@@ -41,7 +41,7 @@ impl Inner {
             return Err(Refused::of("sync-offline", "switched to no network", true));
         }
         let meta = session.store.meta()?;
-        Ok(Client::new(self.services().connect.connect(&meta.server)?, &meta.token))
+        Ok(Client::new(self.line(&meta.server)?, &meta.token))
     }
 
     fn said(&self, refused: Refused, retry: Option<DateTime<Utc>>) -> SyncError {
@@ -55,7 +55,7 @@ impl Inner {
         }
         let mut syncing = self.syncing.lock().await;
         let server = server.trim().trim_end_matches('/');
-        let transport = self.services().connect.connect(server).map_err(|error| said(error.into()))?;
+        let transport = self.line(server).map_err(|error| said(error.into()))?;
         let request = EnrolRequest {
             protocol: PROTOCOL,
             code: code.chars().filter(char::is_ascii_alphanumeric).collect(),

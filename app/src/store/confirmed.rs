@@ -170,7 +170,10 @@ impl Tx<'_> {
         }
         self.take_items(items, fill, &mut touched)?;
         for (id, part) in &touched {
-            self.settle_edits(*id, *part, fill, answer.epoch)?;
+            // In the answer that begins a fill, and in all but its last, the server passes nothing over: what it does
+            // not name the user may not see. In others it leaves out what the receipt says already.
+            let unnamed = if filling && (answer.refill || answer.more) { fill - 1 } else { fill };
+            self.settle_edits(*id, *part, unnamed, answer.epoch)?;
         }
         for id in touched.iter().map(|(id, _)| *id).collect::<BTreeSet<_>>() {
             self.refresh(id)?;
@@ -330,8 +333,8 @@ impl Tx<'_> {
     }
 
     /// Edits of a part that have a receipt: done when confirmed covers them, folded into confirmed when that gives
-    /// exactly what the server said.
-    fn settle_edits(&mut self, id: RecordId, part: Part, fill: i64, epoch: u32) -> Result<(), StoreError> {
+    /// exactly what the server said. `unnamed` is the generation of a part that the feed never named.
+    fn settle_edits(&mut self, id: RecordId, part: Part, unnamed: i64, epoch: u32) -> Result<(), StoreError> {
         let answered = self.answered_edits(id, part)?;
         let Some((_, Some(said))) = answered.last().map(|(edit, said)| (edit, said)) else { return Ok(()) };
         let row = match find(&self.sql, id)? {
@@ -353,8 +356,7 @@ impl Tx<'_> {
         if folded.vector() == said && !before.vector().covers_all(said) {
             let json = serde_json::to_string(&folded)
                 .map_err(|error| StoreError::Row { what: "confirmed state", why: error.to_string() })?;
-            // A receipt does not name a record: while a fill is under way only the feed says that it stays.
-            put_confirmed(&self.sql, row, part, named.unwrap_or(fill), &json)?;
+            put_confirmed(&self.sql, row, part, named.unwrap_or(unnamed), &json)?;
             return self.mark_done(answered.iter().map(|(edit, _)| edit));
         }
         // By the receipt too: one that arrived before a new enrolment stands there under its old dot, and would be shown
@@ -399,8 +401,42 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// A fill ended: parts the server took edits of and did not name are none of this user's, and nothing more will be
+    /// said of them. What waits for an answer keeps its record here.
+    fn drop_unnamed(&mut self, fill: i64) -> Result<(), StoreError> {
+        let mut unnamed: Vec<(RecordId, Part)> = Vec::new();
+        {
+            let mut statement = self.sql.prepare_cached(
+                "SELECT DISTINCT edit.record, edit.part FROM edit
+                 LEFT JOIN record ON record.id = edit.record
+                 LEFT JOIN confirmed ON confirmed.place = 2 * record.row + (edit.part = 'restricted')
+                 WHERE edit.state = 'applied' AND (confirmed.fill IS NULL OR confirmed.fill < ?1)",
+            )?;
+            let mut rows = statement.query([fill])?;
+            while let Some(row) = rows.next()? {
+                let part = Part::from_code(row.get_ref(1)?.as_str().unwrap_or_default()).unwrap_or_default();
+                unnamed.push((RecordId(id_at(row, 0)?), part));
+            }
+        }
+        for (id, part) in &unnamed {
+            self.sql
+                .prepare_cached("UPDATE edit SET state = 'done' WHERE record = ?1 AND part = ?2 AND state = 'applied'")?
+                .execute(params![blob(&id.0), part.code()])?;
+        }
+        let edited = self.edited_records()?;
+        for (id, part) in unnamed.into_iter().filter(|(id, _)| !edited.contains(id)) {
+            if let Some((row, _)) = find(&self.sql, id)? {
+                self.drop_part(id, row, part)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Drops what a finished fill did not name again, and what left while it had unsent edits.
     fn drop_stale(&mut self, fill: i64, filling: bool) -> Result<(), StoreError> {
+        if filling {
+            self.drop_unnamed(fill)?;
+        }
         let stale: bool = meta::get(&self.sql, key::STALE)?.unwrap_or_default();
         let from_empty: bool = meta::get(&self.sql, key::FROM_EMPTY)?.unwrap_or_default();
         if !stale && (!filling || from_empty) {

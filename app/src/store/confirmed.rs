@@ -169,10 +169,13 @@ impl Tx<'_> {
             meta::put(&self.sql, key::FROM_EMPTY, &empty)?;
         }
         self.take_items(items, fill, &mut touched)?;
+        // In the answer that begins a fill, and in all but its last, the server passes nothing over: what it does not
+        // name the user may not see. In others it leaves out what the receipt says already.
+        let unnamed = if filling && (answer.refill || answer.more) { fill - 1 } else { fill };
+        if unnamed < fill && !answer.receipts.is_empty() {
+            meta::put(&self.sql, key::STALE, &true)?;
+        }
         for (id, part) in &touched {
-            // In the answer that begins a fill, and in all but its last, the server passes nothing over: what it does
-            // not name the user may not see. In others it leaves out what the receipt says already.
-            let unnamed = if filling && (answer.refill || answer.more) { fill - 1 } else { fill };
             self.settle_edits(*id, *part, unnamed, answer.epoch)?;
         }
         for id in touched.iter().map(|(id, _)| *id).collect::<BTreeSet<_>>() {

@@ -13,7 +13,7 @@ DEMO_DIR ?= ./demo-data
 # nextest where it stands, cargo's own runner otherwise.
 RUN_TESTS := $(if $(shell command -v cargo-nextest),nextest run,test --no-fail-fast)
 
-.PHONY: help setup setup-browser build demo demo-reset test lint unit bench pictures deny
+.PHONY: help setup setup-browser build demo demo-reset test lint unit bench pictures sweep deny
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,6 +49,11 @@ bench: setup ## Measures the product and, in the same run, the floor beneath it 
 
 pictures: setup-browser build ## Screenshots of every screen into ./pictures, the README's into docs/pictures
 	target/debug/pictures
+
+SEEDS ?= 1000
+STEPS ?= 140
+sweep: setup ## The random test of handhelds, console and server with more seeds (SEEDS=…, STEPS=…, or SEED=… for one)
+	SEEDS=$(SEEDS) STEPS=$(STEPS) $(CARGO) test $(SELECT) --test convergence -- --nocapture
 
 deny: ## cargo-deny with its advisories, where it is installed (licences, bans and sources are in `make test`)
 	$(CARGO) deny check

@@ -8,6 +8,7 @@ mod drafts;
 mod error;
 mod events;
 mod haystack;
+mod leaving;
 mod looks;
 mod meta;
 mod migrations;

@@ -8,7 +8,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 CARGO ?= cargo
-SELECT := --locked --workspace --features app/preview
+# With what the tests switch on at run time: planted mistakes and failing files, all off by themselves and refused by a
+# release build, which is made of RELEASE.
+SELECT := --locked --workspace --features app/preview,shared/mutants,disk/faults
+RELEASE := --locked --workspace --features app/preview --release
 DEMO_DIR ?= ./demo-data
 # nextest where it stands, cargo's own runner otherwise.
 RUN_TESTS := $(if $(shell command -v cargo-nextest),nextest run,test --no-fail-fast)
@@ -44,7 +47,7 @@ unit: setup
 test: setup-browser lint unit ## Everything: format, lints, unit, property, real-HTTP and browser tests
 
 bench: setup ## Measures the product and, in the same run, the floor beneath it (release profile); writes docs/performance.md
-	$(CARGO) build $(SELECT) --release --bin sync-server --bin bench
+	$(CARGO) build $(RELEASE) --bin sync-server --bin bench
 	target/release/bench --report docs/performance.md
 
 pictures: setup-browser build ## Screenshots of every screen into ./pictures, the README's into docs/pictures

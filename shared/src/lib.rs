@@ -15,6 +15,7 @@ pub mod json;
 pub mod limits;
 pub mod mask;
 pub mod merge;
+pub mod mutants;
 pub mod order;
 pub mod outside;
 pub mod path;

@@ -88,6 +88,7 @@ pub fn setup(user: UserId) -> Setup {
         ],
         scope: vec![GRID],
         handlers: Vec::new(),
+        recipient: None,
     }
 }
 
@@ -209,11 +210,11 @@ impl Inside {
             .filter(|((id, _), (_, _, seq))| *seq > from && !self.gone.contains_key(id))
             .map(|((id, part), (kind, state, seq))| {
                 let state = serde_json::value::to_raw_value(state).unwrap();
-                (*seq, Item { id: *id, part: *part, kind: Some(*kind), state: Some(state) })
+                (*seq, Item { id: *id, part: *part, kind: Some(*kind), state: Some(state), erased: false })
             })
             .collect();
         for (id, seq) in self.gone.iter().filter(|(_, seq)| **seq > from) {
-            items.push((*seq, Item { id: *id, part: Part::Open, kind: None, state: None }));
+            items.push((*seq, Item { id: *id, part: Part::Open, kind: None, state: None, erased: false }));
         }
         items.sort_by_key(|(seq, _)| *seq);
         let total = (refill).then_some(items.len() as u64);
@@ -233,6 +234,7 @@ impl Inside {
             wanted: Vec::new(),
             backed_up: self.backed_up,
             time: DateTime::from_timestamp(1_795_000_000, 0).unwrap(),
+            digest: None,
             setup: None,
         }
     }

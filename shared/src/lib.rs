@@ -8,6 +8,7 @@ pub mod area;
 pub mod author;
 pub mod calendar;
 pub mod check;
+pub mod digest;
 pub mod edit;
 pub mod form;
 pub mod ids;

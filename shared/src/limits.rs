@@ -1,7 +1,7 @@
 //! Sizes both sides keep to. Checked on the handheld when saving, so that the server never has to refuse for size.
 
 /// The protocol version this code speaks; pushes are taken from two versions back.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 /// The most edits in one round.
 pub const EDITS_A_ROUND: usize = 1_000;
 /// The most bytes of JSON of edits in one round; a single edit above this cannot be saved.
@@ -22,3 +22,9 @@ pub const PHOTO_PIXELS: u64 = 50_000_000;
 pub const PHOTO_SIDE: u32 = 1_600;
 /// The longest side of a thumbnail, in pixels.
 pub const THUMBNAIL_SIDE: u32 = 320;
+/// The most ids a handheld names when it asks how far the server knows its slot.
+pub const IDS_A_QUESTION: usize = 20_000;
+/// The most values told in one request that only this handheld still shows after a restore of the server.
+pub const REMAINS_A_ROUND: usize = 500;
+/// The most parts asked for again in one request.
+pub const AGAIN_A_ROUND: usize = 200;

@@ -2,10 +2,15 @@
 //!
 //! > A write is **live** unless another write to the same path has a context that covers its dot.
 //!
+//! A context covers what its author saw, and nobody sees what was saved by somebody who had read a later epoch of the
+//! server: so a context read in one epoch covers no write whose own context was read in a later one ([`sees`]). Without
+//! that a context of an earlier epoch, which is not clipped, could bury writes that are yet to come.
+//!
 //! It is a definition over the set of edits, so the order of arrival cannot matter. [`PartState`] keeps just enough to
 //! go on applying: the vector, the live writes with their heads, and for each path what the contexts written to it
 //! cover *beyond* the vector. The construction is the causal register of "Dotted Version Vectors" (Preguiça et al.,
-//! 2010) a path; `tests/merge.rs` checks it against the definition.
+//! 2010) a path; `tests/merge.rs` checks it against the definition. The [`Mutant`]s are planted mistakes that only tests
+//! can switch on.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,6 +24,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::author::Author;
 use crate::edit::Edit;
 use crate::ids::{Dot, EditId, Slot};
+use crate::mutants::Mutant;
 use crate::path::Path;
 use crate::value::Value;
 use crate::vector::VectorTimestamp;
@@ -43,6 +49,22 @@ pub struct Head {
     /// What its author had seen: decides deletes, and by which state a step of the workflow is judged.
     #[serde(default, skip_serializing_if = "VectorTimestamp::is_empty")]
     pub context: VectorTimestamp,
+    /// The server epoch the context was read in. Not written while it is the first, as it is until a server is restored.
+    #[serde(default = "first_epoch", skip_serializing_if = "is_first_epoch")]
+    pub epoch: u32,
+}
+
+fn first_epoch() -> u32 {
+    1
+}
+
+fn is_first_epoch(epoch: &u32) -> bool {
+    *epoch == first_epoch()
+}
+
+/// Whether a context read in `epoch` can cover an edit whose own context was read in `other`: the one rule's "covers".
+pub fn sees(epoch: u32, other: u32) -> bool {
+    epoch >= other
 }
 
 /// An edit with the number of its live writes.
@@ -93,10 +115,12 @@ pub struct PartState {
     heads: Vec<Living>,
     /// The live writes of each path in order of dots; never an empty list.
     paths: BTreeMap<Path, Vec<(Dot, Value)>>,
-    /// What contexts covered at a path beyond the vector; never an empty one. Nearly always there is none at all, so
-    /// that applying an edit touches only the paths it writes.
-    beyond: BTreeMap<Path, VectorTimestamp>,
+    /// What contexts covered at a path beyond the vector, by the epoch they were read in; never an empty one. Nearly
+    /// always there is none at all, so that applying an edit touches only the paths it writes.
+    beyond: BTreeMap<Path, Beyond>,
 }
+
+type Beyond = BTreeMap<u32, VectorTimestamp>;
 
 impl PartState {
     /// The join of the dots applied.
@@ -155,13 +179,18 @@ impl PartState {
         let excess = edit.context.beyond(&self.vector);
         let mut living = 0;
         for (path, value) in &edit.writes {
-            let heads = &mut self.heads;
-            let lives = !self.beyond.get(path).is_some_and(|beyond| beyond.covers(edit.dot));
+            let lives = !self
+                .beyond
+                .get(path)
+                .is_some_and(|beyond| beyond.range(edit.epoch..).any(|(_, covered)| covered.covers(edit.dot)));
+            let lives = lives && !(Mutant::EqualCollapsed.on() && self.live(path).any(|write| write.value == value));
             living += usize::from(lives);
+            let heads = &mut self.heads;
             match self.paths.get_mut(path) {
                 Some(live) => {
                     live.retain(|(dot, _)| {
-                        let seen = edit.context.covers(*dot);
+                        let seen = edit.context.covers(*dot) && sees_head(heads, edit.epoch, *dot);
+                        let seen = seen && !Mutant::ContextIgnored.on();
                         if seen {
                             release(heads, *dot);
                         }
@@ -178,7 +207,7 @@ impl PartState {
                 None => {}
             }
             if !excess.is_empty() {
-                self.beyond.entry(path.clone()).or_default().join(&excess);
+                self.beyond.entry(path.clone()).or_default().entry(edit.epoch).or_default().join(&excess);
             }
         }
         if living > 0 {
@@ -186,12 +215,12 @@ impl PartState {
             self.heads.insert(place, Living { dot: edit.dot, writes: living, head: Head::of(edit) });
         }
         self.vector.observe(edit.dot);
+        if Mutant::ContextInVector.on() {
+            self.vector.join(&edit.context);
+        }
         if !self.beyond.is_empty() {
             let vector = &self.vector;
-            self.beyond.retain(|_, beyond| {
-                beyond.drop_covered(vector);
-                !beyond.is_empty()
-            });
+            self.beyond.retain(|_, beyond| catch_up(beyond, vector));
         }
         Applied::Fresh
     }
@@ -200,16 +229,15 @@ impl PartState {
     /// covered by the contexts of the live deletes.
     pub fn deletion(&self) -> Deletion {
         let deleted = Path::field(DELETED);
-        let mut seen = VectorTimestamp::new();
-        let mut any = false;
-        for delete in self.live(&deleted).filter(|write| !write.value.is_null()) {
-            any = true;
-            seen.join(&delete.head.context);
-        }
-        if !any {
+        let deletes: Vec<&Head> =
+            self.live(&deleted).filter(|write| !write.value.is_null()).map(|write| write.head).collect();
+        if deletes.is_empty() {
             return Deletion::Present;
         }
-        let all_seen = self.all_live().all(|(path, write)| *path == deleted || seen.covers(write.dot));
+        let seen = |write: LiveWrite<'_>| {
+            deletes.iter().any(|delete| delete.context.covers(write.dot) && sees(delete.epoch, write.head.epoch))
+        };
+        let all_seen = self.all_live().all(|(path, write)| *path == deleted || seen(write));
         if all_seen { Deletion::Deleted } else { Deletion::Revived }
     }
 
@@ -227,6 +255,20 @@ impl PartState {
 
 fn find(heads: &[Living], dot: Dot) -> Result<usize, usize> {
     heads.binary_search_by_key(&dot, |living| living.dot)
+}
+
+/// Whether a context read in `epoch` can cover the living edit at `dot`.
+fn sees_head(heads: &[Living], epoch: u32, dot: Dot) -> bool {
+    find(heads, dot).ok().and_then(|place| heads.get(place)).is_none_or(|living| sees(epoch, living.head.epoch))
+}
+
+/// Drops what `vector` has caught up with. Says whether anything is left.
+fn catch_up(beyond: &mut Beyond, vector: &VectorTimestamp) -> bool {
+    beyond.retain(|_, covered| {
+        covered.drop_covered(vector);
+        !covered.is_empty()
+    });
+    !beyond.is_empty()
 }
 
 /// One live write of the edit at `dot` is no more.
@@ -247,7 +289,12 @@ impl Head {
             zone: edit.zone,
             author: Arc::clone(&edit.author),
             form: edit.form,
-            context: edit.context.clone(),
+            context: if Mutant::DeleteForgetsContext.on() && edit.writes.contains_key(&Path::field(DELETED)) {
+                VectorTimestamp::new()
+            } else {
+                edit.context.clone()
+            },
+            epoch: edit.epoch,
         }
     }
 }
@@ -259,7 +306,7 @@ struct Wire {
     heads: Vec<(Dot, Head)>,
     live: Paths<Vec<Placed>>,
     #[serde(default)]
-    beyond: Paths<VectorTimestamp>,
+    beyond: Paths<Beyond>,
 }
 
 /// A map by path as it is read: in the order it was written, each path once.
@@ -323,7 +370,7 @@ struct WireRef<'a> {
     heads: Vec<(Dot, &'a Head)>,
     live: BTreeMap<&'a Path, Vec<(usize, &'a Value)>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    beyond: &'a BTreeMap<Path, VectorTimestamp>,
+    beyond: &'a BTreeMap<Path, Beyond>,
 }
 
 /// Stored or sent bytes that are no part of a record.
@@ -397,10 +444,7 @@ impl TryFrom<Wire> for PartState {
         let paths = BTreeMap::from_iter(paths);
         heads.retain(|living| living.writes > 0);
         let mut beyond = BTreeMap::from_iter(wire.beyond.0);
-        beyond.retain(|_, beyond| {
-            beyond.drop_covered(&wire.vector);
-            !beyond.is_empty()
-        });
+        beyond.retain(|_, beyond| catch_up(beyond, &wire.vector));
         Ok(Self { vector: wire.vector, heads, paths, beyond })
     }
 }

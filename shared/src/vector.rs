@@ -52,6 +52,9 @@ impl VectorTimestamp {
 
     /// Whether `dot` was seen.
     pub fn covers(&self, dot: Dot) -> bool {
+        if crate::mutants::Mutant::CoversStrictly.on() {
+            return self.get(dot.slot) > dot.n;
+        }
         self.get(dot.slot) >= dot.n
     }
 

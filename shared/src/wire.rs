@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::area::{Area, AreaId};
-use crate::author::Role;
+use crate::author::{Author, Role};
+use crate::digest::{Prefix, Sum};
 use crate::edit::Edit;
 use crate::ids::{DeviceId, Dot, EditId, PhotoHash, RecordId, Slot, UserId};
 use crate::path::Path;
 use crate::record::{Part, RecordKind};
+use crate::value::Value;
 use crate::vector::VectorTimestamp;
 
 /// `POST /api/v1/enrol`: a one-time code for a token. No credential needed.
@@ -61,6 +63,9 @@ pub struct Setup {
     pub scope: Vec<AreaId>,
     /// Departments and people an event can be given to: id and name.
     pub handlers: Vec<Handler>,
+    /// The age recipient (`age1…`) to which what leaves a handheld as a file is encrypted; only the centre opens it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<String>,
 }
 
 /// The user of a handheld.
@@ -112,6 +117,152 @@ pub struct SyncRequestOf<E> {
     /// Masked values that the user asked to see since the last round. Sent until an answer came; taken once by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub looks: Vec<Look>,
+    /// Edits in quarantine that nobody need decide on any more: their author took them back or sent a corrected one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withdrawn: Vec<EditId>,
+    /// After a restore of the server: what this handheld showed of edits that the server lost. Sent until an answer came;
+    /// taken once by edit and path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remains: Vec<Remain>,
+    /// Branches whose sums are to be told, taken in the read of this answer's page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<DigestAsk>,
+    /// Parts that differ although nothing is waiting: to be looked over and sent again whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub again: Vec<(RecordId, Part)>,
+}
+
+impl<E> SyncRequestOf<E> {
+    /// A round that says and asks nothing, in this version's protocol.
+    pub fn idle() -> Self {
+        Self {
+            protocol: crate::limits::PROTOCOL,
+            cursor: None,
+            setup: None,
+            edits: Vec::new(),
+            device: None,
+            looks: Vec::new(),
+            withdrawn: Vec::new(),
+            remains: Vec::new(),
+            digest: None,
+            again: Vec::new(),
+        }
+    }
+}
+
+/// A live write that a handheld had from the server before it was restored, and that the restored server no longer has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Remain {
+    /// The edit it was part of.
+    pub edit: EditId,
+    /// Of which record.
+    pub record: RecordId,
+    /// Its kind.
+    pub kind: RecordKind,
+    /// Which part.
+    pub part: Part,
+    /// Where it stood.
+    pub path: Path,
+    /// What stood there.
+    pub value: Value,
+    /// The clock of the device it was saved on.
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    pub at: DateTime<Utc>,
+    /// Who saved it, as this handheld was told.
+    pub author: Author,
+}
+
+/// Which branches a handheld wants summed up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DigestAsk {
+    /// [`crate::digest::VERSION`] of the asking side. A server with another one answers no digest.
+    pub version: u32,
+    /// At most [`crate::digest::BRANCHES`].
+    pub branches: Vec<(Part, Prefix)>,
+}
+
+/// Answer to a [`DigestAsk`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DigestAnswer {
+    /// [`crate::digest::VERSION`] of the answering side.
+    pub version: u32,
+    /// One for each asked, in the same order.
+    pub branches: Vec<Branch>,
+}
+
+/// The sum of a branch, and what lies directly below it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Branch {
+    /// Which part.
+    pub part: Part,
+    /// Which branch.
+    pub prefix: Prefix,
+    /// How many leaves lie in it.
+    pub count: u64,
+    /// Their sum.
+    pub sum: Sum,
+    /// The sums of the sixteen branches below, in order, empty ones too; absent where `leaves` stand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub below: Vec<Sum>,
+    /// Of a branch with at most [`crate::digest::LEAVES`] leaves: each of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaves: Vec<(RecordId, Sum)>,
+}
+
+/// `POST /api/v1/slot`: asks how far the server knows this handheld's slot, and gets a new one where the two have parted.
+///
+/// Asked when there is doubt, never in an ordinary round: the handheld's files were restored or cloned, the server says it
+/// has an outcome for an n that waits here, or the edits do not follow on what the server has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlotRequest {
+    /// The protocol spoken.
+    pub protocol: u32,
+    /// Made for this question and kept until it is answered: asked again under the same key, the same slot is given.
+    pub key: uuid::Uuid,
+    /// The installation says itself that its files are older than it, or of another one: a new slot whatever is known.
+    pub restored: bool,
+    /// Edits up to this n are kept here no longer (they were acknowledged over 30 days ago): a server that was restored to
+    /// before them goes on behind them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub forgotten: u64,
+    /// What waits here, in order of n: at most [`crate::limits::IDS_A_QUESTION`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<(EditId, u64)>,
+}
+
+/// Answer to a [`SlotRequest`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SlotAnswer {
+    /// The highest n of the slot asked about that the server has an outcome for.
+    pub high_water: u64,
+    /// The present epoch.
+    pub epoch: u32,
+    /// The outcomes of those that wait and that the server has, whatever slot they came under. They keep their dots.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receipts: Vec<Receipt>,
+    /// Where handheld and server have parted: who this installation is from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<Fork>,
+}
+
+/// A new writer in place of one that two installations shared. What waits and the server does not have gets dots of it,
+/// from 1 on, and own dots in its contexts follow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fork {
+    /// The last n of the old slot up to which both agree.
+    pub common: u64,
+    /// The new enrolment; the old one stays with the other installation.
+    pub device: DeviceId,
+    /// The new slot.
+    pub slot: Slot,
+    /// The new credential. The old one is given up.
+    pub token: String,
+    /// When it ends.
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    pub expires: DateTime<Utc>,
 }
 
 /// Somebody asked a handheld to show a masked value in full.
@@ -196,6 +347,10 @@ pub struct SyncAnswer {
     /// When it differs from the one held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup: Option<Setup>,
+    /// Sums of the branches asked for, of what this reader holds after this page. Absent while another page waits, and
+    /// where the sides do not compare.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<DigestAnswer>,
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -281,6 +436,9 @@ pub struct Item {
     /// left what the reader may see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<Box<RawValue>>,
+    /// It was erased: whatever is kept of it goes, edits and photos too, sent or not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub erased: bool,
 }
 
 fn is_open(part: &Part) -> bool {
@@ -311,7 +469,7 @@ pub struct HistoryEntry {
     /// The edit; its author masked as the reader may know them.
     pub edit: Edit,
     /// What stood in each written path before it, by this edit's own context: the replaced values.
-    pub replaced: BTreeMap<Path, Vec<crate::value::Value>>,
+    pub replaced: BTreeMap<Path, Vec<Value>>,
     /// The name of the device or "console" that wrote it.
     pub origin: String,
 }

@@ -156,7 +156,7 @@ fn a_superseded_edit_that_arrives_late_stays_superseded() {
     // The newer one first, as after a restore.
     let mut part = applied(&[newer]);
     let held = serde_json::to_value(&part).unwrap();
-    assert_eq!(held["beyond"], json!({"phone": {"1": 1}}));
+    assert_eq!(held["beyond"], json!({"phone": {"1": {"1": 1}}}));
     let mut part_read: PartState = serde_json::from_value(held).unwrap();
     for part in [&mut part, &mut part_read] {
         part.apply(&old);

@@ -12,7 +12,7 @@ mod common;
 use common::*;
 use reqwest::Method;
 use shared::author::Role;
-use shared::limits::{EDITS_A_ROUND, REQUEST_BYTES};
+use shared::limits::{EDITS_A_ROUND, PROTOCOL, REQUEST_BYTES};
 use shared::value::Value;
 use shared::wire::{RejectReason, SyncAnswer};
 use sync_server::auth::enrol::{CODE, TOKEN, make_code};
@@ -185,7 +185,8 @@ async fn credentials_and_codes() {
     let late = make_code(&centre.app, &user).unwrap();
     centre.clock.advance(CODE);
     assert_eq!(refusal(centre.post("/api/v1/enrol", None, enrol(&late), &[]).await, 403).await.code, "code_invalid");
-    let old = String::from_utf8(enrol(&late)).unwrap().replace("\"protocol\":1", "\"protocol\":2");
+    let unknown = format!("\"protocol\":{}", PROTOCOL + 1);
+    let old = String::from_utf8(enrol(&late)).unwrap().replace(&format!("\"protocol\":{PROTOCOL}"), &unknown);
     let answer = refusal(centre.post("/api/v1/enrol", None, old.into(), &[]).await, 426).await;
     assert_eq!(answer.code, "protocol_unsupported");
 

@@ -502,8 +502,7 @@ impl World {
         let mut shown = BTreeMap::new();
         let mut cursor = None;
         loop {
-            let request =
-                SyncRequest { protocol: 1, cursor, setup: None, edits: Vec::new(), device: None, looks: Vec::new() };
+            let request = SyncRequest { cursor, ..SyncRequest::idle() };
             let request = Request {
                 method: Method::Post,
                 path: "/api/v1/sync".to_owned(),

@@ -88,12 +88,9 @@ fn an_applied_edit_is_folded_into_confirmed_without_being_sent_back() {
     let outside: Arc<dyn shared::outside::Outside> = Arc::clone(&world.outside) as _;
     let meta = store.meta().unwrap();
     let request = shared::wire::SyncRequest {
-        protocol: 1,
         cursor: meta.cursor,
-        setup: None,
         edits: store.outgoing().unwrap().edits,
-        device: None,
-        looks: Vec::new(),
+        ..shared::wire::SyncRequest::idle()
     };
     let answered =
         runtime().block_on(client.post("/api/v1/sync", &request, std::time::Duration::from_secs(1))).unwrap();
@@ -241,14 +238,7 @@ fn a_fill_in_pages_goes_on_where_it_broke_and_again_changes_nothing() {
     let outside: Arc<dyn shared::outside::Outside> = Arc::clone(&world.outside) as _;
     for _ in 0..2 {
         let client = crate::sync::Client::new(Arc::new(crate::testing::To(Arc::clone(&world.server))), "103");
-        let request = shared::wire::SyncRequest {
-            protocol: 1,
-            cursor: None,
-            setup: None,
-            edits: Vec::new(),
-            device: None,
-            looks: Vec::new(),
-        };
+        let request = shared::wire::SyncRequest::idle();
         let answered =
             runtime().block_on(client.post("/api/v1/sync", &request, std::time::Duration::from_secs(1))).unwrap();
         let answer = shared::json::from_slice(&answered.bytes().unwrap()).unwrap();

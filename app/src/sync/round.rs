@@ -225,6 +225,10 @@ async fn next_request(
             edits,
             device,
             looks,
+            withdrawn: Vec::new(),
+            remains: Vec::new(),
+            digest: None,
+            again: Vec::new(),
         })
     })
     .await?

@@ -86,6 +86,8 @@ enum Happens {
     Fetch { by: usize },
     /// A handheld sends what it has.
     Send { by: usize },
+    /// The server was restored: who fetches from now on reads in a new epoch.
+    Restored,
 }
 
 /// The writes come from small domains so that paths and values meet: two fields, elements of a set, a log, the delete.
@@ -118,6 +120,7 @@ fn happens(writers: usize) -> impl Strategy<Value = Happens> {
         5 => (by.clone(), writes, skew).prop_map(|(by, writes, skew)| Happens::Save { by, writes, skew }),
         2 => by.clone().prop_map(|by| Happens::Fetch { by }),
         2 => by.prop_map(|by| Happens::Send { by }),
+        1 => prop::bool::weighted(0.2).prop_map(|restored| if restored { Happens::Restored } else { Happens::Send { by: 0 } }),
     ]
 }
 
@@ -154,12 +157,16 @@ fn play(kind: RecordKind, writes_of: Writes, writers: usize, saves: usize, happe
     let mut counts = vec![0_u64; writers];
     let mut screens = vec![VectorTimestamp::new(); writers];
     let mut server = VectorTimestamp::new();
+    let mut epoch = 1;
+    let mut read_in = vec![1; writers];
     for (tick, it) in happening.iter().enumerate() {
         match it {
             Happens::Fetch { by } => {
                 let server = server.clone();
                 screens[*by].join(&server);
+                read_in[*by] = epoch;
             }
+            Happens::Restored => epoch += 1,
             Happens::Send { by } => {
                 // A handheld sends its own edits only; the server's vector gains the dots of that slot.
                 let own = Dot { slot: Slot(*by as u64 + 1), n: counts[*by] };
@@ -178,7 +185,7 @@ fn play(kind: RecordKind, writes_of: Writes, writers: usize, saves: usize, happe
                     part: Part::Open,
                     dot,
                     context: screens[*by].clone(),
-                    epoch: 1,
+                    epoch: read_in[*by],
                     at: at(tick as i64 * 1_000 + skew),
                     zone: 480,
                     author: author(dot.slot.0, Role::ALL[usize::try_from(dot.slot.0).unwrap() % 7]),

@@ -59,12 +59,18 @@ pub fn page(
                     if visible && !settled.contains(&(entry.record, part)) {
                         let state = shown(who, read.feed_state(row)?, anonymous)?;
                         bytes += state.get().len();
-                        page.items.push(Item { id: entry.record, part, kind: Some(kind), state: Some(state) });
+                        page.items.push(Item {
+                            id: entry.record,
+                            part,
+                            kind: Some(kind),
+                            state: Some(state),
+                            erased: false,
+                        });
                     }
                 }
                 FeedWhat::Left(key) => {
                     if saw_by(who, key) && !still_visible(read, who, areas, entry.record, part)? {
-                        page.items.push(Item { id: entry.record, part, kind: None, state: None });
+                        page.items.push(Item { id: entry.record, part, kind: None, state: None, erased: false });
                     }
                 }
             }

@@ -115,6 +115,7 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
             backed_up: 0,
             time: rules.now,
             setup,
+            digest: None,
         })
     })?;
     Ok(answer)

@@ -33,5 +33,6 @@ pub fn setup(who: &Who, areas: &AreaTree, directory: u64, users: &[User]) -> Set
         areas,
         scope: who.user.scope.clone(),
         handlers,
+        recipient: None,
     }
 }

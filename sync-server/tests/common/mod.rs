@@ -247,7 +247,7 @@ impl Handheld<'_> {
 
     pub fn request(&self, edits: Vec<Edit>) -> SyncRequest {
         let (cursor, setup) = (self.cursor.clone(), self.setup.clone());
-        SyncRequest { protocol: PROTOCOL, cursor, setup, edits, device: None, looks: Vec::new() }
+        SyncRequest { cursor, setup, edits, ..SyncRequest::idle() }
     }
 
     /// Sends a body as it is.

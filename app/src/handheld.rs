@@ -31,7 +31,7 @@ use shared::wire::{HistoryEntry, Setup};
 use tokio::sync::watch;
 
 use crate::platform::Services;
-use crate::store::StoreError;
+use crate::store::{Rules, StoreError};
 use crate::sync::SyncProgress;
 use session::Inner;
 
@@ -106,7 +106,17 @@ impl Handheld {
     /// A database that cannot be read is set aside under a new name and a new one begun: see [`Handheld::notices`]. A
     /// database from the future, a read-only or a busy one is an error and stays as it is.
     pub fn open(dir: &FilePath, services: Services, outside: Arc<dyn Outside>) -> Result<Self, StoreError> {
-        Inner::open(dir, services, outside).map(|inner| Self(Arc::new(inner)))
+        Self::open_with(dir, services, outside, session::rules()?)
+    }
+
+    /// The same by other forms than those that come with this app: how an older version of it, or a newer one, behaves.
+    pub fn open_with(
+        dir: &FilePath,
+        services: Services,
+        outside: Arc<dyn Outside>,
+        rules: Rules,
+    ) -> Result<Self, StoreError> {
+        Inner::open(dir, services, outside, rules).map(|inner| Self(Arc::new(inner)))
     }
 
     /// What the user has to be told about the opening: a database set aside. Empty when all is well.

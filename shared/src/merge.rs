@@ -225,6 +225,11 @@ impl PartState {
         Applied::Fresh
     }
 
+    /// Claims to have seen what another vector has. Nothing may do this but planted mistakes, see [`Mutant`].
+    pub fn join_vector(&mut self, other: &VectorTimestamp) {
+        self.vector.join(other);
+    }
+
     /// Whether the part is deleted: while a live delete exists in it and every live write other than deletes is
     /// covered by the contexts of the live deletes.
     pub fn deletion(&self) -> Deletion {

@@ -43,6 +43,8 @@ pub struct AppState {
     pub data: PathBuf,
     /// Log-ins that were tried.
     pub throttle: auth::throttle::Throttle,
+    /// The most items of one page of the feed. A test makes it small, so that fills take several pages.
+    pub page_items: usize,
     areas: Mutex<(u64, Arc<AreaTree>)>,
 }
 
@@ -112,6 +114,7 @@ impl AppState {
             key,
             data: data.to_owned(),
             throttle: auth::throttle::Throttle::default(),
+            page_items: sync::changes::ITEMS,
             areas: Mutex::new((0, Arc::default())),
         });
         Ok((app, store))

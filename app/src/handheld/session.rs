@@ -97,10 +97,14 @@ impl Session {
 }
 
 impl Inner {
-    pub(super) fn open(dir: &FilePath, services: Services, outside: Arc<dyn Outside>) -> Result<Self, StoreError> {
+    pub(super) fn open(
+        dir: &FilePath,
+        services: Services,
+        outside: Arc<dyn Outside>,
+        rules: Rules,
+    ) -> Result<Self, StoreError> {
         let paths = Paths::new(dir);
         let settings = read_settings(&paths)?;
-        let rules = rules()?;
         let (progress, _) = watch::channel(SyncProgress::default());
         let inner = Self {
             paths,
@@ -291,7 +295,7 @@ impl Inner {
 }
 
 /// Forms and calendar as they come with the app.
-fn rules() -> Result<Rules, StoreError> {
+pub(super) fn rules() -> Result<Rules, StoreError> {
     let bad = |what: &'static str, why: String| StoreError::Row { what, why };
     let forms = Forms::parse(assets::FORMS.iter().copied()).map_err(|error| bad("form", error.to_string()))?;
     let calendar = Calendar::parse(assets::CALENDAR).map_err(|error| bad("calendar", error.to_string()))?;

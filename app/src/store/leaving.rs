@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use rusqlite::params;
 use shared::ids::RecordId;
+use shared::mutants::Mutant;
 use shared::record::Part;
 
 use super::meta::{self, key};
@@ -21,6 +22,10 @@ impl Tx<'_> {
     /// A part left what the user may see. While edits of the record have no outcome it stays, and goes after them.
     pub(super) fn take_gone(&mut self, id: RecordId, part: Part, has_edits: bool) -> Result<(), StoreError> {
         let Some((row, _)) = find(&self.sql, id)? else { return Ok(()) };
+        // Planted mistake, see shared::mutants.
+        if Mutant::GoneForgotten.on() {
+            return Ok(());
+        }
         if has_edits {
             // Also where nothing was confirmed yet: made here and moved away before the server heard of it.
             self.sql

@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 use shared::edit::Edit;
 use shared::ids::{Dot, EditId, RecordId, Slot};
 use shared::limits::{EDIT_BYTES_A_ROUND, EDITS_A_ROUND};
+use shared::outside::Outside;
 use shared::vector::VectorTimestamp;
 use shared::wire::{EnrolAnswer, Outcome, Rejection};
 
@@ -86,6 +87,22 @@ impl Store {
                 out.edits.push(json("edit", text)?);
             }
             Ok(out)
+        })
+    }
+
+    /// Planted mistake, see [`shared::mutants::Mutant::RetryNewId`]: what waits is called otherwise from now on.
+    pub(crate) fn rename_waiting(&self, outside: &dyn Outside) -> Result<(), StoreError> {
+        let waiting = self.waiting()?;
+        self.write(|tx| {
+            for Waiting { edit, .. } in waiting {
+                let new = Edit { id: EditId::fresh(outside), ..edit.clone() };
+                let json = serde_json::to_string(&new)
+                    .map_err(|error| StoreError::Row { what: "edit", why: error.to_string() })?;
+                tx.sql
+                    .prepare_cached("UPDATE edit SET id = ?2, json = ?3 WHERE id = ?1")?
+                    .execute(params![blob(&edit.id.0), blob(&new.id.0), json])?;
+            }
+            Ok(())
         })
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use shared::limits::PROTOCOL;
+use shared::mutants::Mutant;
 use shared::outside::Outside;
 use shared::wire::{DeviceState, SyncRequestOf};
 
@@ -74,6 +75,11 @@ pub async fn exchange(
                 let request = next_request(store, device.take(), sending).await?;
                 let offered = request.edits.len();
                 let fetched = fetch(store, client, outside, request, &mut done).await;
+                // Planted mistake, see shared::mutants.
+                if Mutant::RetryNewId.on() && fetched.is_err() && offered > 0 {
+                    let (store, outside) = (Arc::clone(store), Arc::clone(outside));
+                    blocking(move || store.rename_waiting(&*outside)).await??;
+                }
                 if let Err(refused) = &fetched
                     && care.refused(refused, offered)
                 {

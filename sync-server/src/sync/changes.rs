@@ -7,6 +7,7 @@ use shared::area::AreaTree;
 use shared::author::Role;
 use shared::ids::RecordId;
 use shared::merge::PartState;
+use shared::mutants::Mutant;
 use shared::record::Part;
 use shared::wire::Item;
 
@@ -15,8 +16,8 @@ use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize, reads_by_scope};
 use crate::store::{FeedWhat, Read, ReaderKey, StoreError};
 
-/// The most items of one page.
-const ITEMS: usize = 4_000;
+/// The most items of one page, unless [`crate::AppState::page_items`] says otherwise.
+pub const ITEMS: usize = 4_000;
 /// A page is full when its states have so many bytes of JSON.
 const BYTES: usize = 2 * 1024 * 1024;
 
@@ -29,13 +30,15 @@ pub struct Page {
     pub more: bool,
 }
 
-/// The page after `position`, which is moved to its end. Parts in `settled` are passed over: the reader knows them.
+/// The page after `position`, at most `most` items, which is moved to its end. Parts in `settled` are passed over: the
+/// reader knows them.
 pub fn page(
     read: &dyn Read,
     who: &Who,
     areas: &AreaTree,
     position: &mut Position,
     settled: &BTreeSet<(RecordId, Part)>,
+    most: usize,
 ) -> Result<Page, StoreError> {
     let mut page = Page::default();
     let mut bytes = 0;
@@ -48,7 +51,7 @@ pub fn page(
             break;
         }
         read.feed(part, *seen, &mut |entry| {
-            if page.items.len() >= ITEMS || bytes >= BYTES {
+            if page.items.len() >= most || bytes >= BYTES {
                 page.more = true;
                 return Ok(false);
             }
@@ -77,6 +80,10 @@ pub fn page(
             *seen = (*seen).max(entry.seq);
             Ok(true)
         })?;
+        // Planted mistake, see shared::mutants.
+        if Mutant::CursorAhead.on() && !page.more {
+            *seen = read.last_seq(part)? + 1;
+        }
     }
     Ok(page)
 }

@@ -90,7 +90,7 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
     let directory = app.store.directory_version()?;
     let answer = store::read(&*app.store, device.town, |read| {
         let total = if refill { Some(changes::total(read, who, &rules.areas)?) } else { None };
-        let page = changes::page(read, who, &rules.areas, &mut position, &settled)?;
+        let page = changes::page(read, who, &rules.areas, &mut position, &settled, app.page_items)?;
         let decided = read.decided_since(device.slot, position.decided)?;
         position.decided = decided.last().map_or(position.decided, |(number, _)| *number);
         let released =

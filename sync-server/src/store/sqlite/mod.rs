@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use shared::area::AreaId;
+use shared::mutants::Mutant;
 
 use super::{End, Read, StoreError, Tx};
 
@@ -95,7 +96,8 @@ impl SqliteStore {
 
 fn tune(conn: &Connection) -> Result<(), StoreError> {
     // FULL: an answer to a handheld means "on the disk"; it deletes its copy after 30 days.
-    conn.pragma_update(None, "synchronous", "FULL")?;
+    // Planted mistake, see shared::mutants: a commit that is on the way to the disk only.
+    conn.pragma_update(None, "synchronous", if Mutant::AckBeforeCommit.on() { "OFF" } else { "FULL" })?;
     conn.pragma_update(None, "foreign_keys", "ON")?;
     conn.pragma_update(None, "cache_size", -32_768)?;
     conn.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use shared::edit::Edit;
 use shared::ids::RecordId;
 use shared::merge::PartState;
+use shared::mutants::Mutant;
 use shared::record::{Part, RecordKind};
 
 use super::Rules;
@@ -112,6 +113,13 @@ impl Holding {
                 if let Some(stored) = tx.load_many(&[(record, Part::Restricted)])?.first() {
                     held.restricted = Some(HeldPart { state: state(stored)?, ..HeldPart::default() });
                 }
+            }
+            // Planted mistake, see shared::mutants.
+            if Mutant::OneVector.on()
+                && let Some(restricted) = &mut held.restricted
+            {
+                held.open.state.join_vector(restricted.state.vector());
+                restricted.state.join_vector(held.open.state.vector());
             }
             let parts = [(Part::Open, Some(&held.open)), (Part::Restricted, held.restricted.as_ref())];
             for (part, held_part) in parts {

@@ -449,6 +449,7 @@ pub fn resident(handheld: &Handheld, fields: &[(&str, &str)]) -> RecordId {
                 kind: RecordKind::Person,
                 form: 1,
                 context: BTreeMap::new(),
+                seen: None,
                 writes,
             },
             None,
@@ -466,6 +467,7 @@ pub fn change(handheld: &Handheld, record: RecordId, fields: &[(&str, &str)]) ->
         kind: page.record.kind,
         form: 1,
         context: page.vectors,
+        seen: Some(page.seen),
         writes: writes(fields),
     }
 }

@@ -240,9 +240,13 @@ pub struct SlotAnswer {
     pub high_water: u64,
     /// The present epoch.
     pub epoch: u32,
-    /// The outcomes of those that wait and that the server has, whatever slot they came under. They keep their dots.
+    /// The outcomes of those that wait and that the server has, whatever slot they came under.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub receipts: Vec<Receipt>,
+    /// Of these the applied ones that stand under another dot than the one they were asked about with: what was saved
+    /// after them has seen them under this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dots: Vec<(EditId, Dot)>,
     /// Where handheld and server have parted: who this installation is from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fork: Option<Fork>,

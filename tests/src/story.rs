@@ -51,6 +51,7 @@ impl Story for Handheld {
             kind: page.record.kind,
             form: page.form.version,
             context: page.vectors,
+            seen: Some(page.seen),
             writes: BTreeMap::new(),
         })
     }
@@ -65,6 +66,7 @@ impl Story for Handheld {
             kind,
             form: form.version,
             context: BTreeMap::new(),
+            seen: None,
             writes: all,
         };
         Ok(self.save(draft, None)?)

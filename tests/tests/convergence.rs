@@ -307,6 +307,7 @@ impl World {
             kind: page.record.kind,
             form: page.form.version,
             context: page.vectors,
+            seen: Some(page.seen),
             writes: BTreeMap::new(),
         };
         Ok(Some((draft, seen)))
@@ -331,7 +332,7 @@ impl World {
                 writes.insert(Path::field("name"), Value::text("居民"));
                 writes.insert(Path::field("area"), Value::of(&area));
                 let edit = handheld.new_edit_id();
-                let draft = Draft { edit, record, kind: RecordKind::Person, form: 1, context: BTreeMap::new(), writes };
+                let draft = Draft { edit, record, kind: RecordKind::Person, form: 1, context: BTreeMap::new(), seen: None, writes };
                 self.note(place, handheld.save(draft, None), &Seen::new())?;
                 self.records.push(record);
             }

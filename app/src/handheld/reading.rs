@@ -92,6 +92,7 @@ impl Session {
             .collect();
         Ok(Some(RecordPage {
             vectors: Part::ALL.into_iter().map(|part| (part, record.part(part).vector().clone())).collect(),
+            seen: whole.seen,
             title: view::shown(&record.open, &form.title, view::Policy::One).map(Value::plain).unwrap_or_default(),
             areas: view::areas(&record.open),
             open_fields: whole.open_fields.into_iter().map(|(part, field)| OpenField { part, field }).collect(),

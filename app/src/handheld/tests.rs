@@ -496,6 +496,7 @@ fn likely_duplicates_are_offered_before_a_second_record_is_saved() {
             kind: RecordKind::Person,
             form: 1,
             context: BTreeMap::new(),
+            seen: None,
             writes: writes(fields),
         };
         let found = alice.candidates(&draft).unwrap();
@@ -542,6 +543,7 @@ fn a_photo_goes_after_its_record_piece_by_piece_over_a_line_that_breaks() {
         kind: RecordKind::Event,
         form: 1,
         context: BTreeMap::new(),
+        seen: None,
         writes: fields,
     };
     alice.save(draft, None).unwrap();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use shared::area::AreaId;
 use shared::edit::Edit;
 use shared::form::{Form, PhotoParticulars};
-use shared::ids::{EditId, PhotoHash, RecordId, UserId};
+use shared::ids::{EditId, PhotoHash, RecordId, Slot, UserId};
 use shared::merge::Deletion;
 use shared::path::Path;
 use shared::record::{Part, Record, RecordKind};
@@ -70,6 +70,8 @@ pub struct RecordPage {
     pub record: Record,
     /// The vector of each part as it stands on the screen: goes into [`Draft::context`] when a form is opened.
     pub vectors: BTreeMap<Part, VectorTimestamp>,
+    /// When these vectors were read: goes into [`Draft::seen`].
+    pub seen: SeenAt,
     /// The newest version of the form of its kind.
     pub form: Arc<Form>,
     /// What it is called in lists.
@@ -139,6 +141,16 @@ pub struct RecordLink {
     pub title: Option<String>,
 }
 
+/// Between reading a record and saving it the server may have been restored, and this handheld may have become another
+/// writer: what a vector says is said of then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenAt {
+    /// The server's epoch.
+    pub epoch: u32,
+    /// Who this handheld was.
+    pub slot: Slot,
+}
+
 /// A save as the form gives it: only what was changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Draft {
@@ -155,6 +167,9 @@ pub struct Draft {
     /// a new record.
     #[serde(default)]
     pub context: BTreeMap<Part, VectorTimestamp>,
+    /// [`RecordPage::seen`] of the same page; `None` for a new record, which has seen nothing.
+    #[serde(default)]
+    pub seen: Option<SeenAt>,
     /// Path → value for what was changed, in both parts: the form says which field belongs where.
     pub writes: BTreeMap<Path, Value>,
 }

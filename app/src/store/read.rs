@@ -7,15 +7,17 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 use shared::area::{AreaId, Scope};
 use shared::edit::Edit;
-use shared::ids::{EditId, RecordId};
+use shared::ids::{EditId, RecordId, Slot};
 use shared::path::Path;
 use shared::record::{Part, Record, RecordKind};
 use shared::value::Value;
 
 use super::haystack::Choice;
+use super::meta::{self, key};
 use super::project::open_fields;
 use super::rows::{blob, find, id_at, json, kind_of, shown};
 use super::{Store, StoreError, words};
+use crate::handheld::SeenAt;
 
 /// A row of a list, in no language yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,6 +80,8 @@ pub struct Whole {
     pub linked_from: Vec<Linked>,
     /// Fields that are 待核对.
     pub open_fields: Vec<(Part, String)>,
+    /// When this was read.
+    pub seen: SeenAt,
 }
 
 fn sql_count(count: usize) -> i64 {
@@ -205,6 +209,10 @@ impl Store {
                     params![blob(&id.0)],
                 )?,
                 open_fields,
+                seen: SeenAt {
+                    epoch: meta::get(sql, key::EPOCH)?.unwrap_or_default(),
+                    slot: meta::get(sql, key::SLOT)?.unwrap_or(Slot(0)),
+                },
                 record,
             }))
         })

@@ -168,6 +168,7 @@ fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) ->
                 kind: page.record.kind,
                 form: page.form.version,
                 context: page.vectors.clone(),
+                seen: Some(page.seen),
                 writes,
             };
             match state.save(draft, None) {

@@ -199,6 +199,7 @@ pub fn Remarks(page: PageOf) -> Element {
                                         kind: page.record.kind,
                                         form: page.form.version,
                                         context: page.vectors.clone(),
+                                        seen: Some(page.seen),
                                         writes: [(Path::entry("remarks", edit), value)].into(),
                                     };
                                     match state.save(draft, None) {

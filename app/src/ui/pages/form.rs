@@ -14,7 +14,7 @@ use shared::vector::VectorTimestamp;
 use shared::view::{self, Policy};
 use shared::workflow::{STEPS, Step, StepEntry};
 
-use crate::handheld::{Draft, RecordPage};
+use crate::handheld::{Draft, RecordPage, SeenAt};
 use crate::ui::entry::{Values, shows};
 use crate::ui::route::Route;
 use crate::ui::state::State;
@@ -33,6 +33,9 @@ pub struct Kept {
     pub form: u32,
     /// The vectors that stood on the screen when the form was opened.
     pub context: BTreeMap<Part, VectorTimestamp>,
+    /// When they stood there.
+    #[serde(default)]
+    pub seen: Option<SeenAt>,
     /// What stood there then.
     pub base: Values,
     /// What stands there now.
@@ -58,6 +61,7 @@ impl Kept {
             fresh: true,
             form: form.version,
             context: BTreeMap::new(),
+            seen: None,
             base: Values::new(),
             values,
             area: grids.first().map(|area| area.id),
@@ -74,6 +78,7 @@ impl Kept {
             fresh: false,
             form: page.form.version,
             context: page.vectors.clone(),
+            seen: Some(page.seen),
             base: values.clone(),
             values,
             area: page.areas.first().copied(),
@@ -107,7 +112,15 @@ impl Kept {
                 writes.insert(Path::entry(STEPS, edit), Value::of(&step(Step::Report, text)));
             }
         }
-        Draft { edit, record: self.record, kind: self.kind, form: self.form, context: self.context.clone(), writes }
+        Draft {
+            edit,
+            record: self.record,
+            kind: self.kind,
+            form: self.form,
+            context: self.context.clone(),
+            seen: self.seen,
+            writes,
+        }
     }
 
     /// Where the form is opened again.

@@ -114,6 +114,7 @@ pub fn Report() -> Element {
                 kind: RecordKind::Event,
                 form: form.version,
                 context: BTreeMap::new(),
+                seen: None,
                 writes,
             };
             match state.save(draft, None) {

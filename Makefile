@@ -16,7 +16,7 @@ DEMO_DIR ?= ./demo-data
 # nextest where it stands, cargo's own runner otherwise.
 RUN_TESTS := $(if $(shell command -v cargo-nextest),nextest run,test --no-fail-fast)
 
-.PHONY: help setup setup-browser build demo demo-reset test lint unit bench pictures sweep deny
+.PHONY: help setup setup-browser build demo demo-reset test lint unit bench pictures sweep fuzz fuzz-minute deny
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,7 +44,7 @@ unit: setup
 	$(CARGO) build $(SELECT) --bins --tests
 	$(CARGO) $(RUN_TESTS) $(SELECT)
 
-test: setup-browser lint unit ## Everything: format, lints, unit, property, real-HTTP and browser tests
+test: setup-browser lint unit fuzz-minute ## Everything: format, lints, unit, property, real-HTTP and browser tests
 
 bench: setup ## Measures the product and, in the same run, the floor beneath it (release profile); writes docs/performance.md
 	$(CARGO) build $(RELEASE) --bin sync-server --bin bench
@@ -52,6 +52,13 @@ bench: setup ## Measures the product and, in the same run, the floor beneath it 
 
 pictures: setup-browser build ## Screenshots of every screen into ./pictures, the README's into docs/pictures
 	target/debug/pictures
+
+SECONDS_EACH ?= 600
+fuzz: setup ## Every reader of outside bytes under libFuzzer for SECONDS_EACH=… seconds; new inputs are kept (TARGETS=… for some)
+	KEEP=1 fuzz/run.sh $(SECONDS_EACH) $(TARGETS)
+
+fuzz-minute: setup
+	fuzz/run.sh 4
 
 SEEDS ?= 1000
 STEPS ?= 140

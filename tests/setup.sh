@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, and only that, with apt-get. Asks nothing.
-#   setup.sh build            C compiler, perl, make, pkg-config (SQLCipher and its OpenSSL are compiled)
+#   setup.sh build            C and C++ compiler, perl, make, pkg-config (SQLCipher and its OpenSSL are compiled)
 #   setup.sh build browser    also Chromium, its driver and a Chinese font
 set -euo pipefail
 
@@ -13,6 +13,8 @@ for group in "$@"; do
   case "$group" in
     build)
       need gcc gcc
+      # libFuzzer is C++.
+      need g++ g++
       need perl perl
       need make make
       need pkg-config pkg-config

@@ -11,7 +11,7 @@ CARGO ?= cargo
 # With what the tests switch on at run time: planted mistakes and failing files, all off by themselves and refused by a
 # release build, which is made of RELEASE.
 SELECT := --locked --workspace --features app/preview,shared/mutants,disk/faults
-RELEASE := --locked --workspace --features app/preview --release
+RELEASE := --locked --workspace --no-default-features --features app/preview --release
 DEMO_DIR ?= ./demo-data
 # nextest where it stands, cargo's own runner otherwise.
 RUN_TESTS := $(if $(shell command -v cargo-nextest),nextest run,test --no-fail-fast)

@@ -3,6 +3,8 @@
 pub mod bench;
 pub mod browser;
 pub mod centre;
+#[cfg(feature = "faults")]
+pub mod faults;
 pub mod link;
 pub mod picture;
 pub mod process;

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::area::AreaId;
-use crate::ids::Dot;
+use crate::ids::{Dot, RecordId};
 use crate::merge::{LiveWrite, PartState};
 use crate::order::causal;
 use crate::path::Path;
@@ -127,4 +127,54 @@ pub fn areas(open: &PartState) -> Vec<AreaId> {
     areas.sort_unstable();
     areas.dedup();
     areas
+}
+
+/// The path by which a record says that it is a duplicate of another.
+pub const MERGED_INTO: &str = "merged_into";
+
+/// The record this one says it was merged into. Where several say so the last dot decides, never a clock.
+pub fn merged_into(open: &PartState) -> Option<RecordId> {
+    open.live(&Path::field(MERGED_INTO)).max_by_key(|write| write.dot).and_then(|write| write.value.get())
+}
+
+/// Where the values of a duplicate are to be looked for: the end of the line of `merged_into`, itself if it says none.
+/// A circle (two people merged two records into each other) leads to the smallest id in it. `lookup` says what a record
+/// says of itself, see [`merged_into`].
+pub fn alias_of(id: RecordId, mut lookup: impl FnMut(RecordId) -> Option<RecordId>) -> RecordId {
+    let mut line = vec![id];
+    let mut last = id;
+    while let Some(next) = lookup(last) {
+        if let Some(place) = line.iter().position(|known| *known == next) {
+            return line.get(place..).and_then(|circle| circle.iter().min().copied()).unwrap_or(next);
+        }
+        line.push(next);
+        last = next;
+    }
+    last
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn ends(line: &[(u128, u128)], from: u128) -> u128 {
+        let lookup = |id: RecordId| {
+            line.iter().find(|(from, _)| *from == id.0.as_u128()).map(|(_, to)| RecordId(Uuid::from_u128(*to)))
+        };
+        alias_of(RecordId(Uuid::from_u128(from)), lookup).0.as_u128()
+    }
+
+    #[test]
+    fn a_duplicate_of_a_duplicate_leads_to_the_last() {
+        let line = [(3, 7), (7, 5), (9, 7)];
+        assert_eq!([3, 7, 9, 5, 4].map(|from| ends(&line, from)), [5, 5, 5, 5, 4]);
+    }
+
+    #[test]
+    fn records_merged_in_a_circle_are_the_smallest_of_it_whoever_asks() {
+        let circle = [(8, 2), (2, 6), (6, 8), (1, 6), (4, 4)];
+        assert_eq!([8, 2, 6, 1, 4].map(|from| ends(&circle, from)), [2, 2, 2, 2, 4]);
+    }
 }

@@ -403,6 +403,13 @@ pub struct Rejection {
     pub note: String,
 }
 
+impl Rejection {
+    /// For a reason that says all.
+    pub fn of(reason: RejectReason) -> Self {
+        Self { reason, path: None, detail: String::new(), note: String::new() }
+    }
+}
+
 /// Kinds of reasons why an edit is not applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

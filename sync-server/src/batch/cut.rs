@@ -161,7 +161,7 @@ pub fn link_of(value: &Value) -> Option<RecordId> {
 fn gone(read: &dyn Read, cut: &Cut<'_>, told: &BTreeSet<RecordId>) -> Result<Vec<Line>, StoreError> {
     let mut left = BTreeSet::new();
     read.feed(Part::Open, cut.after.0, &mut |entry| {
-        if let FeedWhat::Left(ReaderKey::Area(area)) = entry.what
+        if let FeedWhat::Left { key: ReaderKey::Area(area), .. } = entry.what
             && cut.scope.contains(area)
             && !told.contains(&entry.record)
         {

@@ -139,6 +139,7 @@ pub fn pull(
             at: now,
             user: Some(pull.user.id),
             manifest: manifest.json()?,
+            erased: None,
         })?;
         tx.put_audit(&audit(pull.user.id, now, "audit-batch-sealed", &manifest))?;
         Ok::<_, BatchError>(())

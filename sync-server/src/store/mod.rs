@@ -5,12 +5,15 @@
 //! - one write transaction of a town runs at a time; a sequence number taken in it becomes visible in order;
 //! - [`Store::with_read`] sees one moment and never waits for a writer.
 
+mod keep;
 mod model;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
 
 use chrono::{DateTime, Utc};
+use std::path::Path;
+
 use shared::area::{Area, AreaId};
 use shared::ids::{DeviceId, EditId, PhotoHash, RecordId, Slot, UserId};
 use shared::record::Part;
@@ -20,6 +23,7 @@ use uuid::Uuid;
 use crate::sync::incoming::Unreadable;
 
 pub use model::*;
+pub use keep::{Erased, Gone, Keep, Kept, Overflown};
 
 /// What can go wrong below: all of it lies outside the protocol. Texts hold no personal data.
 #[derive(Debug, thiserror::Error)]
@@ -108,8 +112,13 @@ pub trait Store: Send + Sync {
     fn put_areas(&self, areas: &[Area]) -> Result<(), StoreError>;
 }
 
+    /// Writes all of it, as it stands at one moment, to a new file; writers go on meanwhile. Not durable yet.
+    fn snapshot(&self, to: &Path) -> Result<(), StoreError>;
+    /// Makes what was deleted unreadable in the files too: no free page or log keeps a remnant. Holds up writers for
+    /// seconds and needs as much room again.
+    fn scrub(&self) -> Result<(), StoreError>;
 /// What can be read of one town at one moment.
-pub trait Read {
+pub trait Read: Kept {
     /// The town.
     fn town(&self) -> AreaId;
 
@@ -181,7 +190,7 @@ pub trait Read {
 }
 
 /// What can be written in one town's transaction.
-pub trait Tx: Read {
+pub trait Tx: Read + Keep {
     /// Takes the next `count` sequence numbers of a part; the first of them is returned.
     fn take_seqs(&mut self, part: Part, count: u64) -> Result<u64, StoreError>;
     /// Takes the next sequence number of a part.

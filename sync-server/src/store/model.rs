@@ -169,6 +169,8 @@ pub struct StoredPart {
     pub anonymous: bool,
     /// JSON of the `merge::PartState`.
     pub state: String,
+    /// The record it says it was merged into; of an open part only. Where that leads, [`super::Kept::alias_of`] says.
+    pub merged_into: Option<RecordId>,
 }
 
 /// Which parts are wanted.
@@ -184,6 +186,8 @@ pub struct PartFilter {
     pub open_only: bool,
     /// Only where every one of these words stands in a searched field; lower case.
     pub words: Vec<String>,
+    /// Also records that were merged into another.
+    pub with_merged: bool,
     /// Only after this sequence number.
     pub after: u64,
     /// Only up to this sequence number.
@@ -224,7 +228,12 @@ pub enum FeedWhat {
         anonymous: bool,
     },
     /// It left what this reader saw.
-    Left(ReaderKey),
+    Left {
+        /// By what it was seen.
+        key: ReaderKey,
+        /// What it was, if it was erased.
+        erased: Option<RecordKind>,
+    },
 }
 
 /// By what somebody sees a record.
@@ -378,6 +387,8 @@ pub struct Batch {
 
 /// A number as it stands in the words of a row: SHA-256 in hexadecimal behind a character that nobody types.
 pub fn number_word(number: &str) -> String {
+    /// When its files went because they held an erased record.
+    pub erased: Option<DateTime<Utc>>,
     let digest: [u8; 32] = Sha256::digest(number.trim().to_lowercase().as_bytes()).into();
     format!("\u{1}{}", PhotoHash::from_bytes(&digest))
 }

@@ -44,6 +44,7 @@ fn row(tx: &mut dyn Tx, record: RecordId, area: u32, title: &str) -> StoredPart 
         open_fields: u32::from(title == "待核"),
         deleted: false,
         anonymous: false,
+        merged_into: None,
         state: format!(r#"{{"title":"{title}"}}"#),
     }
 }
@@ -141,7 +142,7 @@ fn the_feed_is_in_order_of_changes_and_each_part_stands_once() {
             in_read(store, |read| {
                 let mut walked = Vec::new();
                 read.feed(Part::Open, after, &mut |entry| {
-                    let left = matches!(entry.what, FeedWhat::Left(ReaderKey::Area(AreaId(11))));
+                    let left = matches!(entry.what, FeedWhat::Left { key: ReaderKey::Area(AreaId(11)), erased: None });
                     if let FeedWhat::Part { row, areas, .. } = entry.what {
                         assert_eq!(areas, [AreaId(12)]);
                         assert!(read.feed_state(row)?.contains("title"));

@@ -17,7 +17,7 @@ use shared::form::Forms;
 use shared::ids::{Dot, EditId, RecordId, Slot};
 use shared::record::Part;
 use shared::vector::VectorTimestamp;
-use shared::wire::{Outcome, Receipt, Rejection};
+use shared::wire::{Outcome, Receipt, RejectReason, Rejection};
 
 use self::held::Holding;
 use crate::AppState;
@@ -94,6 +94,7 @@ pub fn accept_all(
     let mut done = Done { outcomes: seen, ..Done::default() };
     let fresh = edits.iter().filter_map(Offered::edit).filter(|edit| !done.outcomes.contains_key(&edit.id));
     let mut holding = Holding::load(tx, fresh)?;
+    let erased = tx.erased_of(&edits.iter().filter_map(Offered::record).collect())?;
 
     for offered in edits {
         done.order.push(offered.id());
@@ -104,6 +105,16 @@ pub fn accept_all(
             high_water += 1;
         }
         if done.outcomes.contains_key(&offered.id()) {
+            if follows && let Some(edit) = offered.edit().filter(|edit| !erased.contains(&edit.record)) {
+                // Under its new dot too it is only whole with its photos.
+                done.link(tx, rules, writer, edit)?;
+            }
+            continue;
+        }
+        if offered.record().is_some_and(|record| erased.contains(&record)) {
+            // Nothing of its values is kept: id and dot only.
+            tx.put_erased_edit(offered.id(), offered.dot())?;
+            done.outcomes.insert(offered.id(), Outcome::Rejected(Rejection::of(RejectReason::Erased)));
             continue;
         }
         let edit = match offered {

@@ -71,9 +71,15 @@ pub fn page(
                         });
                     }
                 }
-                FeedWhat::Left(key) => {
-                    if saw_by(who, key) && !still_visible(read, who, areas, entry.record, part)? {
-                        page.items.push(Item { id: entry.record, part, kind: None, state: None, erased: false });
+                FeedWhat::Left { key, erased } => {
+                    let left = match erased {
+                        // Whoever could not see records of this kind by their scope is not told of this one either.
+                        Some(kind) => matches!(key, ReaderKey::User(_)) || reads_by_scope(who.user.role, kind),
+                        None => !still_visible(read, who, areas, entry.record, part)?,
+                    };
+                    if saw_by(who, key) && left {
+                        let erased = erased.is_some();
+                        page.items.push(Item { id: entry.record, part, kind: None, state: None, erased });
                     }
                 }
             }

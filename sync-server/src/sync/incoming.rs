@@ -50,6 +50,14 @@ impl Offered {
         }
     }
 
+    /// What it is for, if that much is known.
+    pub fn record(&self) -> Option<RecordId> {
+        match self {
+            Self::Edit(edit) => Some(edit.record),
+            Self::Unreadable(unreadable) => unreadable.record,
+        }
+    }
+
     /// The edit, if it was read.
     pub fn edit(&self) -> Option<&Edit> {
         match self {

@@ -47,6 +47,7 @@ pub fn row(forms: &Forms, calendar: &Calendar, reach: &Reach, of: RowOf<'_>) -> 
         open_fields: open_fields(form, reach.kind, part, state, calendar),
         deleted: state.deletion() == Deletion::Deleted,
         anonymous: state.all_live().any(|(_, write)| write.head.author.role.is_anonymous_to_others()),
+        merged_into: Some(state).filter(|_| open_part).and_then(view::merged_into),
         state: String::new(),
     }
 }

@@ -111,8 +111,7 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
             total,
             cursor: cursor::write(&app.key, &binding, &position),
             wanted: read.wanted(device.slot, WANTED)?,
-            // There is no backup yet that could hold anything.
-            backed_up: 0,
+            backed_up: read.backed_up(device.slot)?,
             time: rules.now,
             setup,
             digest: None,

@@ -175,3 +175,11 @@ impl Store for SqliteStore {
         })
     }
 }
+
+    fn snapshot(&self, to: &std::path::Path) -> Result<(), StoreError> {
+        self.copy_to(to)
+    }
+
+    fn scrub(&self) -> Result<(), StoreError> {
+        self.sweep()
+    }

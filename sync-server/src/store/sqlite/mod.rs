@@ -3,6 +3,7 @@
 mod columns;
 mod global;
 mod read;
+mod keep;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/002_decisions_and_looks.sql"),
     include_str!("../migrations/003_unreadable.sql"),
 ];
+    include_str!("../migrations/004_keep_and_forget.sql"),
 
 /// More reading connections than this are closed when handed back.
 const READERS_KEPT: usize = 8;

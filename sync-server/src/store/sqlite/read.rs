@@ -1,12 +1,14 @@
 //! Reading one town at one moment.
 
+use std::collections::BTreeSet;
+
 use rusqlite::types::ToSql;
 use rusqlite::{OptionalExtension, Row, params};
 use shared::area::AreaId;
 use shared::edit::Edit;
 use shared::ids::{EditId, PhotoHash, RecordId, Slot, UserId};
-use shared::record::Part;
-use shared::wire::{Outcome, Rejection};
+use shared::record::{Part, RecordKind};
+use shared::wire::{Outcome, RejectReason, Rejection};
 use uuid::Uuid;
 
 use super::InTown;
@@ -19,7 +21,7 @@ use crate::store::{
 use crate::sync::incoming::Unreadable;
 
 const PART: &str = "p.record, p.part, p.kind, p.seq, p.areas, p.readers, p.anonymous, p.open_fields, p.deleted, \
-                    p.title, p.words, p.state";
+                    p.title, p.words, p.state, p.merged_into";
 const QUARANTINED: &str = "q.body, q.received, q.reason, q.decision, q.vector, coalesce(s.label, ''), q.slot, q.note";
 
 fn stored_part(row: &Row<'_>) -> Result<StoredPart, StoreError> {
@@ -37,6 +39,7 @@ fn stored_part(row: &Row<'_>) -> Result<StoredPart, StoreError> {
         words: row.get(10)?,
         state: row.get(11)?,
     })
+        merged_into: row.get_ref(12)?.as_str().unwrap_or_default().parse().ok(),
 }
 
 fn quarantined(row: &Row<'_>) -> Result<Quarantined, StoreError> {
@@ -70,9 +73,11 @@ fn batch(row: &Row<'_>) -> Result<Batch, StoreError> {
         manifest: row.get(10)?,
     })
 }
+        erased: row.get::<_, Option<i64>>(11)?.map(time),
 
 const BATCH: &str =
-    "id, scope, format, masked, after_open, after_restricted, upto_open, upto_restricted, at, user, manifest";
+    "id, scope, format, masked, after_open, after_restricted, upto_open, upto_restricted, at, user, manifest, \
+     erased";
 
 impl InTown<'_> {
     /// The SQL of a filter, its areas aside (lists in text are told apart while reading).
@@ -135,8 +140,10 @@ impl Read for InTown<'_> {
         let mut rows = query.query(rusqlite::params_from_iter(args.iter()))?;
         let (mut passed, mut given) = (0, 0);
         while filter.limit.is_none_or(|limit| given < limit) {
+        let losers = if filter.with_merged { BTreeSet::new() } else { self.losers()? };
             let Some(row) = rows.next()? else { break };
-            if !in_areas(filter, row.get_ref(4)?.as_str().unwrap_or_default()) {
+            let lost = !losers.is_empty() && losers.contains(row.get_ref(0)?.as_blob().unwrap_or_default());
+            if lost || !in_areas(filter, row.get_ref(4)?.as_str().unwrap_or_default()) {
                 continue;
             }
             passed += 1;
@@ -152,12 +159,14 @@ impl Read for InTown<'_> {
     }
 
     fn count_parts(&self, filter: &PartFilter) -> Result<u64, StoreError> {
-        let (sql, args) = self.filtered("p.areas", filter);
+        let (sql, args) = self.filtered("p.areas, p.record", filter);
+        let losers = if filter.with_merged { BTreeSet::new() } else { self.losers()? };
         let mut query = self.conn.prepare_cached(&sql)?;
         let mut rows = query.query(rusqlite::params_from_iter(args.iter()))?;
         let mut counted = 0;
         while let Some(row) = rows.next()? {
-            counted += u64::from(in_areas(filter, row.get_ref(0)?.as_str().unwrap_or_default()));
+            let lost = !losers.is_empty() && losers.contains(row.get_ref(1)?.as_blob().unwrap_or_default());
+            counted += u64::from(!lost && in_areas(filter, row.get_ref(0)?.as_str().unwrap_or_default()));
         }
         Ok(counted)
     }
@@ -173,7 +182,7 @@ impl Read for InTown<'_> {
              WHERE town = ?1 AND part = ?2 AND seq > ?3 ORDER BY seq",
         )?;
         let mut left = self.conn.prepare_cached(
-            "SELECT seq, record, key FROM departed INDEXED BY departed_feed
+            "SELECT seq, record, key, erased FROM departed INDEXED BY departed_feed
              WHERE town = ?1 AND part = ?2 AND seq > ?3 ORDER BY seq",
         )?;
         let args = params![self.town.0, of.code(), int(after)];
@@ -238,6 +247,7 @@ impl Read for InTown<'_> {
         )?;
         let mut seen = Vec::new();
         for edit in edits {
+        let mut erased = self.conn.prepare_cached("SELECT 1 FROM erased_edit WHERE id = ?1")?;
             let id = params![edit.0.as_bytes()];
             // Quarantine first: a released edit stands in both tables, and its first outcome was the rejection.
             if let Some(reason) = rejected.query_row(id, |row| row.get::<_, String>(0)).optional()? {
@@ -249,6 +259,8 @@ impl Read for InTown<'_> {
                 });
             }
         }
+            } else if erased.exists(id)? {
+                seen.push(SeenEdit { edit: *edit, outcome: Outcome::Rejected(Rejection::of(RejectReason::Erased)) });
         Ok(seen)
     }
 
@@ -461,7 +473,10 @@ fn feed_left(row: &Row<'_>) -> Result<FeedEntry, StoreError> {
     Ok(FeedEntry {
         seq: count(row.get(0)?),
         record: RecordId(uuid(row.get_ref(1)?.as_blob().unwrap_or_default())?),
-        what: FeedWhat::Left(key(row.get_ref(2)?.as_str().unwrap_or_default())?),
+        what: FeedWhat::Left {
+            key: key(row.get_ref(2)?.as_str().unwrap_or_default())?,
+            erased: RecordKind::from_code(row.get_ref(3)?.as_str().unwrap_or_default()),
+        },
     })
 }
 

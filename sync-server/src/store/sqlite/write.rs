@@ -49,11 +49,13 @@ impl Tx for InTown<'_> {
 
     fn save_many(&mut self, parts: &[StoredPart]) -> Result<(), StoreError> {
         let mut query = self.conn.prepare_cached(
-            "INSERT INTO part (town, record, part, kind, seq, areas, readers, anonymous, open_fields, deleted, title, words, state)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+            "INSERT INTO part (town, record, part, kind, seq, areas, readers, anonymous, open_fields, deleted, title, words, state,
+                 merged_into)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
              ON CONFLICT (town, record, part) DO UPDATE SET seq = excluded.seq, areas = excluded.areas,
                  readers = excluded.readers, anonymous = excluded.anonymous, open_fields = excluded.open_fields,
-                 deleted = excluded.deleted, title = excluded.title, words = excluded.words, state = excluded.state",
+                 deleted = excluded.deleted, title = excluded.title, words = excluded.words, state = excluded.state,
+                 merged_into = excluded.merged_into",
         )?;
         for part in parts {
             query.execute(params![
@@ -71,6 +73,7 @@ impl Tx for InTown<'_> {
                 part.words,
                 part.state,
             ])?;
+                part.merged_into.map(|id| id.to_string()).unwrap_or_default(),
         }
         Ok(())
     }
@@ -78,7 +81,7 @@ impl Tx for InTown<'_> {
     fn note_departures(&mut self, departures: &[Departure]) -> Result<(), StoreError> {
         let mut put = self.conn.prepare_cached(
             "INSERT INTO departed (town, part, record, key, seq) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (town, part, record, key) DO UPDATE SET seq = excluded.seq",
+             ON CONFLICT (town, part, record, key) DO UPDATE SET seq = excluded.seq, erased = ''",
         )?;
         let mut back = self
             .conn

@@ -1,0 +1,93 @@
+//! What backups, erasure and duplicates need of the store, beside [`super::Read`] and [`super::Tx`].
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use shared::ids::{Dot, EditId, PhotoHash, RecordId, Slot};
+use shared::record::RecordKind;
+use uuid::Uuid;
+
+use super::{Photo, ReaderKey, StoreError};
+
+/// A record whose values went for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Erased {
+    /// Which.
+    pub record: RecordId,
+    /// What it was.
+    pub kind: RecordKind,
+    /// By the server's clock.
+    pub at: DateTime<Utc>,
+}
+
+/// A slot whose edits go beyond what its high-water mark says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overflown {
+    /// Which.
+    pub slot: Slot,
+    /// What its mark says.
+    pub high_water: u64,
+    /// The highest n of its edits.
+    pub highest: u64,
+}
+
+/// What can be read.
+pub trait Kept {
+    /// Up to which n of a slot the last good backup holds every edit and photo.
+    fn backed_up(&self, slot: Slot) -> Result<u64, StoreError>;
+    /// For each slot of the town the n up to which every edit is here with all its photos: where a photo is still
+    /// wanted, it ends before the first edit that links it.
+    fn complete_upto(&self) -> Result<Vec<(Slot, u64)>, StoreError>;
+    /// Slots of the town whose edits go beyond their high-water mark. There should be none.
+    fn overflown(&self) -> Result<Vec<Overflown>, StoreError>;
+    /// Every photo delivered in the town, by hash.
+    fn photos(&self) -> Result<Vec<Photo>, StoreError>;
+
+    /// Those of `records` that were erased.
+    fn erased_of(&self, records: &BTreeSet<RecordId>) -> Result<BTreeSet<RecordId>, StoreError>;
+    /// Every erased record of the town, by id.
+    fn erased(&self) -> Result<Vec<Erased>, StoreError>;
+    /// Whether anything of a record's values is still here.
+    fn holds_anything_of(&self, record: RecordId) -> Result<bool, StoreError>;
+    /// By what the readers of a record see it, saw it or wrote to it.
+    fn readers_ever(&self, record: RecordId) -> Result<BTreeSet<ReaderKey>, StoreError>;
+    /// Whether a photo went with an erased record and nothing that is still here links it.
+    fn is_erased_photo(&self, hash: &PhotoHash) -> Result<bool, StoreError>;
+    /// Whether any town still has this photo.
+    fn photo_anywhere(&self, hash: &PhotoHash) -> Result<bool, StoreError>;
+    /// Batches whose files may hold one of `records` and are still there.
+    fn batches_holding(&self, records: &BTreeSet<RecordId>) -> Result<Vec<Uuid>, StoreError>;
+
+    /// Where a record's values are looked for now: itself, unless it was merged into another.
+    fn alias_of(&self, record: RecordId) -> Result<RecordId, StoreError>;
+    /// The records that were merged right into this one.
+    fn merged_into(&self, record: RecordId) -> Result<Vec<RecordId>, StoreError>;
+}
+
+/// What went with an erased record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Gone {
+    /// Photos that nothing in the town links any more.
+    pub photos: Vec<PhotoHash>,
+    /// Their unfinished uploads, and finished ones.
+    pub uploads: Vec<Uuid>,
+}
+
+/// What can be written.
+pub trait Keep {
+    /// Notes up to which n of each slot a good backup holds everything.
+    fn note_backed_up(&mut self, upto: &[(Slot, u64)]) -> Result<(), StoreError>;
+    /// Begins a new epoch: what was read in an earlier one is told apart. Ends all log-ins to the console and unused
+    /// codes of every town: they are older than whatever made the epoch.
+    fn begin_epoch(&mut self, epoch: u32) -> Result<(), StoreError>;
+
+    /// Takes everything of a record's values out and notes its id and the ids of its edits. Tells every reader key of
+    /// [`Kept::readers_ever`], in the feed of both parts, that it was erased.
+    fn erase(&mut self, erased: &Erased) -> Result<Gone, StoreError>;
+    /// Notes the id and dot of an edit that came for an erased record.
+    fn put_erased_edit(&mut self, edit: EditId, dot: Dot) -> Result<(), StoreError>;
+    /// Which records a batch tells of.
+    fn put_batch_records(&mut self, batch: Uuid, records: &BTreeSet<RecordId>) -> Result<(), StoreError>;
+    /// Says of a batch that its files went, and what its manifest says since.
+    fn empty_batch(&mut self, batch: Uuid, at: DateTime<Utc>, manifest: &str) -> Result<(), StoreError>;
+}

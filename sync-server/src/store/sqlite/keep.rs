@@ -1,0 +1,386 @@
+//! What backups, erasure and duplicates need, in SQL.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension, params};
+use shared::ids::{Dot, EditId, PhotoHash, RecordId, Slot, UserId};
+use shared::record::Part;
+use shared::view;
+use uuid::Uuid;
+
+use super::columns::{areas, count, int, key, key_text, kind, ms, photo_hash, time, users, uuid};
+use super::{InTown, SqliteStore};
+use crate::store::{Erased, Gone, Keep, Kept, Overflown, Photo, ReaderKey, StoreError, Tx};
+
+impl SqliteStore {
+    /// See [`crate::store::Store::snapshot`].
+    pub(super) fn copy_to(&self, to: &std::path::Path) -> Result<(), StoreError> {
+        self.reading(|conn| {
+            let mut copy = Connection::open(to)?;
+            {
+                let backup = rusqlite::backup::Backup::new(conn, &mut copy)?;
+                // All pages in one step: one read transaction, so that all of it is of one moment.
+                match backup.step(-1)? {
+                    rusqlite::backup::StepResult::Done => {}
+                    _ => return Err(StoreError::Busy),
+                }
+            }
+            // One file, without a log beside it.
+            let mode: String = copy.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get(0))?;
+            if mode != "delete" {
+                return Err(StoreError::Busy);
+            }
+            copy.close().map_err(|(_, error)| error)?;
+            Ok(())
+        })
+    }
+
+    /// See [`crate::store::Store::scrub`].
+    pub(super) fn sweep(&self) -> Result<(), StoreError> {
+        let writer = self.writer();
+        writer.execute_batch("VACUUM")?;
+        let busy: i64 = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if busy == 0 { Ok(()) } else { Err(StoreError::Busy) }
+    }
+
+    /// The schema version and what SQLite itself finds wrong with the file: nothing, when it is whole.
+    pub fn examine(path: &std::path::Path) -> Result<(u32, Vec<String>), StoreError> {
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(path, flags)?;
+        let schema = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let mut query = conn.prepare("PRAGMA integrity_check")?;
+        let found: Vec<String> = query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok((schema, found.into_iter().filter(|line| line != "ok").collect()))
+    }
+
+    /// The newest schema this program knows.
+    pub fn schema() -> u32 {
+        u32::try_from(super::MIGRATIONS.len()).unwrap_or(u32::MAX)
+    }
+}
+
+impl InTown<'_> {
+    /// The ids of records that were merged into another, as bytes. There are few of them, and they are in an index of
+    /// their own.
+    pub(super) fn losers(&self) -> Result<BTreeSet<Vec<u8>>, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT record, merged_into FROM part INDEXED BY part_merged WHERE town = ?1 AND merged_into <> ''",
+        )?;
+        let mut rows = query.query(params![self.town.0])?;
+        let mut into: BTreeMap<RecordId, RecordId> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            if let Ok(winner) = row.get_ref(1)?.as_str().unwrap_or_default().parse() {
+                into.insert(RecordId(uuid(row.get_ref(0)?.as_blob().unwrap_or_default())?), winner);
+            }
+        }
+        let lost = into.keys().filter(|id| view::alias_of(**id, |id| into.get(&id).copied()) != **id);
+        Ok(lost.map(|id| id.0.as_bytes().to_vec()).collect())
+    }
+
+    fn says_merged_into(&self, record: RecordId) -> Result<Option<RecordId>, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT merged_into FROM part INDEXED BY part_merged WHERE town = ?1 AND record = ?2 AND merged_into <> ''",
+        )?;
+        let into: Option<String> =
+            query.query_row(params![self.town.0, record.0.as_bytes()], |row| row.get(0)).optional()?;
+        Ok(into.and_then(|id| id.parse().ok()))
+    }
+
+    fn ids<T>(&self, sql: &str, record: RecordId, make: impl Fn(Uuid) -> T) -> Result<Vec<T>, StoreError> {
+        let mut query = self.conn.prepare_cached(sql)?;
+        let mut rows = query.query(params![self.town.0, record.0.as_bytes()])?;
+        let mut ids = Vec::new();
+        while let Some(row) = rows.next()? {
+            ids.push(make(uuid(row.get_ref(0)?.as_blob().unwrap_or_default())?));
+        }
+        Ok(ids)
+    }
+}
+
+impl Kept for InTown<'_> {
+    fn backed_up(&self, slot: Slot) -> Result<u64, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT n FROM backed_up WHERE slot = ?1")?;
+        Ok(query.query_row(params![int(slot.0)], |row| row.get(0)).optional()?.map_or(0, count))
+    }
+
+    fn complete_upto(&self) -> Result<Vec<(Slot, u64)>, StoreError> {
+        // A wanted photo whose edit is not found under this slot (it came first under another) holds all of it back.
+        let mut query = self.conn.prepare_cached(
+            "SELECT s.slot, min(s.high_water, coalesce(
+                 (SELECT min(coalesce(
+                      (SELECT min(n) FROM (
+                           SELECT e.n FROM photo_link l JOIN edit e ON e.town = l.town AND e.record = l.record
+                           WHERE l.town = w.town AND l.hash = w.hash AND e.slot = w.slot AND instr(e.body, w.hash) > 0
+                           UNION ALL
+                           SELECT json_extract(q.body, '$.dot[1]')
+                           FROM photo_link l JOIN quarantine q ON q.town = l.town AND q.record = l.record
+                           WHERE l.town = w.town AND l.hash = w.hash AND q.slot = w.slot AND instr(q.body, w.hash) > 0
+                      )), 1)) - 1
+                  FROM photo_wanted w WHERE w.town = s.town AND w.slot = s.slot), s.high_water))
+             FROM slot s WHERE s.town = ?1 ORDER BY s.slot",
+        )?;
+        let rows = query.query_map(params![self.town.0], |row| Ok((Slot(count(row.get(0)?)), count(row.get(1)?))))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn overflown(&self) -> Result<Vec<Overflown>, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT s.slot, s.high_water, max(coalesce((SELECT max(n) FROM edit e WHERE e.slot = s.slot), 0),
+                 coalesce((SELECT max(n) FROM unreadable u WHERE u.slot = s.slot), 0)) AS highest
+             FROM slot s WHERE s.town = ?1 AND highest > s.high_water ORDER BY s.slot",
+        )?;
+        let rows = query.query_map(params![self.town.0], |row| {
+            Ok(Overflown { slot: Slot(count(row.get(0)?)), high_water: count(row.get(1)?), highest: count(row.get(2)?) })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn photos(&self) -> Result<Vec<Photo>, StoreError> {
+        let mut query =
+            self.conn.prepare_cached("SELECT hash, bytes, received FROM photo WHERE town = ?1 ORDER BY hash")?;
+        let rows = query.query_and_then(params![self.town.0], |row| {
+            Ok(Photo { hash: photo_hash(row.get(0)?)?, bytes: count(row.get(1)?), received: time(row.get(2)?) })
+        })?;
+        rows.collect()
+    }
+
+    fn erased_of(&self, records: &BTreeSet<RecordId>) -> Result<BTreeSet<RecordId>, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT 1 FROM erased WHERE town = ?1 AND record = ?2")?;
+        let mut found = BTreeSet::new();
+        for record in records {
+            if query.exists(params![self.town.0, record.0.as_bytes()])? {
+                found.insert(*record);
+            }
+        }
+        Ok(found)
+    }
+
+    fn erased(&self) -> Result<Vec<Erased>, StoreError> {
+        let mut query =
+            self.conn.prepare_cached("SELECT record, kind, at FROM erased WHERE town = ?1 ORDER BY record")?;
+        let rows = query.query_and_then(params![self.town.0], |row| {
+            Ok(Erased {
+                record: RecordId(uuid(&row.get::<_, Vec<u8>>(0)?)?),
+                kind: kind(&row.get::<_, String>(1)?)?,
+                at: time(row.get(2)?),
+            })
+        })?;
+        rows.collect()
+    }
+
+    fn holds_anything_of(&self, record: RecordId) -> Result<bool, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT 1 FROM part WHERE town = ?1 AND record = ?2
+             UNION ALL SELECT 1 FROM edit WHERE town = ?1 AND record = ?2
+             UNION ALL SELECT 1 FROM quarantine WHERE town = ?1 AND record = ?2
+             UNION ALL SELECT 1 FROM unreadable WHERE town = ?1 AND record = ?2
+             UNION ALL SELECT 1 FROM photo_link WHERE town = ?1 AND record = ?2 LIMIT 1",
+        )?;
+        Ok(query.exists(params![self.town.0, record.0.as_bytes()])?)
+    }
+
+    fn readers_ever(&self, record: RecordId) -> Result<BTreeSet<ReaderKey>, StoreError> {
+        let mut keys = BTreeSet::new();
+        let mut lies =
+            self.conn.prepare_cached("SELECT areas, readers FROM part WHERE town = ?1 AND record = ?2")?;
+        let mut rows = lies.query(params![self.town.0, record.0.as_bytes()])?;
+        while let Some(row) = rows.next()? {
+            keys.extend(areas(row.get_ref(0)?.as_str().unwrap_or_default()).into_iter().map(ReaderKey::Area));
+            keys.extend(users(row.get_ref(1)?.as_str().unwrap_or_default()).into_iter().map(ReaderKey::User));
+        }
+        let mut left = self.conn.prepare_cached("SELECT key FROM departed WHERE town = ?1 AND record = ?2")?;
+        let mut rows = left.query(params![self.town.0, record.0.as_bytes()])?;
+        while let Some(row) = rows.next()? {
+            keys.insert(key(row.get_ref(0)?.as_str().unwrap_or_default())?);
+        }
+        let wrote = "SELECT user FROM device WHERE slot IN (
+                         SELECT slot FROM edit WHERE town = ?1 AND record = ?2
+                         UNION SELECT slot FROM quarantine WHERE town = ?1 AND record = ?2
+                         UNION SELECT slot FROM unreadable WHERE town = ?1 AND record = ?2)";
+        keys.extend(self.ids(wrote, record, |id| ReaderKey::User(UserId(id)))?);
+        Ok(keys)
+    }
+
+    fn is_erased_photo(&self, hash: &PhotoHash) -> Result<bool, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT 1 FROM erased_photo WHERE town = ?1 AND hash = ?2
+             AND NOT EXISTS (SELECT 1 FROM photo_link WHERE town = ?1 AND hash = ?2)",
+        )?;
+        Ok(query.exists(params![self.town.0, hash.as_str()])?)
+    }
+
+    fn photo_anywhere(&self, hash: &PhotoHash) -> Result<bool, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT 1 FROM photo WHERE hash = ?1")?;
+        Ok(query.exists(params![hash.as_str()])?)
+    }
+
+    fn batches_holding(&self, records: &BTreeSet<RecordId>) -> Result<Vec<Uuid>, StoreError> {
+        let mut query =
+            self.conn.prepare_cached("SELECT id, records FROM batch WHERE town = ?1 AND erased IS NULL ORDER BY row")?;
+        let mut rows = query.query(params![self.town.0])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let holds = match row.get_ref(1)?.as_blob_or_null().unwrap_or_default() {
+                None => true,
+                Some(ids) => records.iter().any(|record| ids.chunks_exact(16).any(|id| id == record.0.as_bytes())),
+            };
+            if holds {
+                found.push(uuid(row.get_ref(0)?.as_blob().unwrap_or_default())?);
+            }
+        }
+        Ok(found)
+    }
+
+    fn alias_of(&self, record: RecordId) -> Result<RecordId, StoreError> {
+        let mut failed = None;
+        let alias = view::alias_of(record, |id| {
+            self.says_merged_into(id).unwrap_or_else(|error| {
+                failed = Some(error);
+                None
+            })
+        });
+        failed.map_or(Ok(alias), Err)
+    }
+
+    fn merged_into(&self, record: RecordId) -> Result<Vec<RecordId>, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT record FROM part INDEXED BY part_merged
+             WHERE town = ?1 AND merged_into <> '' AND merged_into = ?2 ORDER BY record",
+        )?;
+        let mut rows = query.query(params![self.town.0, record.to_string()])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(RecordId(uuid(row.get_ref(0)?.as_blob().unwrap_or_default())?));
+        }
+        Ok(found)
+    }
+}
+
+impl Keep for InTown<'_> {
+    fn note_backed_up(&mut self, upto: &[(Slot, u64)]) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "INSERT INTO backed_up (slot, n) VALUES (?1, ?2) ON CONFLICT (slot) DO UPDATE SET n = max(n, excluded.n)",
+        )?;
+        for (slot, n) in upto {
+            query.execute(params![int(slot.0), int(*n)])?;
+        }
+        Ok(())
+    }
+
+    fn begin_epoch(&mut self, epoch: u32) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached("UPDATE meta SET value = ?1 WHERE key = 'epoch'")?
+            .execute(params![epoch.to_string()])?;
+        self.conn.execute_batch("DELETE FROM session; DELETE FROM enrol_code")?;
+        Ok(())
+    }
+
+    fn erase(&mut self, erased: &Erased) -> Result<Gone, StoreError> {
+        // What a deletion frees is overwritten, whatever becomes of the scrubbing afterwards.
+        self.conn.pragma_update(None, "secure_delete", "ON")?;
+        let done = self.take_out(erased);
+        self.conn.pragma_update(None, "secure_delete", "OFF")?;
+        done
+    }
+
+    fn put_erased_edit(&mut self, edit: EditId, dot: Dot) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached("INSERT INTO erased_edit (id, slot, n) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
+            .execute(params![edit.0.as_bytes(), int(dot.slot.0), int(dot.n)])?;
+        Ok(())
+    }
+
+    fn put_batch_records(&mut self, batch: Uuid, records: &BTreeSet<RecordId>) -> Result<(), StoreError> {
+        let ids: Vec<u8> = records.iter().flat_map(|id| *id.0.as_bytes()).collect();
+        self.conn
+            .prepare_cached("UPDATE batch SET records = ?3 WHERE town = ?1 AND id = ?2")?
+            .execute(params![self.town.0, batch.as_bytes(), ids])?;
+        Ok(())
+    }
+
+    fn empty_batch(&mut self, batch: Uuid, at: DateTime<Utc>, manifest: &str) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached("UPDATE batch SET erased = ?3, manifest = ?4 WHERE town = ?1 AND id = ?2")?
+            .execute(params![self.town.0, batch.as_bytes(), ms(at), manifest])?;
+        Ok(())
+    }
+}
+
+impl InTown<'_> {
+    fn take_out(&mut self, erased: &Erased) -> Result<Gone, StoreError> {
+        let (town, record) = (self.town.0, erased.record);
+        let of_it = params![town, record.0.as_bytes()];
+        let readers = self.readers_ever(record)?;
+        let restricted = self.conn.prepare_cached(
+            "SELECT 1 FROM part WHERE town = ?1 AND record = ?2 AND part = 'restricted'
+             UNION ALL SELECT 1 FROM departed WHERE town = ?1 AND record = ?2 AND part = 'restricted'",
+        )?.exists(of_it)?;
+        for part in Part::ALL.into_iter().filter(|part| *part == Part::Open || restricted) {
+            let seq = self.take_seqs(part, 1)?;
+            let mut tell = self.conn.prepare_cached(
+                "INSERT INTO departed (town, part, record, key, seq, erased) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (town, part, record, key) DO UPDATE SET seq = excluded.seq, erased = excluded.erased",
+            )?;
+            for reader in &readers {
+                let kind = erased.kind.code();
+                tell.execute(params![town, part.code(), record.0.as_bytes(), key_text(*reader), int(seq), kind])?;
+            }
+        }
+        self.conn
+            .prepare_cached("INSERT INTO erased (town, record, kind, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?
+            .execute(params![town, record.0.as_bytes(), erased.kind.code(), ms(erased.at)])?;
+        let uuid_text = record.to_string();
+        for (sql, with_text) in [
+            ("INSERT INTO erased_edit (id, slot, n) SELECT id, slot, n FROM edit WHERE town = ?1 AND record = ?2
+              ON CONFLICT DO NOTHING", false),
+            ("INSERT INTO erased_edit (id, slot, n) SELECT id, slot, json_extract(body, '$.dot[1]') FROM quarantine
+              WHERE town = ?1 AND record = ?2 ON CONFLICT DO NOTHING", false),
+            // Of some that could not be read it is not known what they were for: those that name it go with it.
+            ("INSERT INTO erased_edit (id, slot, n) SELECT id, slot, n FROM unreadable WHERE town = ?1
+              AND (record = ?2 OR (record = x'' AND instr(body, ?3) > 0)) ON CONFLICT DO NOTHING", true),
+            ("DELETE FROM unreadable WHERE town = ?1 AND (record = ?2 OR (record = x'' AND instr(body, ?3) > 0))", true),
+            ("DELETE FROM part WHERE town = ?1 AND record = ?2", false),
+            ("DELETE FROM edit WHERE town = ?1 AND record = ?2", false),
+            ("DELETE FROM quarantine WHERE town = ?1 AND record = ?2", false),
+        ] {
+            let mut query = self.conn.prepare_cached(sql)?;
+            if with_text {
+                query.execute(params![town, record.0.as_bytes(), uuid_text])?;
+            } else {
+                query.execute(of_it)?;
+            }
+        }
+        self.take_out_photos(record)
+    }
+
+    /// Its links, and the photos that nothing else links.
+    fn take_out_photos(&mut self, record: RecordId) -> Result<Gone, StoreError> {
+        let town = self.town.0;
+        let mut alone = self.conn.prepare_cached(
+            "SELECT DISTINCT hash FROM photo_link l WHERE town = ?1 AND record = ?2
+             AND NOT EXISTS (SELECT 1 FROM photo_link o WHERE o.town = ?1 AND o.hash = l.hash AND o.record <> ?2)",
+        )?;
+        let rows = alone.query_and_then(params![town, record.0.as_bytes()], |row| photo_hash(row.get(0)?))?;
+        let mut gone = Gone { photos: rows.collect::<Result<_, _>>()?, uploads: Vec::new() };
+        self.conn
+            .prepare_cached("DELETE FROM photo_link WHERE town = ?1 AND record = ?2")?
+            .execute(params![town, record.0.as_bytes()])?;
+        for hash in &gone.photos {
+            let of_it = params![town, hash.as_str()];
+            let mut uploads = self.conn.prepare_cached("SELECT id FROM upload WHERE town = ?1 AND hash = ?2")?;
+            let rows = uploads.query_and_then(of_it, |row| uuid(&row.get::<_, Vec<u8>>(0)?))?;
+            gone.uploads.extend(rows.collect::<Result<Vec<_>, _>>()?);
+            for sql in [
+                "DELETE FROM upload WHERE town = ?1 AND hash = ?2",
+                "DELETE FROM photo_wanted WHERE town = ?1 AND hash = ?2",
+                "DELETE FROM photo_sender WHERE town = ?1 AND hash = ?2",
+                "DELETE FROM photo WHERE town = ?1 AND hash = ?2",
+                "INSERT INTO erased_photo (town, hash) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            ] {
+                self.conn.prepare_cached(sql)?.execute(of_it)?;
+            }
+        }
+        Ok(gone)
+    }
+}

@@ -9,4 +9,5 @@ pub mod photos;
 pub mod projection;
 pub mod quarantine;
 pub mod round;
+pub mod rebuild;
 pub mod setup;

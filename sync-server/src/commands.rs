@@ -1,6 +1,5 @@
 //! What each command of the command line does.
 
-use std::fs;
 use std::io::{BufReader, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +21,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Area(AreaCommand::Import { data, file }) => {
             let app = open(&data.data)?;
-            let input = fs::File::open(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let input = disk::File::open(&file).with_context(|| format!("cannot read {}", file.display()))?;
             let count = people::import_areas(&app, BufReader::new(input))?;
             say(&format!("{count} areas"))
         }
@@ -54,7 +53,8 @@ fn add_user(args: UserAddArgs) -> anyhow::Result<()> {
     let password = match &args.password_file {
         None => None,
         Some(file) => {
-            let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let text = disk::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let text = String::from_utf8(text).with_context(|| format!("{} is no text", file.display()))?;
             Some(text.lines().next().unwrap_or_default().to_owned())
         }
     };

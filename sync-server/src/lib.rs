@@ -98,7 +98,7 @@ impl AppState {
             let path = path.to_owned();
             move |source| OpenError::File { path, source }
         };
-        std::fs::create_dir_all(data).map_err(file(data))?;
+        disk::create_dir_all(data).map_err(file(data))?;
         let path = data.join("town.db");
         let store = store::sqlite::SqliteStore::open(&path)
             .map_err(|source| OpenError::Store { path: path.clone(), source })?;
@@ -152,19 +152,14 @@ impl AppState {
 }
 
 fn server_key(path: &Path, outside: &dyn Outside) -> Result<[u8; 32], OpenError> {
-    use std::io::Write;
     let file = |source| OpenError::File { path: path.to_owned(), source };
-    match std::fs::read(path) {
+    match disk::read(path) {
         Ok(bytes) => bytes.try_into().map_err(|_| OpenError::Key(path.to_owned())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let mut key = [0; 32];
             outside.fill(&mut key);
-            let mut options = std::fs::OpenOptions::new();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut new = options.open(path).map_err(file)?;
-            new.write_all(&key).and_then(|()| new.sync_all()).map_err(file)?;
+            // Whole or not at all: half a key would keep the server from starting ever again.
+            disk::create_new(path, &key).map_err(file)?;
             Ok(key)
         }
         Err(error) => Err(file(error)),

@@ -1,6 +1,5 @@
 //! What a handheld is made of: files, settings, and the session of who is enrolled.
 
-use std::fs;
 use std::path::Path as FilePath;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -144,6 +143,9 @@ impl Inner {
     pub(super) fn open_store(&self, user: UserId) -> Result<Arc<Store>, StoreError> {
         let path = self.paths.user(user).join("handheld.db");
         let name = format!("db-{user}");
+        if Store::is_half_set_aside(&path)? {
+            self.set_aside(&path)?;
+        }
         let key = self.services.keys.get(&name)?;
         if key.is_none() && path.exists() {
             // Without its key the file says nothing to anybody; perhaps the key comes back from somewhere.
@@ -159,16 +161,28 @@ impl Inner {
                 key
             }
         };
-        match Store::open(&path, &key, self.rules.clone()) {
-            Err(StoreError::WrongKey(_) | StoreError::Damaged(_)) => {
-                let aside = Store::set_aside(&path, self.outside.now())?;
-                let file = aside.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                tracing::error!(file, "the database could not be read and was set aside");
-                self.tell(Message::of("store-set-aside").with("file", file));
-                Store::open(&path, &key, self.rules.clone()).map(Arc::new)
+        let open = || Store::open(&path, &key, self.rules.clone());
+        let unreadable = |error: &StoreError| matches!(error, StoreError::WrongKey(_) | StoreError::Damaged(_));
+        let opened = match open() {
+            // Asked twice: a disk that failed to read once must not cost a day's work.
+            Err(error) if unreadable(&error) => open(),
+            other => other,
+        };
+        match opened {
+            Err(error) if unreadable(&error) => {
+                self.set_aside(&path)?;
+                open().map(Arc::new)
             }
             other => other.map(Arc::new),
         }
+    }
+
+    fn set_aside(&self, path: &FilePath) -> Result<(), StoreError> {
+        let aside = Store::set_aside(path, self.outside.now())?;
+        let file = aside.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        tracing::error!(file, "the database could not be read and was set aside");
+        self.tell(Message::of("store-set-aside").with("file", file));
+        Ok(())
     }
 
     pub(super) fn begin(&self, session: Option<Session>) {
@@ -304,7 +318,7 @@ pub(super) fn rules() -> Result<Rules, StoreError> {
 
 fn read_settings(paths: &Paths) -> Result<Settings, StoreError> {
     let path = paths.settings();
-    match fs::read(&path) {
+    match disk::read(&path) {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_else(|error| {
             // Language and text size are quickly set again; who is enrolled is asked for again.
             tracing::warn!(%error, "the settings are unreadable");
@@ -317,14 +331,8 @@ fn read_settings(paths: &Paths) -> Result<Settings, StoreError> {
 
 fn write_settings(paths: &Paths, settings: &Settings) -> Result<(), StoreError> {
     let path = paths.settings();
-    let part = path.with_extension("part");
     let json = serde_json::to_vec_pretty(settings).unwrap_or_default();
-    let write = || {
-        fs::create_dir_all(paths.root())?;
-        let mut file = fs::File::create(&part)?;
-        std::io::Write::write_all(&mut file, &json)?;
-        file.sync_all()?;
-        fs::rename(&part, &path)
-    };
-    write().map_err(|source| StoreError::File { what: "writing the settings", path: path.clone(), source })
+    disk::create_dir_all(paths.root())
+        .and_then(|()| disk::replace(&path, &json))
+        .map_err(|source| StoreError::File { what: "writing the settings", path: path.clone(), source })
 }

@@ -1,7 +1,6 @@
 //! The file-based key store, and locations for where there is no receiver.
 
-use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use shared::form::Position;
@@ -32,7 +31,7 @@ impl FileKeyStore {
 
 impl KeyStore for FileKeyStore {
     fn get(&self, name: &str) -> Result<Option<[u8; 32]>, KeyStoreError> {
-        match fs::read(self.path(name)) {
+        match disk::read(&self.path(name)) {
             Ok(bytes) => bytes.try_into().map(Some).map_err(|_: Vec<u8>| KeyStoreError::Damaged(name.to_owned())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(source) => Err(KeyStoreError::Io { name: name.to_owned(), source }),
@@ -41,21 +40,11 @@ impl KeyStore for FileKeyStore {
 
     fn put(&self, name: &str, key: &[u8; 32]) -> Result<(), KeyStoreError> {
         let io = |source| KeyStoreError::Io { name: name.to_owned(), source };
-        fs::create_dir_all(&self.folder).map_err(io)?;
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-            options.mode(0o600);
-            fs::set_permissions(&self.folder, fs::Permissions::from_mode(0o700)).map_err(io)?;
-        }
-        let mut file = options.open(self.path(name)).map_err(io)?;
-        file.write_all(key).and_then(|()| file.sync_all()).map_err(io)?;
-        // The name must be durable too, or the database outlives its key.
-        #[cfg(unix)]
-        fs::File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(io)?;
-        Ok(())
+        disk::create_private_dir_all(&self.folder)
+            .and_then(|()| disk::make_private(&self.folder))
+            // Whole and durable before this returns: half a key, or one whose name is lost, would cost the database.
+            .and_then(|()| disk::create_new(&self.path(name), key))
+            .map_err(io)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Opening: key, pragmas, schema; and setting a database aside that cannot be read.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, RwLock};
@@ -21,7 +20,7 @@ impl Store {
     /// Opens the database at `path`, making it if it is not there. The file is never changed when this fails.
     pub fn open(path: &Path, key: &RawKey, rules: Rules) -> Result<Self, StoreError> {
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(|source| StoreError::File {
+            disk::create_dir_all(folder).map_err(|source| StoreError::File {
                 what: "making the folder",
                 path: folder.to_owned(),
                 source,
@@ -46,28 +45,46 @@ impl Store {
     }
 
     /// Moves a database that cannot be read out of the way, under a new name beside the old one; never deletes.
+    /// Gives the new name of the first file moved.
     pub fn set_aside(path: &Path, now: DateTime<Utc>) -> Result<PathBuf, StoreError> {
-        let stamp = now.format("%Y%m%dT%H%M%S");
-        let name = |beside: &str, count: u32| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(format!(".set-aside-{stamp}-{count}{beside}"));
-            PathBuf::from(name)
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| StoreError::File { what: "setting aside", path, source }
         };
+        let stamp = now.format("%Y%m%dT%H%M%S");
+        let name = |beside: &str, count: u32| with_suffix(path, &format!(".set-aside-{stamp}-{count}{beside}"));
         let count = (1..).find(|count| BESIDE.iter().all(|beside| !name(beside, *count).exists())).unwrap_or(1);
+        let mut first = None;
+        // The database first: see `is_half_set_aside`.
         for beside in BESIDE {
-            let mut old = path.as_os_str().to_owned();
-            old.push(beside);
-            let old = PathBuf::from(old);
-            if old.exists() {
-                fs::rename(&old, name(beside, count)).map_err(|source| StoreError::File {
-                    what: "setting aside",
-                    path: old,
-                    source,
-                })?;
+            let old = with_suffix(path, beside);
+            if disk::exists(&old).map_err(failed(&old))? {
+                let new = name(beside, count);
+                disk::rename(&old, &new).map_err(failed(&old))?;
+                first.get_or_insert(new);
             }
         }
-        Ok(name("", count))
+        Ok(first.unwrap_or_else(|| name("", count)))
     }
+
+    /// Whether a crash came between moving a database and moving its log. The log alone must not stay where it is:
+    /// SQLite would delete it with the saves in it.
+    pub fn is_half_set_aside(path: &Path) -> Result<bool, StoreError> {
+        let there = |path: &Path| {
+            disk::exists(path).map_err(|source| StoreError::File {
+                what: "looking for the database",
+                path: path.to_owned(),
+                source,
+            })
+        };
+        Ok(!there(path)? && there(&with_suffix(path, "-wal"))?)
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 /// Errors of the first look at a file are about the file.

@@ -3,7 +3,6 @@
 //! Each file is a random nonce of 24 bytes and XChaCha20-Poly1305 over the bytes, with a random key of its own that
 //! lies in the (encrypted) database. The hash is bound in as associated data, so that files cannot be exchanged.
 
-use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
@@ -80,7 +79,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let known: bool =
             self.read(|sql| Ok(sql.prepare_cached("SELECT 1 FROM photo WHERE hash = ?1")?.exists([hash.as_str()])?))?;
-        if known && self.photo_path(hash).exists() {
+        // It must open, too: a crash between file and row leaves a file that the row has no key for.
+        if known && matches!(self.photo(hash), Ok(Some(_))) {
             return Ok(());
         }
         let mut secret = [0; 32];
@@ -116,20 +116,10 @@ impl Store {
         let path = self.photo_path(hash);
         let error = |source| StoreError::File { what: "writing a photo", path: path.clone(), source };
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(error)?;
+            disk::create_dir_all(folder).map_err(error)?;
         }
-        let part = path.with_extension("part");
-        let written = fs::File::create(&part).and_then(|mut file| {
-            for piece in pieces {
-                file.write_all(piece)?;
-            }
-            file.sync_all()
-        });
-        if let Err(source) = written.and_then(|()| fs::rename(&part, &path)) {
-            fs::remove_file(&part).ok();
-            return Err(error(source));
-        }
-        Ok(())
+        let write = |file: &mut disk::File| pieces.iter().try_for_each(|piece| file.write_all(piece));
+        disk::replace_with(&path, disk::Access::Usual, write).map_err(error)
     }
 
     /// The bytes of a photo held here.
@@ -142,7 +132,7 @@ impl Store {
         })?;
         let Some(secret) = secret else { return Ok(None) };
         let path = self.photo_path(hash);
-        let sealed = match fs::read(&path) {
+        let sealed = match disk::read(&path) {
             Ok(sealed) => sealed,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(StoreError::File { what: "reading a photo", path, source }),
@@ -207,8 +197,8 @@ impl Store {
     /// Removes the files of photos whose rows are gone.
     pub fn remove_photo_files(&self, hashes: &[String]) {
         for hash in hashes.iter().filter_map(|hash| PhotoHash::try_from(hash.clone()).ok()) {
-            if let Err(error) = fs::remove_file(self.photo_path(&hash)) {
-                tracing::debug!(%error, "a photo's file is gone already");
+            if let Err(error) = disk::remove(&self.photo_path(&hash)) {
+                tracing::debug!(%error, "a photo's file cannot be removed");
             }
         }
     }

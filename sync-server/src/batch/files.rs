@@ -1,7 +1,6 @@
 //! The files of a batch: written aside, brought to the disk, then put in place under one rename.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read as _, Write};
 use std::path::{Path, PathBuf};
 
@@ -25,7 +24,7 @@ struct Writing {
 }
 
 struct Hashing {
-    file: File,
+    file: disk::File,
     hash: Sha256,
     bytes: u64,
 }
@@ -47,7 +46,7 @@ impl Aside {
     /// An empty folder beside the batches.
     pub fn new(batches: &Path, id: uuid::Uuid) -> Result<Self, BatchError> {
         let folder = batches.join(format!(".aside-{id}"));
-        private_folder(&folder).map_err(BatchError::io("making its folder"))?;
+        disk::create_private_dir_all(&folder).map_err(BatchError::io("making its folder"))?;
         Ok(Self { folder, files: BTreeMap::new(), kept: false })
     }
 
@@ -62,7 +61,8 @@ impl Aside {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => {
                 let name = format!("{}.{}", kind.code(), format.code());
-                let file = File::create(self.folder.join(&name)).map_err(BatchError::io("making a file"))?;
+                let file = disk::File::create(&self.folder.join(&name), disk::Access::Usual)
+                    .map_err(BatchError::io("making a file"))?;
                 let mut out = BufWriter::with_capacity(256 * 1024, Hashing { file, hash: Sha256::new(), bytes: 0 });
                 begin(&mut out).map_err(BatchError::io("writing a header"))?;
                 entry.insert(Writing { name, out, rows: 0 })
@@ -77,8 +77,8 @@ impl Aside {
         let mut entries = Vec::with_capacity(self.files.len());
         for ((kind, format), writing) in std::mem::take(&mut self.files) {
             let inner = writing.out.into_inner().map_err(|error| error.into_error());
-            let inner = inner.map_err(BatchError::io("writing a file"))?;
-            inner.file.sync_all().map_err(BatchError::io("bringing a file to the disk"))?;
+            let mut inner = inner.map_err(BatchError::io("writing a file"))?;
+            inner.file.sync().map_err(BatchError::io("bringing a file to the disk"))?;
             entries.push(FileEntry {
                 name: writing.name,
                 kind: kind.code().to_owned(),
@@ -88,12 +88,9 @@ impl Aside {
                 sha256: hex(&inner.hash.finalize()),
             });
         }
-        sync_folder(&self.folder).map_err(BatchError::io("bringing its folder to the disk"))?;
-        fs::rename(&self.folder, place).map_err(BatchError::io("putting its folder in place"))?;
+        disk::sync_dir(&self.folder).map_err(BatchError::io("bringing its folder to the disk"))?;
+        disk::rename(&self.folder, place).map_err(BatchError::io("putting its folder in place"))?;
         self.kept = true;
-        if let Some(parent) = place.parent() {
-            sync_folder(parent).map_err(BatchError::io("bringing the folder of batches to the disk"))?;
-        }
         Ok(entries)
     }
 }
@@ -101,24 +98,11 @@ impl Aside {
 impl Drop for Aside {
     fn drop(&mut self) {
         if !self.kept
-            && let Err(error) = fs::remove_dir_all(&self.folder)
+            && let Err(error) = disk::remove_dir_all(&self.folder)
         {
             tracing::warn!(%error, "an unfinished batch could not be cleared away");
         }
     }
-}
-
-/// A folder only the server's own user reads: batches may hold numbers in full.
-pub fn private_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 /// Lower-case hexadecimal digits.
@@ -135,7 +119,7 @@ pub fn hex(bytes: &[u8]) -> String {
 pub fn verify(sealed: &Sealed) -> Result<(), BatchError> {
     let number = || sealed.manifest.number.clone();
     for entry in &sealed.manifest.files {
-        let file = match File::open(sealed.folder.join(&entry.name)) {
+        let file = match disk::File::open(&sealed.folder.join(&entry.name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(BatchError::FilesGone(number())),
             other => other.map_err(BatchError::io("opening a file"))?,
         };
@@ -160,24 +144,23 @@ pub fn verify(sealed: &Sealed) -> Result<(), BatchError> {
 pub fn copy_out(sealed: &Sealed, out: &Path) -> Result<PathBuf, BatchError> {
     verify(sealed)?;
     let folder = out.join(&sealed.manifest.number);
-    private_folder(&folder).map_err(BatchError::io("making the folder it goes to"))?;
+    disk::create_private_dir_all(&folder).map_err(BatchError::io("making the folder it goes to"))?;
     for entry in &sealed.manifest.files {
         let bytes_from = sealed.folder.join(&entry.name);
         put(&folder, &entry.name, |file| {
-            io::copy(&mut File::open(&bytes_from)?, file)?;
+            io::copy(&mut disk::File::open(&bytes_from)?, file)?;
             Ok(())
         })?;
     }
     let manifest = sealed.manifest.json()?;
     put(&folder, "manifest.json", |file| file.write_all(manifest.as_bytes()))?;
-    sync_folder(&folder).map_err(BatchError::io("bringing the folder to the disk"))?;
     Ok(folder)
 }
 
-fn put(folder: &Path, name: &str, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), BatchError> {
-    let aside = folder.join(format!(".{name}.part"));
-    let mut file = File::create(&aside).map_err(BatchError::io("making a file"))?;
-    write(&mut file).map_err(BatchError::io("writing a file"))?;
-    file.sync_all().map_err(BatchError::io("bringing a file to the disk"))?;
-    fs::rename(&aside, folder.join(name)).map_err(BatchError::io("putting a file in place"))
+fn put(
+    folder: &Path,
+    name: &str,
+    write: impl FnOnce(&mut disk::File) -> io::Result<()>,
+) -> Result<(), BatchError> {
+    disk::replace_with(&folder.join(name), disk::Access::Usual, write).map_err(BatchError::io("writing a file"))
 }

@@ -86,7 +86,7 @@ pub fn pull(
     let now = outside.now();
     let id = outside.uuid();
     let batches = data.join("batches");
-    files::private_folder(&batches).map_err(BatchError::io("making the folder of batches"))?;
+    disk::create_private_dir_all(&batches).map_err(BatchError::io("making the folder of batches"))?;
     let mut aside = Aside::new(&batches, id)?;
     let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
     let upto = store::read(store, pull.user.town, |read| {

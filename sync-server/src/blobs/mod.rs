@@ -2,8 +2,7 @@
 
 pub mod jpeg;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -50,8 +49,8 @@ pub enum FinishError {
 impl Blobs {
     /// Opens the folder, making it where it is not there.
     pub fn open(root: &Path) -> io::Result<Self> {
-        fs::create_dir_all(root.join("uploads"))?;
-        fs::create_dir_all(root.join("photos"))?;
+        disk::create_dir_all(&root.join("uploads"))?;
+        disk::create_dir_all(&root.join("photos"))?;
         Ok(Self { root: root.to_owned() })
     }
 
@@ -67,38 +66,27 @@ impl Blobs {
 
     /// Begins an upload.
     pub fn begin(&self, id: Uuid) -> io::Result<()> {
-        OpenOptions::new().write(true).create_new(true).open(self.upload(id)).map(|_| ())
+        disk::File::create(&self.upload(id), disk::Access::Usual).map(|_| ())
     }
 
     /// How many bytes of an upload are on the disk.
     pub fn offset(&self, id: Uuid) -> io::Result<u64> {
-        fs::metadata(self.upload(id)).map(|file| file.len())
+        disk::len(&self.upload(id))
     }
 
     /// Appends to an upload that stands at `offset`; on the disk when this returns, or not at all.
     pub fn append(&self, id: Uuid, offset: u64, bytes: &[u8]) -> Result<(), AppendError> {
-        let mut file = OpenOptions::new().read(true).write(true).open(self.upload(id))?;
-        file.try_lock().map_err(|error| match error {
-            fs::TryLockError::WouldBlock => AppendError::Locked,
-            fs::TryLockError::Error(error) => AppendError::Io(error),
-        })?;
-        let length = file.metadata()?.len();
-        if length != offset {
-            return Err(AppendError::Offset(length));
-        }
-        file.seek(SeekFrom::End(0))?;
-        if let Err(error) = file.write_all(bytes).and_then(|()| file.sync_data()) {
-            // What is half there would shift the rest.
-            file.set_len(offset)?;
-            return Err(error.into());
-        }
-        Ok(())
+        disk::append(&self.upload(id), offset, bytes).map_err(|error| match error {
+            disk::AppendError::Offset(at) => AppendError::Offset(at),
+            disk::AppendError::Locked => AppendError::Locked,
+            disk::AppendError::Io(error) => AppendError::Io(error),
+        })
     }
 
     /// Verifies a complete upload and stores it as the photo of `hash`.
     pub fn finish(&self, id: Uuid, hash: &PhotoHash) -> Result<(), FinishError> {
         let from = self.upload(id);
-        let bytes = fs::read(&from)?;
+        let bytes = disk::read(&from)?;
         let verified = verify(&bytes, hash);
         if let Err(error) = verified {
             self.drop_upload(id)?;
@@ -106,26 +94,20 @@ impl Blobs {
         }
         let to = self.path(hash);
         if let Some(folder) = to.parent() {
-            fs::create_dir_all(folder)?;
-            fs::rename(&from, &to)?;
-            File::open(folder)?.sync_all()?;
+            disk::create_dir_all(folder)?;
+            disk::rename(&from, &to)?;
         }
         Ok(())
     }
 
     /// Takes an upload away; it may be gone already.
     pub fn drop_upload(&self, id: Uuid) -> io::Result<()> {
-        match fs::remove_file(self.upload(id)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        disk::remove(&self.upload(id))
     }
 
     /// The bytes of a photo.
     pub fn read(&self, hash: &PhotoHash) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        File::open(self.path(hash))?.read_to_end(&mut bytes)?;
-        Ok(bytes)
+        disk::read(&self.path(hash))
     }
 }
 

@@ -81,10 +81,10 @@ pub async fn download(
             return Ok(attachment(&format!("{number}-manifest.json"), Body::from(text)));
         }
         let entry = sealed.manifest.files.iter().find(|entry| entry.name == file).ok_or(PageError::NotFound)?;
-        let open = std::fs::File::open(sealed.folder.join(&entry.name));
+        let open = disk::File::open(&sealed.folder.join(&entry.name));
         let open = open.map_err(|source| batch::BatchError::Io { action: "opening a file", source })?;
         // Read piece by piece while it is sent: a batch may be larger than the memory.
-        let stream = tokio_util::io::ReaderStream::with_capacity(tokio::fs::File::from_std(open), 64 * 1024);
+        let stream = tokio_util::io::ReaderStream::with_capacity(tokio::fs::File::from_std(open.into_std()), 64 * 1024);
         Ok(attachment(&format!("{number}-{}", entry.name), Body::from_stream(stream)))
     })
     .await

@@ -1,6 +1,5 @@
 //! `sync-server import residents.csv --data DIR`.
 
-use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -79,7 +78,7 @@ pub fn command(args: ImportArgs) -> anyhow::Result<()> {
     };
     let area = args.area.as_deref().map(|text| area(&app, text)).transpose().map_err(said)?;
     let label = args.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let file = File::open(&args.file).with_context(|| format!("cannot open {}", args.file.display()))?;
+    let file = disk::File::open(&args.file).with_context(|| format!("cannot open {}", args.file.display()))?;
     let options = Options { kind: args.kind, area, encoding: args.encoding, user, label, dry_run: args.dry_run };
     let report = import(&app, &options, file).map_err(said)?;
     let mut out = std::io::stdout().lock();

@@ -101,7 +101,7 @@ fn main() -> Result<()> {
     let key = [7; 32];
     let path = folder.join("handheld.db");
     let store = Store::open(&path, &key, rules.clone())?;
-    store.enrolled("https://example.test", &enrolment)?;
+    store.enrolled("https://example.test", &enrolment, &outside)?;
 
     let (mut parse, mut read, mut apply) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     for page in &pages {
@@ -171,7 +171,7 @@ fn main() -> Result<()> {
             kind: RecordKind::Person,
             part: Part::Open,
             context: store.record(*record)?.map(|held| held.open.vector().clone()).unwrap_or_default(),
-            epoch: None,
+            seen: None,
             form: 1,
             writes: [(Path::field("phone"), Value::text(&format!("138{n:08}")))].into(),
         };

@@ -13,15 +13,15 @@ use shared::author::Role;
 use shared::calendar::Calendar;
 use shared::edit::Edit;
 use shared::form::Forms;
-use shared::ids::{DeviceId, PhotoHash, RecordId, Slot, UserId};
+use shared::ids::{DeviceId, Dot, EditId, PhotoHash, RecordId, Slot, UserId};
 use shared::merge::PartState;
 use shared::outside::Outside;
 use shared::path::Path;
 use shared::record::{Part, RecordKind};
 use shared::value::Value;
 use shared::wire::{
-    EnrolAnswer, EnrolRequest, ErrorAnswer, Item, Me, Outcome, Receipt, RejectReason, Rejection, Setup, StandIn,
-    SyncAnswer, SyncRequest, SyncRequestOf,
+    EnrolAnswer, EnrolRequest, ErrorAnswer, Fork, Item, Me, Outcome, Receipt, RejectReason, Rejection, Setup,
+    SlotAnswer, SlotRequest, StandIn, SyncAnswer, SyncRequest, SyncRequestOf,
 };
 use uuid::Uuid;
 
@@ -110,6 +110,8 @@ pub struct Inside {
     pub refuse: Option<fn(&Edit) -> bool>,
     pub users: Vec<UserId>,
     pub slots: u64,
+    /// Slots given instead of one that two shared, by the key of the question.
+    pub forks: BTreeMap<Uuid, u64>,
     pub requests: u32,
     pub page: usize,
     pub epoch: u32,
@@ -142,6 +144,7 @@ impl Default for Inside {
             refuse: None,
             users: Vec::new(),
             slots: 100,
+            forks: BTreeMap::new(),
             requests: 0,
             page: 1000,
             epoch: 1,
@@ -259,6 +262,37 @@ impl Inside {
         None
     }
 
+    /// Who this is: another one if the files were restored, or stand under dots that others wrote.
+    fn slot(&mut self, slot: Slot, asked: SlotRequest) -> SlotAnswer {
+        let high_water = self.high_water.entry(slot).or_insert(0);
+        *high_water = (*high_water).max(asked.forgotten);
+        let high_water = *high_water;
+        let known = |id: &EditId| self.outcomes.get(id).map(|outcome| Receipt { edit: *id, outcome: outcome.clone() });
+        let receipts: Vec<Receipt> = asked.waiting.iter().filter_map(|(id, _)| known(id)).collect();
+        let foreign = |(id, n): &&(EditId, u64)| *n <= high_water && !self.outcomes.contains_key(id);
+        let first = asked.waiting.iter().find(foreign).map(|(_, n)| *n);
+        let stands = |id: &EditId| self.accepted.iter().find(|edit| edit.id == *id).map(|edit| edit.dot);
+        let dots = asked
+            .waiting
+            .iter()
+            .filter_map(|(id, n)| Some((*id, stands(id).filter(|dot| *dot != Dot { slot, n: *n })?)))
+            .collect();
+        let fork = (asked.restored || first.is_some()).then(|| {
+            let new = *self.forks.entry(asked.key).or_insert_with(|| {
+                self.slots += 1;
+                self.slots
+            });
+            Fork {
+                common: first.map_or(high_water, |first| first - 1),
+                device: DeviceId(Uuid::from_u128(u128::from(new))),
+                slot: Slot(new),
+                token: new.to_string(),
+                expires: DateTime::from_timestamp(2_000_000_000, 0).unwrap(),
+            }
+        });
+        SlotAnswer { high_water, epoch: self.epoch, receipts, dots, fork }
+    }
+
     fn photo(&mut self, request: &Request) -> Result<Response, TransportError> {
         let header = |name: &str| {
             request.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str()).unwrap()
@@ -329,7 +363,10 @@ impl Inside {
         }
         let packed = request.headers.iter().any(|(name, value)| *name == "content-encoding" && value == "zstd");
         let body = if packed { zstd::decode_all(request.body.as_slice()).unwrap() } else { request.body.clone() };
-        let json = if request.path == "/api/v1/enrol" {
+        let json = if request.path == "/api/v1/slot" {
+            let asked: SlotRequest = shared::json::from_slice(&body).unwrap();
+            serde_json::to_vec(&self.slot(slot_of(request), asked))
+        } else if request.path == "/api/v1/enrol" {
             let asked: EnrolRequest = shared::json::from_slice(&body).unwrap();
             let place: usize = asked.code.parse().unwrap();
             let user = self.users[place];
@@ -343,12 +380,7 @@ impl Inside {
                 setup: setup(user),
             })
         } else {
-            let slot = request
-                .headers
-                .iter()
-                .find_map(|(_, value)| value.strip_prefix("Bearer ")?.parse().ok())
-                .map(Slot)
-                .unwrap();
+            let slot = slot_of(request);
             let mut request: SyncRequestOf<Box<RawValue>> = shared::json::from_slice(&body).unwrap();
             let stand_in = request.edits.first().and_then(|raw| serde_json::from_str::<StandIn>(raw.get()).ok());
             if let Some(stand_in) = &stand_in {
@@ -383,6 +415,11 @@ impl Inside {
     }
 }
 
+fn slot_of(request: &Request) -> Slot {
+    let mut values = request.headers.iter().map(|(_, value)| value);
+    values.find_map(|value| value.strip_prefix("Bearer ")?.parse().ok()).map(Slot).unwrap()
+}
+
 /// A connection to the test's server.
 #[derive(Clone)]
 pub struct To(pub Arc<Server>);
@@ -412,6 +449,7 @@ pub fn try_open(
         keys: Arc::new(FileKeyStore::new(&Paths::new(dir).keys())),
         connect: Arc::new(To(Arc::clone(server))),
         location: Arc::new(NoLocation),
+        no_backup: None,
     };
     Handheld::open(dir, services, Arc::clone(outside) as Arc<dyn Outside>)
 }

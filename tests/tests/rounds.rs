@@ -252,6 +252,7 @@ async fn a_rejected_edit_leaves_the_good_value_comes_back_and_is_sent_corrected(
         kind: RecordKind::Event,
         form: 1,
         context: BTreeMap::new(),
+        seen: None,
         writes: BTreeMap::from([
             (Path::field("area"), Value::of(&grid)),
             (Path::field("category"), Value::text("hazard")),

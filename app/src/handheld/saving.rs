@@ -13,7 +13,7 @@ use shared::vector::VectorTimestamp;
 
 use super::SaveError;
 use super::session::{Inner, Session};
-use super::types::{Draft, Problem, Saved};
+use super::types::{Draft, Problem, Saved, SeenAt};
 use crate::store::{Also, NewEdit, Stamp, StoreError};
 
 /// Minutes east of UTC where the handheld is used: all of China is one zone.
@@ -40,7 +40,7 @@ impl Session {
                 kind: draft.kind,
                 part,
                 context: context.remove(&part).unwrap_or_default(),
-                epoch: None,
+                seen: draft.seen,
                 form: draft.form,
                 writes,
             })
@@ -109,7 +109,7 @@ impl Session {
             kind: held.kind,
             part,
             context: held.part(part).vector().clone(),
-            epoch: None,
+            seen: None,
             form: form.version,
             writes: BTreeMap::from([(path, value)]),
         })
@@ -139,7 +139,7 @@ impl Session {
                 kind: edit.kind,
                 part: edit.part,
                 context: context.clone(),
-                epoch: None,
+                seen: None,
                 form: edit.form,
                 writes,
             });
@@ -174,7 +174,7 @@ impl Session {
             kind: old.kind,
             part: old.part,
             context: old.context,
-            epoch: Some(old.epoch),
+            seen: Some(SeenAt { epoch: old.epoch, slot: old.dot.slot }),
             form: old.form,
             writes,
         };

@@ -102,7 +102,10 @@ impl Inner {
         outside: Arc<dyn Outside>,
         rules: Rules,
     ) -> Result<Self, StoreError> {
-        let paths = Paths::new(dir);
+        let paths = match &services.no_backup {
+            Some(folder) => Paths::new(dir).with_no_backup(folder),
+            None => Paths::new(dir),
+        };
         let settings = read_settings(&paths)?;
         let (progress, _) = watch::channel(SyncProgress::default());
         let inner = Self {
@@ -121,6 +124,7 @@ impl Inner {
         };
         if let Some(user) = settings.user {
             let store = inner.open_store(user)?;
+            inner.installed(&store)?;
             inner.begin(Session::of(store)?);
         }
         Ok(inner)
@@ -183,6 +187,33 @@ impl Inner {
         tracing::error!(file, "the database could not be read and was set aside");
         self.tell(Message::of("store-set-aside").with("file", file));
         Ok(())
+    }
+
+    /// Tells a store to which installation it belongs. The mark of the installation lies outside of what is backed up: a
+    /// store that knows another one was restored or copied.
+    pub(super) fn installed(&self, store: &Store) -> Result<(), StoreError> {
+        let path = self.paths.installation();
+        let file = |what| {
+            let path = path.clone();
+            move |source| StoreError::File { what, path, source }
+        };
+        let known = match disk::read(&path) {
+            Ok(bytes) => Some(String::from_utf8_lossy(&bytes).trim().to_owned()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(source) => return Err(file("reading the installation's mark")(source)),
+        };
+        let nonce = match known.filter(|known| !known.is_empty()) {
+            Some(known) => known,
+            None => {
+                let nonce = self.outside.uuid().simple().to_string();
+                if let Some(folder) = path.parent() {
+                    disk::create_dir_all(folder).map_err(file("making the folder of the installation's mark"))?;
+                }
+                disk::replace(&path, nonce.as_bytes()).map_err(file("writing the installation's mark"))?;
+                nonce
+            }
+        };
+        store.installed(&nonce, self.outside())
     }
 
     pub(super) fn begin(&self, session: Option<Session>) {
@@ -332,7 +363,9 @@ fn read_settings(paths: &Paths) -> Result<Settings, StoreError> {
 fn write_settings(paths: &Paths, settings: &Settings) -> Result<(), StoreError> {
     let path = paths.settings();
     let json = serde_json::to_vec_pretty(settings).unwrap_or_default();
-    disk::create_dir_all(paths.root())
-        .and_then(|()| disk::replace(&path, &json))
-        .map_err(|source| StoreError::File { what: "writing the settings", path: path.clone(), source })
+    disk::create_dir_all(paths.root()).and_then(|()| disk::replace(&path, &json)).map_err(|source| StoreError::File {
+        what: "writing the settings",
+        path: path.clone(),
+        source,
+    })
 }

@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use shared::ids::Slot;
+use shared::path::Path;
+use shared::record::Part;
+use shared::value::Value;
 use shared::wire::RejectReason;
 
 use super::*;
@@ -125,28 +129,100 @@ fn files_put_back_from_a_backup_never_give_a_dot_twice() {
     assert_eq!(shown(&alice, record, "phone").as_deref(), Some("13900000002"));
     alice.save(change(&alice, record, &[("address", "\"三组\"")]), None).unwrap();
     sync(&alice);
-    assert_eq!(world.server(|server| server.accepted.last().map(|edit| edit.dot.n)), Some(4));
+    assert_eq!(world.server(|server| server.accepted.last().map(|edit| edit.dot)), Some((Slot(101), 4).into()));
     drop(alice);
 
-    // Saved before it heard of it: under the same numbers stand other edits. Nothing of it is sent, nothing is lost,
-    // what was typed stays in sight, and the words say what to do.
+    // Saved before it heard of it: under the same numbers stand other edits. It becomes another writer, in one go, and
+    // what it never saw is not overwritten.
     world.copy("backup", "clone");
     let clone = world.open("clone");
     for n in 3..8 {
         clone.save(change(&clone, record, &[("phone", &format!("\"1390000000{n}\""))]), None).unwrap();
     }
-    for _ in 0..2 {
-        let error = runtime().block_on(clone.sync_now()).unwrap_err();
-        assert_eq!(error.message.key, "sync-forked");
-        assert_eq!(clone.outbox_counts().unwrap().edits, 5);
-        assert_eq!(shown(&clone, record, "phone").as_deref(), Some("13900000007"));
-    }
-    assert_eq!(world.server(|server| server.accepted.len()), 4);
-    // Enrolled again all of it goes, and what it never saw is not overwritten.
-    runtime().block_on(clone.enrol("https://example.test", "0")).unwrap();
+    world.server(|server| server.lose_answers = 1);
+    assert!(runtime().block_on(clone.sync_now()).is_err());
+    assert_eq!(shown(&clone, record, "phone").as_deref(), Some("13900000007"));
     sync(&clone);
     assert_eq!(clone.outbox_counts().unwrap().edits, 0);
-    assert_eq!(clone.record(record).unwrap().unwrap().open_fields.len(), 1, "both phones wait for a person");
+    let slots: Vec<_> = world.server(|server| server.accepted.iter().skip(4).map(|edit| edit.dot).collect());
+    assert_eq!(slots, (1..=5).map(|n| (Slot(102), n).into()).collect::<Vec<_>>(), "asked twice it is the same one");
+    let phones = |handheld: &Handheld| -> Vec<String> {
+        let page = handheld.record(record).unwrap().unwrap();
+        let live = page.record.open.live(&Path::field("phone"));
+        live.map(|write| write.value.plain()).collect()
+    };
+    assert_eq!(phones(&clone), ["13900000002", "13900000007"], "both wait for a person");
+    same_as_server(&world, &clone, record);
+}
+
+fn same_as_server(world: &World, handheld: &Handheld, record: shared::ids::RecordId) {
+    let confirmed = handheld.store().unwrap().confirmed_part(record, Part::Open).unwrap().unwrap();
+    assert_eq!(confirmed, world.server(|server| server.state(record)));
+}
+
+#[test]
+fn files_that_are_older_than_the_installation_get_a_slot_of_their_own() {
+    let world = World::new();
+    let alice = world.handheld("alice");
+    let record = resident(&alice, &[("name", "\"张伟\"")]);
+    sync(&alice);
+    alice.save(change(&alice, record, &[("phone", "\"13900000001\"")]), None).unwrap();
+    drop(alice);
+    // A backup of the device does not hold the mark of the installation.
+    world.copy("alice", "backup");
+    std::fs::remove_dir_all(world.folder.path().join("backup/no-backup")).unwrap();
+    let alice = world.open("alice");
+    alice.save(change(&alice, record, &[("address", "\"三组\"")]), None).unwrap();
+    sync(&alice);
+    drop(alice);
+
+    // Put back: what waited there has arrived; a form opened meanwhile has seen it.
+    let back = world.open("backup");
+    let mut opened = change(&back, record, &[("phone", "\"13900000009\"")]);
+    back.save(change(&back, record, &[("note", "\"回访\"")]), None).unwrap();
+    let later = change(&back, record, &[("address", "\"五组\"")]);
+    sync(&back);
+    let slot = back.store().unwrap().meta().unwrap().slot;
+    assert_eq!(slot, Some(Slot(102)));
+    assert_eq!(back.outbox_counts().unwrap().edits, 0);
+    opened.writes.insert(Path::field("note"), Value::text("电话改了"));
+    back.save(opened, None).unwrap();
+    back.save(later, None).unwrap();
+    sync(&back);
+    same_as_server(&world, &back, record);
+    let page = back.record(record).unwrap().unwrap();
+    let open: Vec<&str> = page.open_fields.iter().map(|open| open.field.as_str()).collect();
+    // The first form had not seen the note, the second had seen all but what the lost incarnation wrote.
+    assert_eq!(open, ["address", "note"]);
+    assert_eq!(shown(&back, record, "phone").as_deref(), Some("13900000009"));
+    // Closed and opened again it is the same installation: nobody asks any more.
+    drop(back);
+    let back = world.open("backup");
+    assert!(back.store().unwrap().question().unwrap().is_none());
+}
+
+#[test]
+fn a_copy_that_was_restored_twice_knows_what_its_sibling_delivered() {
+    let world = World::new();
+    let alice = world.handheld("alice");
+    let record = resident(&alice, &[("name", "\"张伟\"")]);
+    sync(&alice);
+    alice.save(change(&alice, record, &[("phone", "\"13900000001\"")]), None).unwrap();
+    alice.save(change(&alice, record, &[("phone", "\"13900000002\"")]), None).unwrap();
+    drop(alice);
+    for copy in ["first", "second"] {
+        world.copy("alice", copy);
+        std::fs::remove_dir_all(world.folder.path().join(copy).join("no-backup")).unwrap();
+        let back = world.open(copy);
+        let phone = format!("\"{copy}\"").replace("first", "13900000003").replace("second", "13900000004");
+        back.save(change(&back, record, &[("phone", &phone)]), None).unwrap();
+        sync(&back);
+        same_as_server(&world, &back, record);
+    }
+    // Two copies changed it after the same two edits: these are superseded, whoever delivered them.
+    let live: Vec<String> = world
+        .server(|server| server.state(record).live(&Path::field("phone")).map(|write| write.value.plain()).collect());
+    assert_eq!(live, ["13900000003", "13900000004"]);
 }
 
 #[test]

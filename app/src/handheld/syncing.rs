@@ -76,7 +76,8 @@ impl Inner {
             })
             .map_err(said)?;
         let store = self.open_store(answer.setup.user.id)?;
-        store.enrolled(server, &answer)?;
+        self.installed(&store)?;
+        store.enrolled(server, &answer, self.outside())?;
         self.set_settings(|settings| {
             server.clone_into(&mut settings.server);
             settings.user = Some(answer.setup.user.id);
@@ -157,6 +158,8 @@ impl Inner {
         if self.settings().text_only {
             return Ok(None);
         }
+        // The credential may be another one than before.
+        let client = self.client(session)?;
         let began = self.outside().now();
         let sent =
             sync::deliver_photos(&session.store, &client, |change| self.moved(|progress| change(progress))).await?;

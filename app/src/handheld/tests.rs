@@ -339,9 +339,9 @@ fn enrolling_again_keeps_the_outbox_under_new_dots() {
     let other = resident(&alice, &[("name", "\"李娜\"")]);
     // The administrator gives a new code for the same user.
     runtime().block_on(alice.enrol("https://example.test", "0")).unwrap();
-    let waiting = alice.store().unwrap().waiting().unwrap();
-    assert_eq!(waiting.iter().map(|row| row.edit.dot.n).collect::<Vec<_>>(), [1, 2, 3]);
     sync(&alice);
+    let dots: Vec<_> = world.server(|server| server.accepted.iter().skip(1).map(|edit| edit.dot).collect());
+    assert_eq!(dots, (1..=3).map(|n| (shared::ids::Slot(102), n).into()).collect::<Vec<_>>());
     assert_eq!(shown(&alice, record, "phone").as_deref(), Some("13922222222"));
     assert!(alice.conflicts(10, 0).unwrap().0.is_empty(), "the second had seen the first, under whatever dot");
     same_as_server(&world, &alice, record);

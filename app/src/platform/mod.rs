@@ -55,12 +55,24 @@ pub trait Location: Send + Sync {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
     root: PathBuf,
+    no_backup: PathBuf,
 }
 
 impl Paths {
     /// Everything below `root`, which is created when needed.
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self { root: root.to_owned(), no_backup: root.join("no-backup") }
+    }
+
+    /// The same with what must not be part of any backup in a folder of its own.
+    #[must_use]
+    pub fn with_no_backup(self, folder: &Path) -> Self {
+        Self { no_backup: folder.to_owned(), ..self }
+    }
+
+    /// The mark of this installation: files that know another one were restored or copied.
+    pub fn installation(&self) -> PathBuf {
+        self.no_backup.join("installation")
     }
 
     /// The folder itself.
@@ -93,6 +105,9 @@ pub struct Services {
     pub connect: Arc<dyn Connect>,
     /// Positions.
     pub location: Arc<dyn Location>,
+    /// The folder for what no backup of the device may hold (`Context.getNoBackupFilesDir()`); `None`: one below the
+    /// handheld's own.
+    pub no_backup: Option<PathBuf>,
 }
 
 impl Services {
@@ -102,6 +117,7 @@ impl Services {
             keys: Arc::new(FileKeyStore::new(&Paths::new(root).keys())),
             connect: Arc::new(HttpConnect),
             location: Arc::new(NoLocation),
+            no_backup: None,
         }
     }
 }

@@ -7,20 +7,18 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::OptionalExtension;
 use serde_json::value::RawValue;
-use shared::edit::Edit;
-use shared::ids::{Dot, EditId, PhotoHash, RecordId, Slot};
+use shared::ids::{EditId, PhotoHash, RecordId};
 use shared::json::{BadJson, check};
 use shared::merge::PartState;
 use shared::mutants::Mutant;
 use shared::record::{Part, Record, RecordKind};
-use shared::vector::VectorTimestamp;
-use shared::wire::{Item, Outcome, Receipt, SyncAnswer};
+use shared::wire::{Item, SyncAnswer};
 
 use super::meta::{self, key};
 use super::project::{Shown, project};
-use super::rows::{NewRows, blob, confirmed, find, id_at, json, kind_of, live_edits, place, put_confirmed};
+use super::rows::{NewRows, blob, confirmed, find, id_at, json, kind_of, live_edits, put_confirmed};
 use super::{Rules, Store, StoreError, Tx};
 
 /// An answer of the server, read and checked, ready to be taken in.
@@ -61,8 +59,6 @@ pub struct PageApplied {
     pub rejected: usize,
     /// Edits that have to be sent again: the server lost them to a restore.
     pub again: usize,
-    /// Whether the server has an outcome for an n this handheld never gave: a clone or a restored backup.
-    pub forked: bool,
 }
 
 /// The answer does not hold what it should.
@@ -146,7 +142,7 @@ impl Store {
 }
 
 /// Parts of records that have to be looked at again.
-type Touched = BTreeSet<(RecordId, Part)>;
+pub(super) type Touched = BTreeSet<(RecordId, Part)>;
 
 impl Tx<'_> {
     fn apply_page(&mut self, page: Page) -> Result<PageApplied, StoreError> {
@@ -157,17 +153,21 @@ impl Tx<'_> {
         for receipt in &answer.receipts {
             self.take_receipt(receipt, now, &mut touched, &mut done)?;
         }
-        for receipt in &answer.released {
-            self.take_release(receipt, now)?;
-        }
         let mut fill: i64 = meta::get(&self.sql, key::FILL)?.unwrap_or(1);
         let mut filling: bool = meta::get(&self.sql, key::FILLING)?.unwrap_or_default();
         if answer.refill {
             fill += 1;
             filling = true;
+            if !meta::get(&self.sql, key::FILLING)?.unwrap_or(false) {
+                let before: u32 = meta::get(&self.sql, key::EPOCH)?.unwrap_or(answer.epoch);
+                meta::put(&self.sql, key::EPOCH_BEFORE, &before)?;
+            }
             let empty: bool =
                 self.sql.query_row("SELECT NOT EXISTS (SELECT 1 FROM confirmed)", [], |row| row.get(0))?;
             meta::put(&self.sql, key::FROM_EMPTY, &empty)?;
+        }
+        for receipt in &answer.released {
+            self.take_release(receipt, now, fill)?;
         }
         self.take_items(items, fill, &mut touched)?;
         // In the answer that begins a fill, and in all but its last, the server passes nothing over: what it does not
@@ -184,9 +184,13 @@ impl Tx<'_> {
         }
         if !answer.more {
             self.drop_stale(fill, filling)?;
+            if filling {
+                self.take_back_releases(fill)?;
+            }
             filling = false;
+            meta::put(&self.sql, key::EPOCH_BEFORE, &answer.epoch)?;
         }
-        self.compare_high_water(&answer, &mut done)?;
+        done.again = self.compare_high_water(&answer)?;
         self.want_photos(&answer.wanted)?;
         meta::put(&self.sql, key::FILL, &fill)?;
         meta::put(&self.sql, key::FILLING, &filling)?;
@@ -198,52 +202,6 @@ impl Tx<'_> {
             meta::put(&self.sql, key::SETUP, setup)?;
         }
         Ok(done)
-    }
-
-    fn take_receipt(
-        &mut self,
-        receipt: &Receipt,
-        now: i64,
-        touched: &mut Touched,
-        done: &mut PageApplied,
-    ) -> Result<(), StoreError> {
-        let state = match &receipt.outcome {
-            Outcome::Applied { .. } => "applied",
-            Outcome::Rejected(_) => "rejected",
-        };
-        let json = serde_json::to_string(&receipt.outcome)
-            .map_err(|error| StoreError::Row { what: "receipt", why: error.to_string() })?;
-        let mut statement = self.sql.prepare_cached(
-            "UPDATE edit SET state = ?2, receipt = ?3, answered = ?4 WHERE id = ?1 AND state = 'waiting'
-             RETURNING record, part",
-        )?;
-        let mut rows = statement.query(params![blob(&receipt.edit.0), state, json, now])?;
-        // No row: the receipt came before, and the edit went on from there.
-        if let Some(row) = rows.next()? {
-            let part = Part::from_code(row.get_ref(1)?.as_str().unwrap_or_default()).unwrap_or_default();
-            touched.insert((RecordId(id_at(row, 0)?), part));
-            match receipt.outcome {
-                Outcome::Applied { .. } => done.applied += 1,
-                Outcome::Rejected(_) => done.rejected += 1,
-            }
-        }
-        Ok(())
-    }
-
-    /// What became of an edit in quarantine. Accepted, it comes by the feed under a dot of the server's.
-    fn take_release(&mut self, receipt: &Receipt, now: i64) -> Result<(), StoreError> {
-        let state = match &receipt.outcome {
-            Outcome::Applied { .. } => "done",
-            Outcome::Rejected(_) => "rejected",
-        };
-        let json = serde_json::to_string(&receipt.outcome)
-            .map_err(|error| StoreError::Row { what: "receipt", why: error.to_string() })?;
-        self.sql
-            .prepare_cached(
-                "UPDATE edit SET state = ?2, receipt = ?3, answered = ?4 WHERE id = ?1 AND state = 'rejected'",
-            )?
-            .execute(params![blob(&receipt.edit.0), state, json, now])?;
-        Ok(())
     }
 
     fn take_items(&mut self, items: Vec<Prepared>, fill: i64, touched: &mut Touched) -> Result<(), StoreError> {
@@ -315,107 +273,6 @@ impl Tx<'_> {
         Ok(None)
     }
 
-    /// Edits of a part that have a receipt: done when confirmed covers them, folded into confirmed when that gives
-    /// exactly what the server said. `unnamed` is the generation of a part that the feed never named.
-    fn settle_edits(&mut self, id: RecordId, part: Part, unnamed: i64, epoch: u32) -> Result<(), StoreError> {
-        let answered = self.answered_edits(id, part)?;
-        let Some((_, Some(said))) = answered.last().map(|(edit, said)| (edit, said)) else { return Ok(()) };
-        let row = match find(&self.sql, id)? {
-            Some((row, _)) => row,
-            None => return Ok(()),
-        };
-        let named = self.named_in(row, part)?;
-        if named == Some(0) {
-            // It left what the user may see: nothing more will be said of it.
-            return self.mark_done(answered.iter().map(|(edit, _)| edit));
-        }
-        let before = confirmed(&self.sql, row, part)?;
-        let mut folded = before.clone();
-        for (edit, _) in &answered {
-            let clipped = clipped(edit, &folded, epoch);
-            folded.apply(&clipped);
-        }
-        let covered = before.vector().clone();
-        if folded.vector() == said && !before.vector().covers_all(said) {
-            let json = serde_json::to_string(&folded)
-                .map_err(|error| StoreError::Row { what: "confirmed state", why: error.to_string() })?;
-            put_confirmed(&self.sql, row, part, named.unwrap_or(unnamed), &json)?;
-            return self.mark_done(answered.iter().map(|(edit, _)| edit));
-        }
-        // By the receipt too: one that arrived before a new enrolment stands there under its old dot, and would be shown
-        // a second time under its new one for ever.
-        let stands = |(edit, said): &&(Edit, Option<VectorTimestamp>)| {
-            covered.covers(edit.dot) || said.as_ref().is_some_and(|said| covered.covers_all(said))
-        };
-        self.mark_done(answered.iter().filter(stands).map(|(edit, _)| edit))
-    }
-
-    /// The generation that last named a part; `None` if the server never said anything of it.
-    fn named_in(&self, row: i64, part: Part) -> Result<Option<i64>, StoreError> {
-        Ok(self
-            .sql
-            .prepare_cached("SELECT fill FROM confirmed WHERE place = ?1")?
-            .query_row([place(row, part)], |row| row.get(0))
-            .optional()?)
-    }
-
-    /// Applied edits of a part that confirmed may not cover yet, in order, each with the vector of its receipt.
-    fn answered_edits(&self, id: RecordId, part: Part) -> Result<Vec<(Edit, Option<VectorTimestamp>)>, StoreError> {
-        let mut statement = self.sql.prepare_cached(
-            "SELECT json, receipt FROM edit WHERE record = ?1 AND part = ?2 AND state = 'applied' ORDER BY seq",
-        )?;
-        let mut rows = statement.query(params![blob(&id.0), part.code()])?;
-        let mut edits = Vec::new();
-        while let Some(row) = rows.next()? {
-            let edit = json("edit", row.get_ref(0)?.as_str().unwrap_or_default())?;
-            let said = match json("receipt", row.get_ref(1)?.as_str().unwrap_or_default())? {
-                Outcome::Applied { vector } => Some(vector),
-                Outcome::Rejected(_) => None,
-            };
-            edits.push((edit, said));
-        }
-        Ok(edits)
-    }
-
-    fn mark_done<'e>(&self, edits: impl Iterator<Item = &'e Edit>) -> Result<(), StoreError> {
-        for edit in edits {
-            self.sql.prepare_cached("UPDATE edit SET state = 'done' WHERE id = ?1")?.execute([blob(&edit.id.0)])?;
-        }
-        Ok(())
-    }
-
-    /// The server's high-water n against what this handheld knows: lower after a restore, then what it lost goes
-    /// again, in order and without gaps (what was rejected too: its n has to have an outcome); higher on a clone.
-    fn compare_high_water(&mut self, answer: &SyncAnswer, done: &mut PageApplied) -> Result<(), StoreError> {
-        let Some(slot) = meta::get::<Slot>(&self.sql, key::SLOT)? else { return Ok(()) };
-        let next: u64 = meta::get(&self.sql, key::NEXT_N)?.unwrap_or(1);
-        if answer.high_water >= next {
-            // The files of this handheld are older than what it sent. With nothing waiting under those numbers they are
-            // passed over and never given again; else only a new slot can tell the two apart.
-            done.forked =
-                self.sql
-                    .query_row("SELECT EXISTS (SELECT 1 FROM edit WHERE state = 'waiting')", [], |row| row.get(0))?;
-            if !done.forked {
-                meta::put(&self.sql, key::NEXT_N, &answer.high_water.saturating_add(1))?;
-            }
-        }
-        let mut statement = self.sql.prepare_cached(
-            "UPDATE edit SET state = 'waiting', receipt = '', answered = 0
-             WHERE slot = ?1 AND n > ?2 AND state <> 'waiting' RETURNING record",
-        )?;
-        let ids: BTreeSet<RecordId> = statement
-            .query_map(params![slot.0.cast_signed(), answer.high_water.cast_signed()], |row| {
-                Ok(RecordId(id_at(row, 0)?))
-            })?
-            .collect::<Result<_, _>>()?;
-        drop(statement);
-        done.again = ids.len();
-        for id in ids {
-            self.refresh(id)?;
-        }
-        Ok(())
-    }
-
     /// Photos the server lacks although it was told of them: delivered again if they are still here.
     fn want_photos(&mut self, wanted: &[PhotoHash]) -> Result<(), StoreError> {
         for hash in wanted {
@@ -428,20 +285,6 @@ impl Tx<'_> {
         }
         Ok(())
     }
-}
-
-/// The edit with its context clipped as the server clips it: of the present epoch, to what was applied, the slot's own
-/// earlier edits counting as applied. Else what is folded here would differ from what stands there.
-fn clipped(edit: &Edit, state: &PartState, epoch: u32) -> Edit {
-    let mut edit = edit.clone();
-    if edit.epoch == epoch {
-        let mut applied = state.vector().clone();
-        if edit.dot.n > 1 {
-            applied.observe(Dot { n: edit.dot.n - 1, ..edit.dot });
-        }
-        edit.context = edit.context.clipped_to(&applied);
-    }
-    edit
 }
 
 /// For tests and the diagnostics page.

@@ -26,6 +26,9 @@ pub(super) mod key {
     pub const CLOCK_OFFSET: &str = "clock_offset";
     pub const LAST_SYNC: &str = "last_sync";
     pub const SPEED: &str = "speed";
+    pub const NONCE: &str = "nonce";
+    pub const DOUBT: &str = "doubt";
+    pub const EPOCH_BEFORE: &str = "epoch_before";
 }
 
 /// Everything there is one of, as last written.

@@ -118,6 +118,52 @@ const STEPS: &[&str] = &[
         at INTEGER NOT NULL
     ) STRICT;
     ",
+    // 3: who this installation is, restores of the server, digests, aliases, what cannot be read yet.
+    "
+    -- 'corrected' or 'withdrawn' of an edit that has to be offered again although its author has done with it: it goes
+    -- as a stand-in and is not shown.
+    ALTER TABLE edit ADD COLUMN away TEXT NOT NULL DEFAULT '';
+    -- 0: the server has not heard yet that its author has done with it.
+    ALTER TABLE edit ADD COLUMN told INTEGER NOT NULL DEFAULT 1;
+    -- The fill that last said that it was decided on in quarantine; 0: none.
+    ALTER TABLE edit ADD COLUMN released INTEGER NOT NULL DEFAULT 0;
+    UPDATE edit SET told = 0 WHERE state IN ('corrected', 'withdrawn');
+    CREATE INDEX edit_dot ON edit (slot, n);
+    CREATE INDEX edit_untold ON edit (seq) WHERE told = 0;
+
+    -- The record it was merged into; empty: none.
+    ALTER TABLE record ADD COLUMN alias BLOB NOT NULL DEFAULT x'';
+    CREATE INDEX record_alias ON record (alias) WHERE alias <> x'';
+
+    -- Own edits that stand under another dot than they were saved with: forms opened before still name the old ones.
+    CREATE TABLE moved (
+        slot INTEGER NOT NULL,
+        n INTEGER NOT NULL,
+        to_slot INTEGER NOT NULL,
+        to_n INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (slot, n)
+    ) STRICT, WITHOUT ROWID;
+
+    -- What was shown here of edits that a restored server lost: to be told.
+    CREATE TABLE remain (
+        seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+        edit BLOB NOT NULL CHECK (length(edit) = 16),
+        record BLOB NOT NULL CHECK (length(record) = 16),
+        path TEXT NOT NULL,
+        json TEXT NOT NULL,               -- of a wire::Remain
+        UNIQUE (edit, path)
+    ) STRICT;
+
+    -- Parts that this version cannot read, as they came.
+    CREATE TABLE aside (
+        record BLOB NOT NULL CHECK (length(record) = 16),
+        part TEXT NOT NULL,
+        json TEXT NOT NULL,
+        app TEXT NOT NULL,                -- the version that could not read it
+        PRIMARY KEY (record, part)
+    ) STRICT, WITHOUT ROWID;
+    ",
 ];
 
 /// The newest version this code knows.

@@ -7,6 +7,7 @@ mod confirmed;
 mod drafts;
 mod error;
 mod events;
+mod fork;
 mod haystack;
 mod leaving;
 mod looks;
@@ -18,6 +19,7 @@ mod pending;
 mod photos;
 mod project;
 mod read;
+mod receipts;
 mod rows;
 #[cfg(test)]
 mod tests;

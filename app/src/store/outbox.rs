@@ -1,13 +1,14 @@
 //! What is still to be delivered, what came back, and what is kept for 30 days.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use shared::edit::Edit;
-use shared::ids::{Dot, EditId, RecordId, Slot};
+use shared::ids::{EditId, RecordId};
 use shared::limits::{EDIT_BYTES_A_ROUND, EDITS_A_ROUND};
 use shared::outside::Outside;
-use shared::vector::VectorTimestamp;
-use shared::wire::{EnrolAnswer, Outcome, Rejection};
+use shared::wire::{Outcome, Rejection};
 
 use super::meta::{self, key};
 use super::rows::{blob, find, id_at, json};
@@ -16,11 +17,16 @@ use super::{Store, StoreError};
 /// Days that delivered edits and photos are kept.
 const KEEP_DAYS: i64 = 30;
 
+/// The most edits named as taken back in one request.
+const WITHDRAWN: i64 = 500;
+
 /// Edits for one request, in order of n.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Outgoing {
     /// The edits.
     pub edits: Vec<Edit>,
+    /// Of these the ones that go as their stand-ins: their author has done with them, or they were erased.
+    pub bare: BTreeSet<EditId>,
     /// Whether more wait behind them.
     pub more: bool,
 }
@@ -73,7 +79,8 @@ impl Store {
     /// The same, at most `most` edits.
     pub fn outgoing_at_most(&self, most: usize) -> Result<Outgoing, StoreError> {
         self.read(|sql| {
-            let mut statement = sql.prepare_cached("SELECT json FROM edit WHERE state = 'waiting' ORDER BY seq")?;
+            let mut statement =
+                sql.prepare_cached("SELECT json, away <> '' FROM edit WHERE state = 'waiting' ORDER BY seq")?;
             let mut rows = statement.query([])?;
             let mut out = Outgoing::default();
             let mut bytes = 0;
@@ -84,7 +91,11 @@ impl Store {
                     out.more = true;
                     break;
                 }
-                out.edits.push(json("edit", text)?);
+                let edit: Edit = json("edit", text)?;
+                if row.get(1)? {
+                    out.bare.insert(edit.id);
+                }
+                out.edits.push(edit);
             }
             Ok(out)
         })
@@ -98,27 +109,21 @@ impl Store {
                 let new = Edit { id: EditId::fresh(outside), ..edit.clone() };
                 let json = serde_json::to_string(&new)
                     .map_err(|error| StoreError::Row { what: "edit", why: error.to_string() })?;
-                tx.sql
-                    .prepare_cached("UPDATE edit SET id = ?2, json = ?3 WHERE id = ?1")?
-                    .execute(params![blob(&edit.id.0), blob(&new.id.0), json])?;
+                tx.sql.prepare_cached("UPDATE edit SET id = ?2, json = ?3 WHERE id = ?1")?.execute(params![
+                    blob(&edit.id.0),
+                    blob(&new.id.0),
+                    json
+                ])?;
             }
             Ok(())
-        })
-    }
-
-    /// The lowest n that waits.
-    pub fn first_waiting(&self) -> Result<Option<u64>, StoreError> {
-        self.read(|sql| {
-            let first: Option<i64> =
-                sql.query_row("SELECT min(n) FROM edit WHERE state = 'waiting'", [], |row| row.get(0))?;
-            Ok(first.map(i64::cast_unsigned))
         })
     }
 
     /// Everything that waits for a receipt, in the order it goes.
     pub fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
         self.read(|sql| {
-            let mut statement = sql.prepare_cached("SELECT json FROM edit WHERE state = 'waiting' ORDER BY seq")?;
+            let mut statement =
+                sql.prepare_cached("SELECT json FROM edit WHERE state = 'waiting' AND away = '' ORDER BY seq")?;
             let mut rows = statement.query([])?;
             let mut waiting = Vec::new();
             while let Some(row) = rows.next()? {
@@ -149,12 +154,37 @@ impl Store {
         })
     }
 
+    /// Edits in quarantine that the server need not keep for anybody's decision: their author has done with them.
+    pub fn withdrawn(&self) -> Result<Vec<EditId>, StoreError> {
+        self.read(|sql| {
+            let mut statement = sql.prepare_cached(
+                "SELECT id FROM edit WHERE told = 0 AND state IN ('corrected', 'withdrawn') ORDER BY seq LIMIT ?1",
+            )?;
+            let ids = statement.query_map([WITHDRAWN], |row| Ok(EditId(id_at(row, 0)?)))?;
+            Ok(ids.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// An answer came to a request that named these.
+    pub fn told(&self, ids: &[EditId]) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.write_relaxed(|tx| {
+            let mut statement = tx.sql.prepare_cached("UPDATE edit SET told = 1 WHERE id = ?1")?;
+            for id in ids {
+                statement.execute([blob(&id.0)])?;
+            }
+            Ok(())
+        })
+    }
+
     /// Takes an edit out of the tray; false if it was not there. It is kept for 30 days.
     pub fn withdraw(&self, id: EditId) -> Result<bool, StoreError> {
         self.write(|tx| {
             let changed = tx
                 .sql
-                .prepare_cached("UPDATE edit SET state = 'withdrawn' WHERE id = ?1 AND state = 'rejected'")?
+                .prepare_cached("UPDATE edit SET state = 'withdrawn', told = 0 WHERE id = ?1 AND state = 'rejected'")?
                 .execute([blob(&id.0)])?;
             Ok(changed == 1)
         })
@@ -188,36 +218,6 @@ impl Store {
         })
     }
 
-    /// Notes an enrolment. What waits gets dots of the new slot, in order, and own dots in its contexts follow; the
-    /// feed begins anew.
-    pub fn enrolled(&self, server: &str, answer: &EnrolAnswer) -> Result<(), StoreError> {
-        self.write(|tx| {
-            let sql = &tx.sql;
-            let old: Option<Slot> = meta::get(sql, key::SLOT)?;
-            meta::put(sql, key::SERVER, &server)?;
-            meta::put(sql, key::TOKEN, &answer.token)?;
-            meta::put(sql, key::DEVICE, &answer.device)?;
-            meta::put(sql, key::SLOT, &answer.slot)?;
-            meta::put(sql, key::EPOCH, &answer.epoch)?;
-            meta::put(sql, key::SETUP, &answer.setup)?;
-            meta::put(sql, key::BACKED_UP, &0_u64)?;
-            sql.execute("DELETE FROM meta WHERE key = ?1", [key::CURSOR])?;
-            if old != Some(answer.slot) {
-                let next = renumber(sql, old, answer.slot)?;
-                meta::put(sql, key::NEXT_N, &next)?;
-            }
-            let ids: Vec<RecordId> = {
-                let mut statement = sql.prepare("SELECT DISTINCT record FROM edit WHERE state = 'waiting'")?;
-                let ids = statement.query_map([], |row| Ok(RecordId(id_at(row, 0)?)))?;
-                ids.collect::<Result<_, _>>()?
-            };
-            for id in ids {
-                tx.refresh(id)?;
-            }
-            Ok(())
-        })
-    }
-
     /// Forgets delivered edits and photo rows older than 30 days. Gives the hashes whose files may go.
     pub fn forget_old(&self, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
         let bound = (now - TimeDelta::days(KEEP_DAYS)).timestamp_millis();
@@ -226,6 +226,8 @@ impl Store {
                 "DELETE FROM edit WHERE state IN ('done', 'corrected', 'withdrawn') AND answered < ?1 AND answered > 0",
                 [bound],
             )?;
+            // A form opened before may still be in the making.
+            tx.sql.execute("DELETE FROM moved WHERE at < ?1 AND NOT EXISTS (SELECT 1 FROM draft)", [bound])?;
             let mut statement = tx
                 .sql
                 .prepare("DELETE FROM photo WHERE state IN ('delivered', 'fetched') AND taken < ?1 RETURNING hash")?;
@@ -233,49 +235,4 @@ impl Store {
             Ok(hashes.collect::<Result<_, _>>()?)
         })
     }
-}
-
-/// Gives what waits dots of `slot` from 1 on. Gives the next n.
-fn renumber(sql: &Connection, old: Option<Slot>, slot: Slot) -> Result<u64, StoreError> {
-    let mut waiting: Vec<(i64, Edit)> = Vec::new();
-    {
-        let mut statement = sql.prepare("SELECT seq, json FROM edit WHERE state = 'waiting' ORDER BY seq")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            waiting.push((row.get(0)?, json("edit", row.get_ref(1)?.as_str().unwrap_or_default())?));
-        }
-    }
-    let mut next: u64 = 1;
-    // Old n of the edits moved so far, in order: an own dot in a context becomes the last of them it covers.
-    let mut moved: Vec<u64> = Vec::new();
-    for (seq, mut edit) in waiting {
-        if let Some(old) = old {
-            let seen = edit.context.get(old);
-            let own = moved.iter().filter(|n| **n <= seen).count() as u64;
-            // What the server has of the old slot stays covered; what it never saw must not be.
-            let first_moved = moved.first().copied().unwrap_or(edit.dot.n);
-            let bound: VectorTimestamp = edit
-                .context
-                .iter()
-                .map(|dot| if dot.slot == old { Dot { n: dot.n.min(first_moved - 1), ..dot } } else { dot })
-                .filter(|dot| dot.n > 0)
-                .collect();
-            edit.context = bound;
-            if own > 0 {
-                edit.context.observe(Dot { slot, n: own });
-            }
-        }
-        moved.push(edit.dot.n);
-        edit.dot = Dot { slot, n: next };
-        next += 1;
-        let text =
-            serde_json::to_string(&edit).map_err(|error| StoreError::Row { what: "edit", why: error.to_string() })?;
-        sql.prepare_cached("UPDATE edit SET slot = ?2, n = ?3, json = ?4 WHERE seq = ?1")?.execute(params![
-            seq,
-            slot.0.cast_signed(),
-            edit.dot.n.cast_signed(),
-            text
-        ])?;
-    }
-    Ok(next)
 }

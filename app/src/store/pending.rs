@@ -19,8 +19,8 @@ use shared::vector::VectorTimestamp;
 use super::meta::{self, key};
 use super::project::part_of;
 use super::rows::{blob, json, shown};
-use super::{Store, StoreError, Tx};
-use crate::handheld::SaveError;
+use super::{Store, StoreError, Tx, fork, read};
+use crate::handheld::{SaveError, SeenAt};
 
 /// One edit as the caller wants it; the store gives it its dot.
 #[derive(Debug, Clone)]
@@ -35,8 +35,8 @@ pub struct NewEdit {
     pub part: Part,
     /// What its author had seen.
     pub context: VectorTimestamp,
-    /// The epoch of that context; the present one if `None`.
-    pub epoch: Option<u32>,
+    /// When that context was read; now if `None`.
+    pub seen: Option<SeenAt>,
     /// The form version.
     pub form: u32,
     /// What is written.
@@ -125,7 +125,7 @@ impl NewEdit {
             part: self.part,
             dot,
             context: self.context,
-            epoch: self.epoch.unwrap_or(epoch),
+            epoch: self.seen.map_or(epoch, |seen| seen.epoch),
             at: stamp.at,
             zone: stamp.zone,
             author: Arc::clone(&stamp.author),
@@ -139,14 +139,15 @@ impl Tx<'_> {
     fn save(&mut self, edits: Vec<NewEdit>, stamp: &Stamp, also: Also<'_>) -> Result<Vec<Problem>, SaveError> {
         let Some(first) = edits.first() else { return Err(SaveError::Nothing) };
         let slot: Slot = meta::get(&self.sql, key::SLOT)?.ok_or(StoreError::NotEnrolled)?;
-        let epoch: u32 = meta::get(&self.sql, key::EPOCH)?.unwrap_or_default();
+        let epoch = read::epoch(&self.sql, first.record)?;
         let mut n: u64 = meta::get(&self.sql, key::NEXT_N)?.unwrap_or(1);
         let mut record = held(&self.sql, first)?;
         let mut found = Vec::new();
         for new in edits {
             let before = record.part(new.part).clone();
-            let form_version = new.form;
-            let edit = new.into_edit(Dot { slot, n }, epoch, stamp);
+            let (form_version, seen) = (new.form, new.seen);
+            let mut edit = new.into_edit(Dot { slot, n }, epoch, stamp);
+            edit.context = fork::todays(&self.sql, seen.map(|seen| seen.slot), edit.context)?;
             let form =
                 self.rules.forms.get(edit.kind, form_version).ok_or(SaveError::NoSuchForm(edit.kind, form_version))?;
             found.extend(problems(form, &mut record, &edit));
@@ -167,7 +168,7 @@ impl Tx<'_> {
         if let Some(old) = also.corrects {
             let changed = self
                 .sql
-                .prepare_cached("UPDATE edit SET state = 'corrected' WHERE id = ?1 AND state = 'rejected'")
+                .prepare_cached("UPDATE edit SET state = 'corrected', told = 0 WHERE id = ?1 AND state = 'rejected'")
                 .and_then(|mut statement| statement.execute([blob(&old.0)]))
                 .map_err(StoreError::from)?;
             if changed != 1 {

@@ -209,10 +209,7 @@ impl Store {
                     params![blob(&id.0)],
                 )?,
                 open_fields,
-                seen: SeenAt {
-                    epoch: meta::get(sql, key::EPOCH)?.unwrap_or_default(),
-                    slot: meta::get(sql, key::SLOT)?.unwrap_or(Slot(0)),
-                },
+                seen: SeenAt { epoch: epoch(sql, id)?, slot: meta::get(sql, key::SLOT)?.unwrap_or(Slot(0)) },
                 record,
             }))
         })
@@ -264,6 +261,24 @@ impl Store {
             text.map(|text| json("edit", &text)).transpose()
         })
     }
+}
+
+/// The server's epoch in which what stands here of a record was read. While a fill goes on that is an earlier one for
+/// what it has not named yet.
+pub(super) fn epoch(sql: &Connection, id: RecordId) -> Result<u32, StoreError> {
+    let now: u32 = meta::get(sql, key::EPOCH)?.unwrap_or_default();
+    let before: u32 = meta::get(sql, key::EPOCH_BEFORE)?.unwrap_or(now);
+    if before == now {
+        return Ok(now);
+    }
+    let fill: i64 = meta::get(sql, key::FILL)?.unwrap_or(1);
+    let old: bool = sql
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM record JOIN confirmed ON confirmed.place IN (2 * record.row, 2 * record.row + 1)
+             WHERE record.id = ?1 AND confirmed.fill < ?2)",
+        )?
+        .query_row(params![blob(&id.0), fill], |row| row.get(0))?;
+    Ok(if old { before } else { now })
 }
 
 fn own_edits(sql: &Connection, id: RecordId) -> Result<Vec<Own>, StoreError> {

@@ -2,6 +2,7 @@
 
 use rusqlite::types::Type;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shared::edit::Edit;
 use shared::ids::RecordId;
@@ -32,6 +33,11 @@ pub(super) fn id_at(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<
 /// JSON from a column.
 pub(super) fn json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|error| StoreError::Row { what, why: error.to_string() })
+}
+
+/// JSON for a column.
+pub(super) fn text<T: Serialize>(what: &'static str, value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Row { what, why: error.to_string() })
 }
 
 pub(super) fn kind_of(code: &str) -> Result<RecordKind, StoreError> {
@@ -70,8 +76,9 @@ pub(super) fn put_confirmed(sql: &Connection, row: i64, part: Part, fill: i64, s
 
 /// The edits of a record that are replayed on top of confirmed, in order.
 pub(super) fn live_edits(sql: &Connection, id: RecordId) -> Result<Vec<Edit>, StoreError> {
-    let mut statement =
-        sql.prepare_cached("SELECT json FROM edit WHERE record = ?1 AND state IN ('waiting', 'applied') ORDER BY seq")?;
+    let mut statement = sql.prepare_cached(
+        "SELECT json FROM edit WHERE record = ?1 AND state IN ('waiting', 'applied') AND away = '' ORDER BY seq",
+    )?;
     let mut rows = statement.query([blob(&id.0)])?;
     let mut edits = Vec::new();
     while let Some(row) = rows.next()? {

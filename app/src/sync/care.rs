@@ -8,6 +8,7 @@ use shared::limits::EDITS_A_ROUND;
 use shared::wire::StandIn;
 
 use super::Refused;
+use crate::store::Outgoing;
 
 /// Failures of the server in a row after which its edits are sent one by one, and again after which one that is sent
 /// alone is taken to be the cause.
@@ -34,16 +35,17 @@ impl Care {
     }
 
     /// The edits as the next request carries them.
-    pub fn written(&self, edits: &[Edit]) -> Result<Vec<Box<RawValue>>, serde_json::Error> {
+    pub fn written(&self, out: &Outgoing) -> Result<Vec<Box<RawValue>>, serde_json::Error> {
         let write = |edit: &Edit| {
             let json = serde_json::value::to_raw_value(edit)?;
-            if !self.stand_in {
+            if !self.stand_in && !out.bare.contains(&edit.id) {
                 return Ok(json);
             }
-            let unreadable = json.get().to_owned();
+            // Of what was erased nothing is left but its place.
+            let unreadable = if edit.writes.is_empty() { String::new() } else { json.get().to_owned() };
             serde_json::value::to_raw_value(&StandIn { id: edit.id, dot: edit.dot, unreadable })
         };
-        edits.iter().map(write).collect()
+        out.edits.iter().map(write).collect()
     }
 
     /// A request with `offered` edits was refused. Whether another, more careful one makes sense at once.

@@ -106,6 +106,11 @@ impl Client {
         Self { transport, token: token.to_owned() }
     }
 
+    /// The credential from now on.
+    pub fn go_on_with(&mut self, token: &str) {
+        token.clone_into(&mut self.token);
+    }
+
     /// Sends JSON, gives the bytes of the JSON answer, with the bytes that went over the line (bodies only).
     pub async fn post<T: Serialize>(&self, path: &str, body: &T, timeout: Duration) -> Result<Answered, Refused> {
         let json = serde_json::to_vec(body).map_err(|error| Refused::of("sync-bad-request", error, false))?;

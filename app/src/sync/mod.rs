@@ -5,6 +5,7 @@ mod care;
 mod client;
 mod photos;
 mod progress;
+mod question;
 mod round;
 #[cfg(test)]
 mod tests;

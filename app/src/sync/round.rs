@@ -12,13 +12,16 @@ use shared::wire::{DeviceState, SyncRequestOf};
 
 use super::care::Care;
 use super::client::Answered;
-use super::{Client, Phase, Refused, SyncProgress};
+use super::{Client, Phase, Refused, SyncProgress, question};
 use crate::store::{Page, PageApplied, Store, StoreError};
 
 /// Where the sync goes.
 const PATH: &str = "/api/v1/sync";
 /// A page on a bad line takes its time.
 const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How often in one exchange it may come into doubt who this handheld is. Each time is settled by one question.
+const DOUBTS: u32 = 3;
 
 /// What an exchange did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,7 +56,8 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
 /// Exchanges edits and feed until neither side has more. Photos are not part of it.
 ///
 /// Resumable at any point: each page is durable together with the cursor behind it. `device` goes with the first
-/// request. `tell` hears of every page.
+/// request. `tell` hears of every page. Where there is doubt about who this handheld is, that is settled first, and the
+/// credential may be another one afterwards.
 pub async fn exchange(
     store: &Arc<Store>,
     client: &Client,
@@ -63,18 +67,19 @@ pub async fn exchange(
     mut tell: impl FnMut(&dyn Fn(&mut SyncProgress)) + Send,
 ) -> Result<RoundDone, Refused> {
     let mut done = RoundDone::default();
+    let mut client = client.clone();
     let mut fetched: Option<(Page, usize)> = None;
     let mut total = 0;
     let mut anew = false;
-    let mut step = Step::In;
+    let mut doubts = 0;
     loop {
         let (page, offered) = match fetched.take() {
             Some(fetched) => fetched,
             None => {
-                let sending = if step == Step::Asked { Sending::Nothing } else { Sending::Edits(*care) };
-                let request = next_request(store, device.take(), sending).await?;
+                question::settle(store, &mut client, outside, &mut done).await?;
+                let request = next_request(store, device.take(), Sending::Edits(*care)).await?;
                 let offered = request.edits.len();
-                let fetched = fetch(store, client, outside, request, &mut done).await;
+                let fetched = fetch(store, &client, outside, request, &mut done).await;
                 // Planted mistake, see shared::mutants.
                 if Mutant::RetryNewId.on() && fetched.is_err() && offered > 0 {
                     let (store, outside) = (Arc::clone(store), Arc::clone(outside));
@@ -86,12 +91,10 @@ pub async fn exchange(
                     continue;
                 }
                 match fetched {
-                    // The server knows dots of this slot otherwise than this handheld. Ask how far it is, sending nothing.
-                    Err(refused) if refused.code == "out_of_step" => {
-                        if step == Step::Out {
-                            return Err(forked());
-                        }
-                        step = Step::Asked;
+                    // The server knows dots of this slot otherwise than this handheld.
+                    Err(refused) if refused.code == "out_of_step" && doubts < DOUBTS => {
+                        doubts += 1;
+                        question::raise(store, outside).await?;
                         continue;
                     }
                     // A cursor the server does not take: begin the feed anew, once.
@@ -106,15 +109,23 @@ pub async fn exchange(
             }
         };
         care.came_through(offered);
-        if step == Step::Asked {
-            // A restored server lacks edits: they are offered again. Else another wrote under the dots that wait here:
-            // then not even the page is taken in, for it would hide them.
-            let keeper = Arc::clone(store);
-            let first = blocking(move || keeper.first_waiting()).await??;
-            if first.is_some_and(|first| page.answer().high_water >= first.saturating_sub(1)) {
-                return Err(forked());
+        let reader = Arc::clone(store);
+        let (page, parted) = blocking(move || {
+            let parted = reader.parted(page.answer())?;
+            Ok::<_, StoreError>((page, parted))
+        })
+        .await??;
+        if parted {
+            doubts += 1;
+            if doubts > DOUBTS {
+                return Err(Refused::of(
+                    "sync-out-of-step",
+                    "the server's high-water n and the dots here disagree",
+                    true,
+                ));
             }
-            step = Step::Out;
+            question::raise(store, outside).await?;
+            continue;
         }
         let (more, cursor) = (page.answer().more, page.answer().cursor.clone());
         let (receipts, released) = (page.answer().receipts.len(), page.answer().released.len());
@@ -132,7 +143,7 @@ pub async fn exchange(
             // the next sync simply asks from the last durable one.
             let request = next_request(store, None, Sending::After(cursor)).await?;
             let next_offered = request.edits.len();
-            let (applied, next) = tokio::join!(apply, fetch(store, client, outside, request, &mut done));
+            let (applied, next) = tokio::join!(apply, fetch(store, &client, outside, request, &mut done));
             let applied = applied??;
             fetched = Some((next?, next_offered));
             applied
@@ -154,9 +165,6 @@ pub async fn exchange(
             progress.received = received;
             progress.changed += u64::from(changed);
         });
-        if applied.forked {
-            return Err(forked());
-        }
         if fetched.is_some() {
             continue;
         }
@@ -172,29 +180,12 @@ pub async fn exchange(
     }
 }
 
-/// Whether handheld and server agree on the dots of the slot.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
-    /// Nothing speaks against it.
-    In,
-    /// They do not; how far the server is has to be asked.
-    Asked,
-    /// They did not, and what the server lacks is offered again.
-    Out,
-}
-
 /// What a request carries.
 enum Sending {
     /// The outbox.
     Edits(Care),
-    /// No edits.
-    Nothing,
     /// No edits, and this cursor instead of the durable one: a page is still being written.
     After(String),
-}
-
-fn forked() -> Refused {
-    Refused::of("sync-forked", "the server knows edits of this slot that this handheld lacks", false)
 }
 
 /// What to ask next.
@@ -211,10 +202,10 @@ async fn next_request(
         let filling = meta.filling && meta.cursor.is_some();
         let (cursor, edits) = match sending {
             Sending::Edits(care) if !filling => {
-                let edits = store.outgoing_at_most(care.most())?.edits;
-                (None, care.written(&edits).map_err(|error| Refused::of("sync-bad-request", error, false))?)
+                let out = store.outgoing_at_most(care.most())?;
+                (None, care.written(&out).map_err(|error| Refused::of("sync-bad-request", error, false))?)
             }
-            Sending::Edits(_) | Sending::Nothing => (None, Vec::new()),
+            Sending::Edits(_) => (None, Vec::new()),
             Sending::After(cursor) => (Some(cursor), Vec::new()),
         };
         let waits = cursor.is_some() || filling;
@@ -223,7 +214,7 @@ async fn next_request(
             device
         });
         // With a page in flight they wait too: it may be the very request that carries them.
-        let looks = if waits { Vec::new() } else { store.looks()? };
+        let (looks, withdrawn) = if waits { Default::default() } else { (store.looks()?, store.withdrawn()?) };
         Ok(SyncRequestOf {
             protocol: PROTOCOL,
             cursor: cursor.or(meta.cursor),
@@ -231,7 +222,7 @@ async fn next_request(
             edits,
             device,
             looks,
-            withdrawn: Vec::new(),
+            withdrawn,
             remains: Vec::new(),
             digest: None,
             again: Vec::new(),
@@ -248,6 +239,7 @@ async fn fetch(
     done: &mut RoundDone,
 ) -> Result<Page, Refused> {
     let looks: Vec<uuid::Uuid> = request.looks.iter().map(|look| look.id).collect();
+    let withdrawn = request.withdrawn.clone();
     let answered: Answered = client.post(PATH, &request, TIMEOUT).await?;
     done.requests += 1;
     done.sent += answered.sent;
@@ -258,6 +250,7 @@ async fn fetch(
         let bad = |why: String| Refused::of("sync-bad-answer", why, true);
         let answer = answered.sync()?;
         store.forget_looks(&looks)?;
+        store.told(&withdrawn)?;
         Page::read(answer, received, store.rules()).map_err(|error| bad(error.to_string()))
     })
     .await?

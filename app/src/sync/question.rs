@@ -1,0 +1,49 @@
+//! Who this handheld is: asked when there is doubt, never in an ordinary round (`docs/decisions/007`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::outside::Outside;
+use shared::wire::SlotAnswer;
+
+use super::round::{RoundDone, blocking};
+use super::{Client, Refused};
+use crate::store::Store;
+
+const PATH: &str = "/api/v1/slot";
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Notes that there is doubt. It lasts, over restarts too, until it is settled.
+pub(super) async fn raise(store: &Arc<Store>, outside: &Arc<dyn Outside>) -> Result<(), Refused> {
+    let (store, outside) = (Arc::clone(store), Arc::clone(outside));
+    Ok(blocking(move || store.doubt(&*outside)).await??)
+}
+
+/// Settles the doubt, if there is any: asks, takes the answer, goes on with the new credential. Should the answer be lost
+/// the same question is asked again.
+pub(super) async fn settle(
+    store: &Arc<Store>,
+    client: &mut Client,
+    outside: &Arc<dyn Outside>,
+    done: &mut RoundDone,
+) -> Result<(), Refused> {
+    let reader = Arc::clone(store);
+    let Some(question) = blocking(move || reader.question()).await?? else { return Ok(()) };
+    let answered = client.post(PATH, &question, TIMEOUT).await?;
+    done.requests += 1;
+    done.sent += answered.sent;
+    done.received += answered.received;
+    done.changed = true;
+    let received = outside.now();
+    let (store, outside) = (Arc::clone(store), Arc::clone(outside));
+    let token = blocking(move || {
+        let answer: SlotAnswer = shared::json::from_slice(&answered.bytes()?)
+            .map_err(|error| Refused::of("sync-bad-answer", error, true))?;
+        store.settle_slot(&question, &answer, received, &*outside)?;
+        tracing::info!(fork = answer.fork.is_some(), receipts = answer.receipts.len(), "the slot was in doubt");
+        Ok::<_, Refused>(store.meta()?.token)
+    })
+    .await??;
+    client.go_on_with(&token);
+    Ok(())
+}

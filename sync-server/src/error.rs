@@ -6,6 +6,9 @@ use http::StatusCode;
 use crate::store::StoreError;
 use crate::sync::round::RoundError;
 
+/// Seconds after which room may have been made on a full disk.
+const FULL: u32 = 60;
+
 /// What goes wrong in a request. The sentence for people is `error-<code>` of `errors.ftl` (with dashes); it is put in
 /// by `http::frame`, which knows the language and the request's id.
 #[derive(Debug)]
@@ -18,7 +21,7 @@ pub struct Problem {
     pub args: Vec<(&'static str, String)>,
     /// For the log only.
     pub cause: Option<anyhow::Error>,
-    /// Seconds after which another attempt makes sense.
+    /// Seconds after which another attempt makes sense; the answer says up to as many more, by chance.
     pub retry_after: Option<u32>,
     /// Further headers of the answer.
     pub headers: Vec<(&'static str, String)>,
@@ -68,7 +71,9 @@ impl Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         let mut problem = match error {
-            StoreError::Full => Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full"),
+            StoreError::Full => {
+                Self { retry_after: Some(FULL), ..Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full") }
+            }
             StoreError::Busy => Self { retry_after: Some(2), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy") },
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         };
@@ -81,7 +86,7 @@ impl From<std::io::Error> for Problem {
     fn from(error: std::io::Error) -> Self {
         let full = matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
         let mut problem = if full {
-            Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full")
+            Self { retry_after: Some(FULL), ..Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full") }
         } else {
             Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal")
         };
@@ -97,6 +102,13 @@ impl From<RoundError> for Problem {
             RoundError::NoEdit(place) => Self::bad("bad_shape").with("why", format!("edits[{place}]")),
             RoundError::OutOfStep => Self::new(StatusCode::CONFLICT, "out_of_step"),
             RoundError::CursorInvalid => Self::bad("cursor_invalid"),
+            RoundError::TooMany { what, count, most } => {
+                Self::too_large("too_many_of").with("what", what).with("count", count).with("most", most)
+            }
+            RoundError::NotInOrder => Self::bad("bad_shape").with("why", "waiting"),
+            RoundError::TooManyPartings => {
+                Self { retry_after: Some(3_600), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_partings") }
+            }
             RoundError::TooManyEdits(count) => {
                 Self::too_large("too_many_edits").with("count", count).with("most", shared::limits::EDITS_A_ROUND)
             }

@@ -45,6 +45,8 @@ pub struct AppState {
     pub throttle: auth::throttle::Throttle,
     /// The most items of one page of the feed. A test makes it small, so that fills take several pages.
     pub page_items: usize,
+    /// How much is under way.
+    pub pressure: http::pressure::Pressure,
     areas: Mutex<(u64, Arc<AreaTree>)>,
 }
 
@@ -115,6 +117,7 @@ impl AppState {
             data: data.to_owned(),
             throttle: auth::throttle::Throttle::default(),
             page_items: sync::changes::ITEMS,
+            pressure: http::pressure::Pressure::default(),
             areas: Mutex::new((0, Arc::default())),
         });
         Ok((app, store))

@@ -175,7 +175,8 @@ async fn credentials_and_codes() {
     let code = make_code(&centre.app, &user).unwrap();
     assert!(code.len() == 10 && code.bytes().all(|b| b.is_ascii_digit()));
     let spaced = format!("{} {}-{}", &code[..3], &code[3..6], &code[6..]);
-    let enrol = |code: &str| format!(r#"{{"protocol":1,"code":"{code}","name":"机","app":"0.1.0"}}"#).into_bytes();
+    let enrol =
+        |code: &str| format!(r#"{{"protocol":{PROTOCOL},"code":"{code}","name":"机","app":"0.1.0"}}"#).into_bytes();
     let first = centre.post("/api/v1/enrol", None, enrol(&spaced), &[]).await;
     assert_eq!(first.status(), 200);
     for bad in [code.as_str(), "0000000000", ""] {

@@ -233,6 +233,10 @@ audit-import = Imported a table
 audit-release = Took an edit out of quarantine
 audit-dismiss = Left a quarantined edit out
 audit-look = Looked at a value in full on a handheld
+audit-epoch = The database was put back; a new epoch began
+audit-parting = A handheld's data were a copy; it got numbers of its own
+audit-slot-behind = Went on behind a handheld's numbers after a restore
+audit-mended = A stored record had been altered; put right from its edits
 
 import-row = Line { $line }: { $state }: { $why }
 import-row-column = Line { $line }, “{ $column }”: { $state }: { $why }

@@ -233,6 +233,10 @@ audit-import = 导入了表格
 audit-release = 收下了退回的修改
 audit-dismiss = 不收退回的修改
 audit-look = 在终端上看了完整内容
+audit-epoch = 数据库退回过，另起一段
+audit-parting = 终端的数据是复制来的，另给了编号
+audit-slot-behind = 恢复后接着终端的编号往下收
+audit-mended = 存的内容被改过，按修改记录改回
 
 import-row = 第 { $line } 行：{ $state }：{ $why }
 import-row-column = 第 { $line } 行，“{ $column }”：{ $state }：{ $why }

@@ -66,6 +66,7 @@ pub fn enrol(app: &AppState, request: &EnrolRequest) -> Result<Enrolled, StoreEr
             name,
             enrolled: now,
             expires: now + TOKEN,
+            parted_from: None,
             seen: None,
         };
         tx.put_device(&device, &token_hash)?;

@@ -1,14 +1,31 @@
 //! Who calls: the bearer token of an enrolment.
 
+use std::ops::Deref;
+
 use http::{HeaderMap, StatusCode, header};
 
-use crate::AppState;
+use super::pressure::{self, Flight};
+use crate::App;
 use crate::auth::{Who, token};
 use crate::error::Problem;
 use crate::sync::round::Caller;
 
-/// The caller, or 401. Blocks.
-pub fn caller(app: &AppState, headers: &HeaderMap) -> Result<Caller, Problem> {
+/// A caller whose request is under way; keep it until the answer is made.
+pub struct Admitted {
+    caller: Caller,
+    _flight: Flight,
+}
+
+impl Deref for Admitted {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+/// The caller, or 401; 429 if too many requests of theirs are under way. Blocks.
+pub fn caller(app: &App, headers: &HeaderMap) -> Result<Admitted, Problem> {
     let refused = |code| Problem::new(StatusCode::UNAUTHORIZED, code).header("www-authenticate", "Bearer");
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = given.and_then(|text| text.strip_prefix("Bearer ")).ok_or_else(|| refused("token_missing"))?;
@@ -20,6 +37,7 @@ pub fn caller(app: &AppState, headers: &HeaderMap) -> Result<Caller, Problem> {
     if !user.active {
         return Err(refused("token_invalid"));
     }
+    let flight = pressure::admit(app, device.id)?;
     let who = Who::of(user, &*app.areas()?);
-    Ok(Caller { device, who })
+    Ok(Admitted { caller: Caller { device, who }, _flight: flight })
 }

@@ -8,6 +8,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, header};
+use shared::outside::Outside;
 use shared::wire::ErrorAnswer;
 use tracing::Instrument;
 
@@ -36,10 +37,10 @@ pub async fn frame(State(app): State<App>, request: Request, next: Next) -> Resp
                 } else {
                     tracing::info!(status = status.as_u16(), micros, code = problem.code, cause, "refused");
                 }
-                response = words(&problem, lang, &id);
+                response = words(&problem, lang, &id, problem.retry_after.map(|seconds| later(&*app.outside, seconds)));
             }
             None if status == http::StatusCode::REQUEST_TIMEOUT => {
-                response = words(&Problem::new(status, "timeout"), lang, &id);
+                response = words(&Problem::new(status, "timeout"), lang, &id, None);
             }
             None => tracing::info!(status = status.as_u16(), micros, "answered"),
         }
@@ -57,7 +58,14 @@ pub fn lang(headers: &HeaderMap) -> Lang {
     Lang::from_tag(tag.unwrap_or_default())
 }
 
-fn words(problem: &Problem, lang: Lang, id: &str) -> Response {
+/// Once to twice as many seconds, by chance: what was sent away together does not come back together.
+fn later(outside: &dyn Outside, seconds: u32) -> u32 {
+    let mut random = [0; 4];
+    outside.fill(&mut random);
+    seconds.saturating_add(u32::from_le_bytes(random) % seconds.saturating_add(1))
+}
+
+fn words(problem: &Problem, lang: Lang, id: &str, retry_after: Option<u32>) -> Response {
     let key = format!("error-{}", problem.code.replace('_', "-"));
     let args: Vec<(&str, FluentValue<'_>)> =
         problem.args.iter().map(|(name, value)| (*name, FluentValue::from(value.as_str()))).collect();
@@ -71,7 +79,7 @@ fn words(problem: &Problem, lang: Lang, id: &str) -> Response {
     *response.status_mut() = problem.status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(seconds) = problem.retry_after {
+    if let Some(seconds) = retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     for (name, value) in &problem.headers {

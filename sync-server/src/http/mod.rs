@@ -7,7 +7,9 @@ mod enrol;
 mod frame;
 mod openapi;
 mod photos;
+pub mod pressure;
 mod records;
+mod slot;
 mod sync;
 
 use std::future::Future;
@@ -35,6 +37,7 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/openapi.json", get(openapi::document))
         .route("/api/v1/enrol", post(enrol::enrol))
         .route("/api/v1/sync", post(sync::sync))
+        .route("/api/v1/slot", post(slot::slot))
         .route("/api/v1/records/{id}/history", get(records::history))
         .merge(photos::routes())
         .merge(crate::console::router())

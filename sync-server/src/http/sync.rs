@@ -10,15 +10,22 @@ use super::{blocking, body, caller};
 use crate::App;
 use crate::error::Problem;
 use crate::sync::incoming::Incoming;
-use crate::sync::round::round;
+use crate::sync::round::{round, writes};
 
 /// One round.
 pub async fn sync(State(app): State<App>, headers: HeaderMap, request: Body) -> Result<Response, Problem> {
     let bytes = body::bytes(request, REQUEST_BYTES).await?;
-    blocking(move || {
+    let (state, asked) = (App::clone(&app), headers.clone());
+    let (caller, request) = blocking(move || {
         // Who it is comes first: nobody unknown gets anything unpacked.
-        let caller = caller::caller(&app, &headers)?;
-        let request: Incoming = body::read(&headers, &bytes)?;
+        let caller = caller::caller(&state, &asked)?;
+        let request: Incoming = body::read(&asked, &bytes)?;
+        Ok((caller, request))
+    })
+    .await?;
+    let _place = if writes(&request) { Some(app.pressure.place()?) } else { None };
+    let _turn = if request.digest.is_some() { app.pressure.turn_to_sum().await } else { None };
+    blocking(move || {
         let answer = round(&app, &caller, request)?;
         body::write(body::packing(&headers), &answer)
     })

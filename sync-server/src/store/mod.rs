@@ -5,15 +5,16 @@
 //! - one write transaction of a town runs at a time; a sequence number taken in it becomes visible in order;
 //! - [`Store::with_read`] sees one moment and never waits for a writer.
 
+mod doubts;
 mod keep;
 mod model;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
 
-use chrono::{DateTime, Utc};
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use shared::area::{Area, AreaId};
 use shared::ids::{DeviceId, EditId, PhotoHash, RecordId, Slot, UserId};
 use shared::record::Part;
@@ -22,8 +23,9 @@ use uuid::Uuid;
 
 use crate::sync::incoming::Unreadable;
 
-pub use model::*;
+pub use doubts::*;
 pub use keep::{Erased, Gone, Keep, Kept, Overflown};
+pub use model::*;
 
 /// What can go wrong below: all of it lies outside the protocol. Texts hold no personal data.
 #[derive(Debug, thiserror::Error)]
@@ -110,15 +112,15 @@ pub trait Store: Send + Sync {
     fn enrol_code(&self, hash: &[u8; 32]) -> Result<Option<EnrolCode>, StoreError>;
     /// Adds or replaces areas; all towns see them.
     fn put_areas(&self, areas: &[Area]) -> Result<(), StoreError>;
-}
-
     /// Writes all of it, as it stands at one moment, to a new file; writers go on meanwhile. Not durable yet.
     fn snapshot(&self, to: &Path) -> Result<(), StoreError>;
     /// Makes what was deleted unreadable in the files too: no free page or log keeps a remnant. Holds up writers for
     /// seconds and needs as much room again.
     fn scrub(&self) -> Result<(), StoreError>;
+}
+
 /// What can be read of one town at one moment.
-pub trait Read: Kept {
+pub trait Read: Kept + ReadDoubts {
     /// The town.
     fn town(&self) -> AreaId;
 
@@ -156,8 +158,6 @@ pub trait Read: Kept {
     fn unreadable(&self) -> Result<Vec<Unreadable>, StoreError>;
     /// Whether some quarantined edit was for this record.
     fn has_quarantined(&self, record: RecordId) -> Result<bool, StoreError>;
-    /// What became of a slot's quarantined edits, decided after the running number `after`, with their numbers.
-    fn decided_since(&self, slot: Slot, after: u64) -> Result<Vec<(u64, SeenEdit)>, StoreError>;
 
     /// Every user of the town, by name.
     fn users(&self) -> Result<Vec<User>, StoreError>;
@@ -190,7 +190,7 @@ pub trait Read: Kept {
 }
 
 /// What can be written in one town's transaction.
-pub trait Tx: Read + Keep {
+pub trait Tx: Read + Keep + SettleDoubts {
     /// Takes the next `count` sequence numbers of a part; the first of them is returned.
     fn take_seqs(&mut self, part: Part, count: u64) -> Result<u64, StoreError>;
     /// Takes the next sequence number of a part.

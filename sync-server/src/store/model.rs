@@ -53,6 +53,8 @@ pub struct Device {
     pub expires: DateTime<Utc>,
     /// When it was enrolled.
     pub enrolled: DateTime<Utc>,
+    /// The enrolment whose slot it shared until it was given one of its own.
+    pub parted_from: Option<DeviceId>,
     /// What it said last.
     pub seen: Option<DeviceSeen>,
 }
@@ -167,10 +169,10 @@ pub struct StoredPart {
     pub deleted: bool,
     /// Whether a live write's author stays with the centre.
     pub anonymous: bool,
-    /// JSON of the `merge::PartState`.
-    pub state: String,
     /// The record it says it was merged into; of an open part only. Where that leads, [`super::Kept::alias_of`] says.
     pub merged_into: Option<RecordId>,
+    /// JSON of the `merge::PartState`.
+    pub state: String,
 }
 
 /// Which parts are wanted.
@@ -184,10 +186,10 @@ pub struct PartFilter {
     pub areas: Option<Vec<AreaId>>,
     /// Only with fields that are 待核对.
     pub open_only: bool,
-    /// Only where every one of these words stands in a searched field; lower case.
-    pub words: Vec<String>,
     /// Also records that were merged into another.
     pub with_merged: bool,
+    /// Only where every one of these words stands in a searched field; lower case.
+    pub words: Vec<String>,
     /// Only after this sequence number.
     pub after: u64,
     /// Only up to this sequence number.
@@ -304,6 +306,8 @@ pub enum Decision {
     Released(VectorTimestamp),
     /// Left out for good, with what is said to its author about it.
     Dismissed(String),
+    /// Its author took it back, or sent a corrected one.
+    Withdrawn,
 }
 
 /// Who did what, for the log of access to personal data.
@@ -383,12 +387,12 @@ pub struct Batch {
     pub user: Option<UserId>,
     /// JSON: files, counts, SHA-256.
     pub manifest: String,
+    /// When its files went because they held an erased record.
+    pub erased: Option<DateTime<Utc>>,
 }
 
 /// A number as it stands in the words of a row: SHA-256 in hexadecimal behind a character that nobody types.
 pub fn number_word(number: &str) -> String {
-    /// When its files went because they held an erased record.
-    pub erased: Option<DateTime<Utc>>,
     let digest: [u8; 32] = Sha256::digest(number.trim().to_lowercase().as_bytes()).into();
     format!("\u{1}{}", PhotoHash::from_bytes(&digest))
 }

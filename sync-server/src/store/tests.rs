@@ -216,6 +216,29 @@ fn user(login: &str) -> User {
     }
 }
 
+/// A handheld of `user` with this slot.
+fn enrolled(tx: &mut dyn Tx, user: &User, slot: Slot) -> Result<Device, StoreError> {
+    let device = Device {
+        id: DeviceId::fresh(&System),
+        town: TOWN,
+        user: user.id,
+        slot,
+        name: "测试机".to_owned(),
+        enrolled: noon(),
+        expires: noon() + TimeDelta::days(1),
+        parted_from: None,
+        seen: None,
+    };
+    tx.put_slot(&SlotRow { slot, town: TOWN, origin: Origin::Device, label: device.name.clone(), high_water: 0 })?;
+    tx.put_device(&device, &token_of(&device))?;
+    Ok(device)
+}
+
+/// A token's hash for a device that never calls.
+fn token_of(device: &Device) -> [u8; 32] {
+    crate::auth::token::hash(&device.id.to_string())
+}
+
 #[test]
 fn people_devices_sessions_and_codes() {
     on_sqlite(|store| {
@@ -236,6 +259,7 @@ fn people_devices_sessions_and_codes() {
             name: "测试机".to_owned(),
             enrolled: noon(),
             expires: noon() + TimeDelta::days(1),
+            parted_from: None,
             seen: None,
         };
         in_tx(store, |tx| {
@@ -303,14 +327,19 @@ fn quarantine_remembers_first_outcomes_and_decisions() {
             origin: String::new(),
             decision: None,
         };
-        in_tx(store, |tx| tx.put_quarantined(std::slice::from_ref(&kept)));
+        let wei = user("wei");
+        in_tx(store, |tx| {
+            tx.put_user(&wei)?;
+            enrolled(tx, &wei, Slot(7))?;
+            tx.put_quarantined(std::slice::from_ref(&kept))
+        });
         assert_eq!(in_read(store, |read| read.quarantine(true, 9)), [kept]);
         assert!(in_read(store, |read| read.has_quarantined(edit.record)));
-        assert_eq!(in_read(store, |read| read.decided_since(Slot(7), 0)), []);
+        assert_eq!(in_read(store, |read| read.decided_since(wei.id, 0)), []);
         let dismissed = Decision::Dismissed("已由邻格登记".to_owned());
         in_tx(store, |tx| tx.decide_quarantined(edit.id, &dismissed));
         assert_eq!(in_read(store, |read| read.quarantine(true, 9)), []);
-        let decided = in_read(store, |read| read.decided_since(Slot(7), 0));
+        let decided = in_read(store, |read| read.decided_since(wei.id, 0));
         assert_eq!((decided.len(), decided[0].0), (1, 1));
         let told = Rejection { note: "已由邻格登记".to_owned(), ..rejection.clone() };
         assert_eq!(decided[0].1.outcome, shared::wire::Outcome::Rejected(told));

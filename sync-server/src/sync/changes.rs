@@ -94,6 +94,35 @@ pub fn page(
     Ok(page)
 }
 
+/// Parts as they are for this reader now, outside the order of the feed: what is not there for them is gone.
+pub fn again(
+    read: &dyn Read,
+    who: &Who,
+    areas: &AreaTree,
+    asked: &[(RecordId, Part)],
+) -> Result<Vec<Item>, StoreError> {
+    let gone = |id, part| Item { id, part, kind: None, state: None, erased: false };
+    let mut items = Vec::with_capacity(asked.len());
+    for (record, part) in asked {
+        let stored = read.load_many(&[(*record, *part)])?.into_iter().next();
+        let seen = stored.filter(|stored| {
+            let reach = Reach::of(stored);
+            authorize(who, Action::Read(*part), Some(&reach), &reach, areas).is_ok()
+        });
+        items.push(match seen {
+            None => gone(*record, *part),
+            Some(stored) => Item {
+                id: *record,
+                part: *part,
+                kind: Some(stored.kind),
+                state: Some(shown(who, stored.state, stored.anonymous)?),
+                erased: false,
+            },
+        });
+    }
+    Ok(items)
+}
+
 /// How many items a whole fill holds for this reader.
 pub fn total(read: &dyn Read, who: &Who, areas: &AreaTree) -> Result<u64, StoreError> {
     let mut total = 0;
@@ -110,7 +139,7 @@ pub fn total(read: &dyn Read, who: &Who, areas: &AreaTree) -> Result<u64, StoreE
 }
 
 /// Nobody who is not cleared walks the restricted feed at all.
-fn parts(who: &Who) -> impl Iterator<Item = Part> {
+pub(super) fn parts(who: &Who) -> impl Iterator<Item = Part> {
     let cleared = who.user.cleared;
     Part::ALL.into_iter().filter(move |part| *part == Part::Open || cleared)
 }
@@ -138,7 +167,7 @@ fn still_visible(
 }
 
 /// The state as this reader may see it: passed on as it is stored unless an author has to be masked.
-fn shown(who: &Who, state: String, anonymous: bool) -> Result<Box<RawValue>, StoreError> {
+pub(super) fn shown(who: &Who, state: String, anonymous: bool) -> Result<Box<RawValue>, StoreError> {
     let corrupt = |error: serde_json::Error| StoreError::Corrupt {
         what: "state".to_owned(),
         why: format!("line {}, column {}", error.line(), error.column()),

@@ -40,7 +40,12 @@ pub enum Read {
     /// It is good.
     Good(Position),
     /// Made by this server, but for another device, epoch, scope or clearance: fill anew.
-    Outdated,
+    Outdated {
+        /// The epoch it was made in.
+        epoch: u32,
+        /// What it says.
+        position: Position,
+    },
     /// Not made by this server, or changed on the way.
     Forged,
 }
@@ -95,7 +100,7 @@ fn parse(key: &[u8; 32], binding: &Binding, text: &str) -> Option<Read> {
     let position =
         Position { open: unvarint(&mut rest)?, restricted: unvarint(&mut rest)?, decided: unvarint(&mut rest)? };
     let same = Binding { device: *device, rights: *rights, epoch } == *binding;
-    Some(if same { Read::Good(position) } else { Read::Outdated })
+    Some(if same { Read::Good(position) } else { Read::Outdated { epoch, position } })
 }
 
 fn sign(key: &[u8; 32], payload: &[u8]) -> Vec<u8> {
@@ -143,7 +148,7 @@ mod tests {
             Binding { rights: [9; 4], ..binding },
             Binding { epoch: 4, ..binding },
         ] {
-            assert_eq!(read(&key, &other, &text), Read::Outdated);
+            assert_eq!(read(&key, &other, &text), Read::Outdated { epoch: 3, position });
         }
         for place in 0..text.len() {
             let mut bytes = text.clone().into_bytes();

@@ -3,11 +3,16 @@
 pub mod accept;
 pub mod changes;
 pub mod cursor;
+pub mod digest;
+pub mod epoch;
 pub mod history;
 pub mod incoming;
 pub mod photos;
 pub mod projection;
 pub mod quarantine;
-pub mod round;
 pub mod rebuild;
+pub mod remains;
+pub mod round;
 pub mod setup;
+pub mod slot;
+pub mod versions;

@@ -3,20 +3,24 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use shared::limits::{EDITS_A_ROUND, PROTOCOL};
+use shared::digest::BRANCHES;
+use shared::ids::RecordId;
+use shared::limits::{AGAIN_A_ROUND, EDITS_A_ROUND, PROTOCOL, REMAINS_A_ROUND};
+use shared::record::Part;
 use shared::wire::{Look, Receipt, SyncAnswer};
 
-use super::accept::{Accepted, Writer, accept_all, in_step};
-use super::changes;
+use super::accept::{Accepted, Writer, accept_all, in_step, mend};
 use super::cursor::{self, Binding, Position};
 use super::incoming::{self, Incoming, Offered};
-use super::setup;
+use super::{changes, digest, epoch, remains, setup, versions};
 use crate::AppState;
 use crate::auth::Who;
 use crate::store::{self, Audit, Device, DeviceSeen, Origin, StoreError, Tx};
 
 /// The most photo hashes asked for in one answer.
 const WANTED: usize = 200;
+/// The most edits told of that nobody decided on, when a handheld begins anew.
+const UNDECIDED: usize = 5_000;
 /// The most bytes of a field's name.
 const FIELD: usize = 60;
 /// Pushes are taken from so many protocol versions back.
@@ -43,6 +47,22 @@ pub enum RoundError {
     /// More than [`EDITS_A_ROUND`].
     #[error("{0} edits in one round, at most {EDITS_A_ROUND} are taken")]
     TooManyEdits(usize),
+    /// More of something than one request may hold.
+    #[error("{count} of {what} in one request, at most {most} are taken")]
+    TooMany {
+        /// A member of the request.
+        what: &'static str,
+        /// How many came.
+        count: usize,
+        /// How many are taken.
+        most: usize,
+    },
+    /// What waits on a handheld is not named in order of n.
+    #[error("what waits is not in order of n")]
+    NotInOrder,
+    /// The handhelds of one person were given too many new slots in a day.
+    #[error("too many new slots in a day")]
+    TooManyPartings,
     /// An edit (which, from 0) of which not even id and dot can be read.
     #[error("edit {0} has no id and dot")]
     NoEdit(usize),
@@ -64,20 +84,27 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
     if !speaks(request.protocol) {
         return Err(RoundError::Protocol(request.protocol));
     }
-    if request.edits.len() > EDITS_A_ROUND {
-        return Err(RoundError::TooManyEdits(request.edits.len()));
-    }
+    within_limits(&request)?;
     let edits = incoming::read(&request)?;
-    let rules = app.rules()?;
+    let mut rules = app.rules()?;
     let Caller { device, who } = caller;
-    let binding = Binding::of(device.id, who, rules.epoch);
+    let mut binding = Binding::of(device.id, who, rules.epoch);
     let (mut position, refill) = match request.cursor.as_deref() {
         None => (Position::default(), true),
-        Some(text) => match cursor::read(&app.key, &binding, text) {
-            cursor::Read::Good(position) => (position, false),
-            cursor::Read::Outdated => (Position::default(), true),
-            cursor::Read::Forged => return Err(RoundError::CursorInvalid),
-        },
+        Some(text) => {
+            let (signed_in, seen, good) = match cursor::read(&app.key, &binding, text) {
+                cursor::Read::Good(position) => (rules.epoch, position, true),
+                cursor::Read::Outdated { epoch, position } => (epoch, position, false),
+                cursor::Read::Forged => return Err(RoundError::CursorInvalid),
+            };
+            // Before anything is applied: edits of a handheld that saw more keep what their contexts cover beyond.
+            let put_back = epoch::notice(app, who, signed_in, &seen)?;
+            if put_back {
+                rules = app.rules()?;
+                binding = Binding::of(device.id, who, rules.epoch);
+            }
+            if good && !put_back { (seen, false) } else { (Position::default(), true) }
+        }
     };
 
     let Accepted { receipts, mut settled, .. } = push(app, caller, &rules, &request, &edits)?;
@@ -88,13 +115,23 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
 
     // Read after the edits were applied, at one moment: the page and what stands beside it belong together.
     let directory = app.store.directory_version()?;
-    let answer = store::read(&*app.store, device.town, |read| {
+    let mut answer = store::read(&*app.store, device.town, |read| {
         let total = if refill { Some(changes::total(read, who, &rules.areas)?) } else { None };
-        let page = changes::page(read, who, &rules.areas, &mut position, &settled, app.page_items)?;
-        let decided = read.decided_since(device.slot, position.decided)?;
+        let mut page = changes::page(read, who, &rules.areas, &mut position, &settled, app.page_items)?;
+        let named: BTreeSet<(RecordId, Part)> = page.items.iter().map(|item| (item.id, item.part)).collect();
+        let again: Vec<_> = request.again.iter().copied().filter(|part| !named.contains(part)).collect();
+        page.items.extend(changes::again(read, who, &rules.areas, &again)?);
+        let digest = match &request.digest {
+            Some(ask) if !page.more => digest::sums(read, who, &rules.areas, ask)?,
+            _ => None,
+        };
+        // What nobody decided on is told when a handheld begins anew: after a restore some of it was decided before.
+        let undecided =
+            if refill && request.cursor.is_some() { read.undecided_of(who.user.id, UNDECIDED)? } else { Vec::new() };
+        let decided = read.decided_since(who.user.id, position.decided)?;
         position.decided = decided.last().map_or(position.decided, |(number, _)| *number);
-        let released =
-            decided.into_iter().map(|(_, seen)| Receipt { edit: seen.edit, outcome: seen.outcome }).collect();
+        let released = undecided.into_iter().chain(decided.into_iter().map(|(_, seen)| seen));
+        let released = released.map(|seen| Receipt { edit: seen.edit, outcome: seen.outcome }).collect();
         let setup = if request.setup.as_deref() == Some(setup::version(directory).as_str()) {
             None
         } else {
@@ -114,10 +151,40 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
             backed_up: read.backed_up(device.slot)?,
             time: rules.now,
             setup,
-            digest: None,
+            digest,
         })
     })?;
+    versions::for_version(request.protocol, &mut answer)?;
     Ok(answer)
+}
+
+/// Whether a request says anything that is kept.
+pub fn writes(request: &Incoming) -> bool {
+    !(request.edits.is_empty()
+        && request.device.is_none()
+        && request.looks.is_empty()
+        && request.withdrawn.is_empty()
+        && request.remains.is_empty()
+        && request.again.is_empty())
+}
+
+fn within_limits(request: &Incoming) -> Result<(), RoundError> {
+    if request.edits.len() > EDITS_A_ROUND {
+        return Err(RoundError::TooManyEdits(request.edits.len()));
+    }
+    let branches = request.digest.as_ref().map_or(0, |ask| ask.branches.len());
+    for (what, count, most) in [
+        ("looks", request.looks.len(), EDITS_A_ROUND),
+        ("withdrawn", request.withdrawn.len(), EDITS_A_ROUND),
+        ("remains", request.remains.len(), REMAINS_A_ROUND),
+        ("again", request.again.len(), AGAIN_A_ROUND),
+        ("digest", branches, BRANCHES),
+    ] {
+        if count > most {
+            return Err(RoundError::TooMany { what, count, most });
+        }
+    }
+    Ok(())
 }
 
 fn push(
@@ -128,7 +195,7 @@ fn push(
     edits: &[Offered],
 ) -> Result<Accepted, RoundError> {
     let Caller { device, who } = caller;
-    if request.edits.is_empty() && request.device.is_none() && request.looks.is_empty() {
+    if !writes(request) {
         return Ok(Accepted { receipts: Vec::new(), high_water: 0, settled: BTreeSet::new() });
     }
     let writer = Writer { who: who.clone(), slot: device.slot, origin: Origin::Device };
@@ -149,7 +216,11 @@ fn push(
         if !in_step(tx, device.slot, edits)? {
             return Err(RoundError::OutOfStep);
         }
-        Ok(accept_all(tx, rules, &writer, edits.to_vec())?)
+        let accepted = accept_all(tx, rules, &writer, edits.to_vec())?;
+        tx.withdraw(who.user.id, &request.withdrawn, rules.now)?;
+        remains::keep(tx, who, &rules.areas, rules.now, &request.remains)?;
+        mend::look_over(tx, rules, who, &request.again)?;
+        Ok(accepted)
     })
 }
 

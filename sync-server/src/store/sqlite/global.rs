@@ -13,7 +13,7 @@ use crate::store::{Device, DeviceSeen, End, EnrolCode, Read, Session, Store, Sto
 pub const USER: &str = "u.id, u.town, u.name, u.login, u.role, u.scope, u.cleared, u.may_unmask, u.password, u.active";
 /// The columns [`device`] reads, in order.
 pub const DEVICE: &str = "d.id, d.town, d.user, d.slot, d.name, d.enrolled, d.expires, d.seen, d.app, d.battery, \
-                          d.clock_off, d.undelivered";
+                          d.clock_off, d.undelivered, d.parted_from";
 
 /// A user from the columns of [`USER`], the first of them at `at`.
 pub fn user(row: &Row<'_>, at: usize) -> Result<User, StoreError> {
@@ -46,6 +46,7 @@ pub fn device(row: &Row<'_>, at: usize) -> Result<Device, StoreError> {
             undelivered: row.get(at + 11)?,
         }),
     };
+    let parted_from: Option<Vec<u8>> = row.get(at + 12)?;
     Ok(Device {
         id: DeviceId(uuid(&row.get::<_, Vec<u8>>(at)?)?),
         town: AreaId(row.get(at + 1)?),
@@ -54,6 +55,7 @@ pub fn device(row: &Row<'_>, at: usize) -> Result<Device, StoreError> {
         name: row.get(at + 4)?,
         enrolled: time(row.get(at + 5)?),
         expires: time(row.get(at + 6)?),
+        parted_from: parted_from.as_deref().map(uuid).transpose()?.map(DeviceId),
         seen,
     })
 }
@@ -124,7 +126,7 @@ impl Store for SqliteStore {
             let sql = format!("SELECT {DEVICE}, {USER} FROM device d JOIN user u ON u.id = d.user WHERE d.token = ?1");
             let mut query = conn.prepare_cached(&sql)?;
             let mut rows = query.query(params![hash])?;
-            rows.next()?.map(|row| Ok((device(row, 0)?, user(row, 12)?))).transpose()
+            rows.next()?.map(|row| Ok((device(row, 0)?, user(row, 13)?))).transpose()
         })
     }
 
@@ -174,7 +176,6 @@ impl Store for SqliteStore {
             Ok(End::Commit)
         })
     }
-}
 
     fn snapshot(&self, to: &std::path::Path) -> Result<(), StoreError> {
         self.copy_to(to)
@@ -183,3 +184,4 @@ impl Store for SqliteStore {
     fn scrub(&self) -> Result<(), StoreError> {
         self.sweep()
     }
+}

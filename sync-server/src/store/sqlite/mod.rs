@@ -1,9 +1,10 @@
 //! The store in one SQLite file: WAL, every commit synced, one writing connection and a pool of reading ones.
 
 mod columns;
+mod doubts;
 mod global;
-mod read;
 mod keep;
+mod read;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -21,8 +22,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/001_begin.sql"),
     include_str!("../migrations/002_decisions_and_looks.sql"),
     include_str!("../migrations/003_unreadable.sql"),
-];
     include_str!("../migrations/004_keep_and_forget.sql"),
+    include_str!("../migrations/005_doubts.sql"),
+];
 
 /// More reading connections than this are closed when handed back.
 const READERS_KEPT: usize = 8;

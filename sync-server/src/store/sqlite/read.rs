@@ -22,7 +22,8 @@ use crate::sync::incoming::Unreadable;
 
 const PART: &str = "p.record, p.part, p.kind, p.seq, p.areas, p.readers, p.anonymous, p.open_fields, p.deleted, \
                     p.title, p.words, p.state, p.merged_into";
-const QUARANTINED: &str = "q.body, q.received, q.reason, q.decision, q.vector, coalesce(s.label, ''), q.slot, q.note";
+const QUARANTINED: &str = "q.body, q.received, q.reason, q.decision, q.vector, coalesce(s.label, ''), q.slot, q.note, \
+                           q.withdrawn";
 
 fn stored_part(row: &Row<'_>) -> Result<StoredPart, StoreError> {
     Ok(StoredPart {
@@ -38,8 +39,8 @@ fn stored_part(row: &Row<'_>) -> Result<StoredPart, StoreError> {
         title: row.get(9)?,
         words: row.get(10)?,
         state: row.get(11)?,
-    })
         merged_into: row.get_ref(12)?.as_str().unwrap_or_default().parse().ok(),
+    })
 }
 
 fn quarantined(row: &Row<'_>) -> Result<Quarantined, StoreError> {
@@ -52,6 +53,7 @@ fn quarantined(row: &Row<'_>) -> Result<Quarantined, StoreError> {
         decision: match decision.as_str() {
             "released" => Some(Decision::Released(from_json("vector", &vector)?)),
             "dismissed" => Some(Decision::Dismissed(row.get(7)?)),
+            _ if row.get::<_, i64>(8)? > 0 => Some(Decision::Withdrawn),
             _ => None,
         },
         origin: row.get(5)?,
@@ -71,9 +73,9 @@ fn batch(row: &Row<'_>) -> Result<Batch, StoreError> {
         at: time(row.get(8)?),
         user: user.as_deref().map(uuid).transpose()?.map(UserId),
         manifest: row.get(10)?,
+        erased: row.get::<_, Option<i64>>(11)?.map(time),
     })
 }
-        erased: row.get::<_, Option<i64>>(11)?.map(time),
 
 const BATCH: &str =
     "id, scope, format, masked, after_open, after_restricted, upto_open, upto_restricted, at, user, manifest, \
@@ -138,9 +140,9 @@ impl Read for InTown<'_> {
         let (sql, args) = self.filtered(PART, filter);
         let mut query = self.conn.prepare_cached(&sql)?;
         let mut rows = query.query(rusqlite::params_from_iter(args.iter()))?;
+        let losers = if filter.with_merged { BTreeSet::new() } else { self.losers()? };
         let (mut passed, mut given) = (0, 0);
         while filter.limit.is_none_or(|limit| given < limit) {
-        let losers = if filter.with_merged { BTreeSet::new() } else { self.losers()? };
             let Some(row) = rows.next()? else { break };
             let lost = !losers.is_empty() && losers.contains(row.get_ref(0)?.as_blob().unwrap_or_default());
             if lost || !in_areas(filter, row.get_ref(4)?.as_str().unwrap_or_default()) {
@@ -245,9 +247,9 @@ impl Read for InTown<'_> {
         let mut rejected = self.conn.prepare_cached(
             "SELECT reason FROM quarantine WHERE id = ?1 UNION ALL SELECT reason FROM unreadable WHERE id = ?1",
         )?;
+        let mut erased = self.conn.prepare_cached("SELECT 1 FROM erased_edit WHERE id = ?1")?;
         let mut seen = Vec::new();
         for edit in edits {
-        let mut erased = self.conn.prepare_cached("SELECT 1 FROM erased_edit WHERE id = ?1")?;
             let id = params![edit.0.as_bytes()];
             // Quarantine first: a released edit stands in both tables, and its first outcome was the rejection.
             if let Some(reason) = rejected.query_row(id, |row| row.get::<_, String>(0)).optional()? {
@@ -257,17 +259,17 @@ impl Read for InTown<'_> {
                     edit: *edit,
                     outcome: Outcome::Applied { vector: from_json("vector", &vector)? },
                 });
-            }
-        }
             } else if erased.exists(id)? {
                 seen.push(SeenEdit { edit: *edit, outcome: Outcome::Rejected(Rejection::of(RejectReason::Erased)) });
+            }
+        }
         Ok(seen)
     }
 
     fn quarantine(&self, open: bool, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
         let sql = format!(
             "SELECT {QUARANTINED} FROM quarantine q LEFT JOIN slot s ON s.slot = q.slot
-             WHERE q.town = ?1 AND (NOT ?2 OR q.decision = '') ORDER BY q.row DESC LIMIT ?3"
+             WHERE q.town = ?1 AND (NOT ?2 OR (q.decision = '' AND q.withdrawn = 0)) ORDER BY q.row DESC LIMIT ?3"
         );
         let mut query = self.conn.prepare_cached(&sql)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -305,27 +307,6 @@ impl Read for InTown<'_> {
              UNION ALL SELECT 1 FROM unreadable WHERE town = ?1 AND record = ?2 LIMIT 1",
         )?;
         Ok(query.exists(params![self.town.0, record.0.as_bytes()])?)
-    }
-
-    fn decided_since(&self, slot: Slot, after: u64) -> Result<Vec<(u64, SeenEdit)>, StoreError> {
-        let mut query = self.conn.prepare_cached(
-            "SELECT id, decision, vector, reason, decided, note FROM quarantine
-             WHERE slot = ?1 AND decided > ?2 ORDER BY decided LIMIT 1000",
-        )?;
-        let mut rows = query.query(params![int(slot.0), int(after)])?;
-        let mut decided = Vec::new();
-        while let Some(row) = rows.next()? {
-            let outcome = match row.get::<_, String>(1)?.as_str() {
-                "released" => Outcome::Applied { vector: from_json("vector", &row.get::<_, String>(2)?)? },
-                _ => {
-                    let rejection: Rejection = from_json("reason", &row.get::<_, String>(3)?)?;
-                    Outcome::Rejected(Rejection { note: row.get(5)?, ..rejection })
-                }
-            };
-            let edit = EditId(uuid(&row.get::<_, Vec<u8>>(0)?)?);
-            decided.push((count(row.get(4)?), SeenEdit { edit, outcome }));
-        }
-        Ok(decided)
     }
 
     fn users(&self) -> Result<Vec<User>, StoreError> {

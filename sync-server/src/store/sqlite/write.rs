@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::InTown;
 use super::columns::{self, areas_text, int, key_text, ms, to_json, users_text};
+use super::doubts::next_decision;
 use super::read::{body, in_town};
 use crate::store::{
     Audit, Batch, Decision, Departure, Device, DeviceSeen, EnrolCode, Photo, PhotoLink, Quarantined, Session, SlotRow,
@@ -72,8 +73,8 @@ impl Tx for InTown<'_> {
                 part.title,
                 part.words,
                 part.state,
-            ])?;
                 part.merged_into.map(|id| id.to_string()).unwrap_or_default(),
+            ])?;
         }
         Ok(())
     }
@@ -162,12 +163,15 @@ impl Tx for InTown<'_> {
         let (decision, vector, note) = match outcome {
             Decision::Released(vector) => ("released", to_json("vector", vector)?, ""),
             Decision::Dismissed(note) => ("dismissed", String::new(), note.as_str()),
+            // Only its author does that, see `withdraw`.
+            Decision::Withdrawn => return Err(StoreError::Missing("the decision")),
         };
+        let number = next_decision(self)?;
         let mut query = self.conn.prepare_cached(
-            "UPDATE quarantine SET decision = ?3, vector = ?4, note = ?5, decided = (SELECT max(decided) + 1 FROM quarantine)
-             WHERE town = ?1 AND id = ?2 AND decision = ''",
+            "UPDATE quarantine SET decision = ?3, vector = ?4, note = ?5, decided = ?6
+             WHERE town = ?1 AND id = ?2 AND decision = '' AND withdrawn = 0",
         )?;
-        match query.execute(params![self.town.0, edit.0.as_bytes(), decision, vector, note])? {
+        match query.execute(params![self.town.0, edit.0.as_bytes(), decision, vector, note, int(number)])? {
             0 => Err(StoreError::Missing("the undecided edit")),
             _ => Ok(()),
         }
@@ -230,8 +234,9 @@ impl Tx for InTown<'_> {
 
     fn put_device(&mut self, device: &Device, token_hash: &[u8; 32]) -> Result<(), StoreError> {
         let mut query = self.conn.prepare_cached(
-            "INSERT INTO device (id, town, user, slot, name, token, enrolled, expires, seen, app, battery, clock_off, undelivered)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL, '', NULL, 0, 0)",
+            "INSERT INTO device (id, town, user, slot, name, token, enrolled, expires, parted_from, seen, app, battery,
+                 clock_off, undelivered)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL, '', NULL, 0, 0)",
         )?;
         query
             .execute(params![
@@ -243,6 +248,7 @@ impl Tx for InTown<'_> {
                 token_hash,
                 ms(device.enrolled),
                 ms(device.expires),
+                device.parted_from.as_ref().map(|id| id.0.as_bytes().as_slice()),
             ])
             .map_err(unique("the device"))?;
         match &device.seen {

@@ -95,6 +95,25 @@ impl Holding {
         Ok(Self(held))
     }
 
+    /// A record folded anew, of which `altered` is written, and both parts where it lay elsewhere `before`.
+    pub fn anew(
+        record: RecordId,
+        before: Reach,
+        after: Reach,
+        altered: Part,
+        open: PartState,
+        restricted: Option<PartState>,
+    ) -> Self {
+        let part = |of: Part, state| HeldPart { state, touched: of == altered, settled: false };
+        let held = Held {
+            reach: Some(after),
+            before: Some(before),
+            open: part(Part::Open, open),
+            restricted: restricted.map(|state| part(Part::Restricted, state)),
+        };
+        Self(BTreeMap::from([(record, held)]))
+    }
+
     /// A record of the request.
     pub fn get_mut(&mut self, record: RecordId) -> Option<&mut Held> {
         self.0.get_mut(&record)

@@ -1,0 +1,68 @@
+//! What the store keeps for when a handheld and the server are in doubt about each other: epochs, partings of a slot,
+//! edits taken back, and what only handhelds still show after a restore.
+
+use chrono::{DateTime, Utc};
+use shared::ids::{DeviceId, Dot, EditId, RecordId, UserId};
+use shared::path::Path;
+use shared::wire::Remain;
+
+use super::{Device, SeenEdit, StoreError};
+
+/// A [`Remain`] as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeptRemain {
+    /// What was told.
+    pub remain: Remain,
+    /// By whom.
+    pub shown_by: UserId,
+    /// When, by the server's clock.
+    pub shown: DateTime<Utc>,
+}
+
+/// What can be read of doubts.
+pub trait ReadDoubts {
+    /// The present epoch, as of this moment.
+    fn present_epoch(&self) -> Result<u32, StoreError>;
+    /// The running number of the last decision on a quarantined edit.
+    fn last_decision(&self) -> Result<u64, StoreError>;
+    /// Under which dots these edits came first; those the server has not are left out.
+    fn first_dots(&self, edits: &[EditId]) -> Result<Vec<(EditId, Dot)>, StoreError>;
+    /// Under which dots these edits were applied; a released one under the console's.
+    fn applied_dots(&self, edits: &[EditId]) -> Result<Vec<(EditId, Dot)>, StoreError>;
+    /// Which edit was applied under a dot.
+    fn applied_at(&self, dot: Dot) -> Result<Option<EditId>, StoreError>;
+    /// What became of quarantined edits that came from handhelds of a user and that somebody decided on after the running
+    /// number `after`, with their numbers. Of the user and not of a slot: a handheld that was enrolled again, or got a new
+    /// slot, still shows what it sent before.
+    fn decided_since(&self, user: UserId, after: u64) -> Result<Vec<(u64, SeenEdit)>, StoreError>;
+    /// The quarantined edits from handhelds of a user that nobody decided on and that were not taken back, oldest first.
+    fn undecided_of(&self, user: UserId, limit: usize) -> Result<Vec<SeenEdit>, StoreError>;
+    /// The enrolment that `device` was given when it asked under the key of this SHA-256.
+    fn parting(&self, device: DeviceId, key: &[u8; 32]) -> Result<Option<Device>, StoreError>;
+    /// How many new slots handhelds of a user were given since `since`.
+    fn partings_since(&self, user: UserId, since: DateTime<Utc>) -> Result<u64, StoreError>;
+    /// What nobody has seen to yet of what handhelds still show, by record, at most `limit`.
+    fn remains(&self, limit: usize) -> Result<Vec<KeptRemain>, StoreError>;
+}
+
+/// What can be written of doubts.
+pub trait SettleDoubts {
+    /// Remembers that `asker` got the enrolment `made` for the key of this SHA-256.
+    fn put_parting(
+        &mut self,
+        asker: &Device,
+        key: &[u8; 32],
+        made: DeviceId,
+        at: DateTime<Utc>,
+    ) -> Result<(), StoreError>;
+    /// Marks quarantined edits from handhelds of a user that nobody decided on as taken back; says how many.
+    fn withdraw(&mut self, user: UserId, edits: &[EditId], at: DateTime<Utc>) -> Result<u64, StoreError>;
+    /// Keeps remains, each edit and path once.
+    fn put_remains(&mut self, remains: &[KeptRemain]) -> Result<(), StoreError>;
+    /// Forgets the remains of edits that have arrived.
+    fn drop_remains(&mut self, edits: &[EditId]) -> Result<(), StoreError>;
+    /// Somebody saw to a remain; `false` if it is not there or somebody was faster.
+    fn settle_remain(&mut self, edit: EditId, path: &Path, at: DateTime<Utc>) -> Result<bool, StoreError>;
+    /// Forgets what is kept of a record that is erased.
+    fn drop_remains_of(&mut self, record: RecordId) -> Result<(), StoreError>;
+}

@@ -1,0 +1,226 @@
+//! [`ReadDoubts`] and [`SettleDoubts`] over one file.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{OptionalExtension, Row, params};
+use shared::ids::{DeviceId, Dot, EditId, RecordId, Slot, UserId};
+use shared::path::Path;
+use shared::wire::{Outcome, Rejection, Remain};
+
+use super::InTown;
+use super::columns::{self, count, from_json, int, kind, ms, part, time, to_json, uuid};
+use super::global::{DEVICE, device};
+use crate::store::{Device, KeptRemain, ReadDoubts, SeenEdit, SettleDoubts, StoreError};
+
+/// The slots of a user's handhelds.
+const SLOTS: &str = "(SELECT slot FROM device WHERE user = ?1)";
+
+fn limited(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// id, decision, vector, reason, decided, note
+fn decided(row: &Row<'_>) -> Result<(u64, SeenEdit), StoreError> {
+    let outcome = match row.get::<_, String>(1)?.as_str() {
+        "released" => Outcome::Applied { vector: from_json("vector", &row.get::<_, String>(2)?)? },
+        _ => {
+            let rejection: Rejection = from_json("reason", &row.get::<_, String>(3)?)?;
+            Outcome::Rejected(Rejection { note: row.get(5)?, ..rejection })
+        }
+    };
+    let edit = EditId(uuid(&row.get::<_, Vec<u8>>(0)?)?);
+    Ok((count(row.get(4)?), SeenEdit { edit, outcome }))
+}
+
+fn kept(row: &Row<'_>) -> Result<KeptRemain, StoreError> {
+    let path: String = row.get(1)?;
+    Ok(KeptRemain {
+        remain: Remain {
+            edit: EditId(uuid(&row.get::<_, Vec<u8>>(0)?)?),
+            path: path
+                .parse()
+                .map_err(|_| StoreError::Corrupt { what: "path".to_owned(), why: "it is none".to_owned() })?,
+            record: RecordId(uuid(&row.get::<_, Vec<u8>>(2)?)?),
+            kind: kind(row.get_ref(3)?.as_str().unwrap_or_default())?,
+            part: part(row.get_ref(4)?.as_str().unwrap_or_default())?,
+            value: from_json("value", &row.get::<_, String>(5)?)?,
+            at: time(row.get(6)?),
+            author: from_json("author", &row.get::<_, String>(7)?)?,
+        },
+        shown_by: UserId(uuid(&row.get::<_, Vec<u8>>(8)?)?),
+        shown: time(row.get(9)?),
+    })
+}
+
+impl ReadDoubts for InTown<'_> {
+    fn present_epoch(&self) -> Result<u32, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT value FROM meta WHERE key = 'epoch'")?;
+        let text: String = query.query_row([], |row| row.get(0))?;
+        from_json("epoch", &text)
+    }
+
+    fn last_decision(&self) -> Result<u64, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT last FROM sequence WHERE town = ?1 AND part = 'decided'")?;
+        let last: Option<i64> = query.query_row(params![self.town.0], |row| row.get(0)).optional()?;
+        Ok(last.map_or(0, count))
+    }
+
+    fn first_dots(&self, edits: &[EditId]) -> Result<Vec<(EditId, Dot)>, StoreError> {
+        let mut refused = self.conn.prepare_cached(
+            "SELECT body ->> '$.dot[0]', body ->> '$.dot[1]' FROM quarantine WHERE id = ?1
+             UNION ALL SELECT slot, n FROM unreadable WHERE id = ?1
+             UNION ALL SELECT slot, n FROM erased_edit WHERE id = ?1",
+        )?;
+        let mut applied = self.conn.prepare_cached("SELECT slot, n FROM edit WHERE id = ?1")?;
+        let mut found = Vec::new();
+        for edit in edits {
+            let id = params![edit.0.as_bytes()];
+            let dot = |row: &Row<'_>| Ok(Dot { slot: Slot(count(row.get(0)?)), n: count(row.get(1)?) });
+            // A released edit stands in both; it came under the dot it was refused with.
+            let first = refused.query_row(id, dot).optional()?;
+            let first = if first.is_some() { first } else { applied.query_row(id, dot).optional()? };
+            found.extend(first.map(|dot| (*edit, dot)));
+        }
+        Ok(found)
+    }
+
+    fn applied_dots(&self, edits: &[EditId]) -> Result<Vec<(EditId, Dot)>, StoreError> {
+        let mut applied = self.conn.prepare_cached("SELECT slot, n FROM edit WHERE id = ?1")?;
+        let mut found = Vec::new();
+        for edit in edits {
+            let dot = |row: &Row<'_>| Ok(Dot { slot: Slot(count(row.get(0)?)), n: count(row.get(1)?) });
+            found.extend(applied.query_row(params![edit.0.as_bytes()], dot).optional()?.map(|dot| (*edit, dot)));
+        }
+        Ok(found)
+    }
+
+    fn applied_at(&self, dot: Dot) -> Result<Option<EditId>, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT id FROM edit WHERE slot = ?1 AND n = ?2")?;
+        let id: Option<Vec<u8>> = query.query_row(params![int(dot.slot.0), int(dot.n)], |row| row.get(0)).optional()?;
+        id.as_deref().map(uuid).transpose().map(|id| id.map(EditId))
+    }
+
+    fn decided_since(&self, user: UserId, after: u64) -> Result<Vec<(u64, SeenEdit)>, StoreError> {
+        let sql = format!(
+            "SELECT id, decision, vector, reason, decided, note FROM quarantine
+             WHERE slot IN {SLOTS} AND decided > ?2 ORDER BY decided LIMIT 1000"
+        );
+        let mut query = self.conn.prepare_cached(&sql)?;
+        query.query_and_then(params![user.0.as_bytes(), int(after)], decided)?.collect()
+    }
+
+    fn undecided_of(&self, user: UserId, limit: usize) -> Result<Vec<SeenEdit>, StoreError> {
+        let sql = format!(
+            "SELECT id, decision, vector, reason, decided, note FROM quarantine
+             WHERE slot IN {SLOTS} AND decided = 0 AND withdrawn = 0 ORDER BY row LIMIT ?2"
+        );
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let rows = query.query_and_then(params![user.0.as_bytes(), limited(limit)], |row| Ok(decided(row)?.1))?;
+        rows.collect()
+    }
+
+    fn parting(&self, of: DeviceId, key: &[u8; 32]) -> Result<Option<Device>, StoreError> {
+        let sql =
+            format!("SELECT {DEVICE} FROM parting p JOIN device d ON d.id = p.made WHERE p.device = ?1 AND p.key = ?2");
+        let mut query = self.conn.prepare_cached(&sql)?;
+        query.query_and_then(params![of.0.as_bytes(), key], |row| device(row, 0))?.next().transpose()
+    }
+
+    fn partings_since(&self, user: UserId, since: DateTime<Utc>) -> Result<u64, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT count(*) FROM parting WHERE user = ?1 AND at > ?2")?;
+        Ok(count(query.query_row(params![user.0.as_bytes(), ms(since)], |row| row.get(0))?))
+    }
+
+    fn remains(&self, limit: usize) -> Result<Vec<KeptRemain>, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT edit, path, record, kind, part, value, at, author, shown_by, shown FROM remain
+             WHERE town = ?1 AND settled = 0 ORDER BY record, at, edit, path LIMIT ?2",
+        )?;
+        query.query_and_then(params![self.town.0, limited(limit)], kept)?.collect()
+    }
+}
+
+impl SettleDoubts for InTown<'_> {
+    fn put_parting(
+        &mut self,
+        asker: &Device,
+        key: &[u8; 32],
+        made: DeviceId,
+        at: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached("INSERT INTO parting (device, key, user, at, made) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![asker.id.0.as_bytes(), key, asker.user.0.as_bytes(), ms(at), made.0.as_bytes()])?;
+        Ok(())
+    }
+
+    fn withdraw(&mut self, user: UserId, edits: &[EditId], at: DateTime<Utc>) -> Result<u64, StoreError> {
+        let sql = format!(
+            "UPDATE quarantine SET withdrawn = ?3
+             WHERE slot IN {SLOTS} AND id = ?2 AND decision = '' AND withdrawn = 0 AND town = ?4"
+        );
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let mut marked = 0;
+        for edit in edits {
+            marked += query.execute(params![user.0.as_bytes(), edit.0.as_bytes(), ms(at), self.town.0])?;
+        }
+        Ok(u64::try_from(marked).unwrap_or(u64::MAX))
+    }
+
+    fn put_remains(&mut self, remains: &[KeptRemain]) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "INSERT INTO remain (town, edit, path, record, kind, part, value, at, author, shown_by, shown)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
+        )?;
+        for KeptRemain { remain, shown_by, shown } in remains {
+            query.execute(params![
+                self.town.0,
+                remain.edit.0.as_bytes(),
+                remain.path.as_str(),
+                remain.record.0.as_bytes(),
+                remain.kind.code(),
+                remain.part.code(),
+                to_json("value", &remain.value)?,
+                ms(remain.at),
+                to_json("author", &remain.author)?,
+                shown_by.0.as_bytes(),
+                ms(*shown),
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn drop_remains(&mut self, edits: &[EditId]) -> Result<(), StoreError> {
+        let mut any = self.conn.prepare_cached("SELECT 1 FROM remain WHERE town = ?1 LIMIT 1")?;
+        if !any.exists(params![self.town.0])? {
+            return Ok(());
+        }
+        let mut query = self.conn.prepare_cached("DELETE FROM remain WHERE town = ?1 AND edit = ?2")?;
+        for edit in edits {
+            query.execute(params![self.town.0, edit.0.as_bytes()])?;
+        }
+        Ok(())
+    }
+
+    fn settle_remain(&mut self, edit: EditId, path: &Path, at: DateTime<Utc>) -> Result<bool, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "UPDATE remain SET settled = ?4 WHERE town = ?1 AND edit = ?2 AND path = ?3 AND settled = 0",
+        )?;
+        Ok(query.execute(params![self.town.0, edit.0.as_bytes(), path.as_str(), ms(at)])? == 1)
+    }
+
+    fn drop_remains_of(&mut self, record: RecordId) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached("DELETE FROM remain WHERE town = ?1 AND record = ?2")?
+            .execute(params![self.town.0, record.0.as_bytes()])?;
+        Ok(())
+    }
+}
+
+/// Takes the next running number of a decision.
+pub fn next_decision(tx: &InTown<'_>) -> Result<u64, StoreError> {
+    let mut query = tx.conn.prepare_cached(
+        "INSERT INTO sequence (town, part, last) VALUES (?1, 'decided', 1)
+         ON CONFLICT (town, part) DO UPDATE SET last = last + 1 RETURNING last",
+    )?;
+    Ok(columns::count(query.query_row(params![tx.town.0], |row| row.get(0))?))
+}

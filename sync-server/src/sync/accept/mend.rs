@@ -1,0 +1,105 @@
+//! Looking over parts that a handheld holds otherwise than the server says: each is folded anew from its edits, and one
+//! that was altered behind the server's back is put right and goes to everybody as a change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::ids::RecordId;
+use shared::merge::PartState;
+use shared::record::Part;
+
+use super::Rules;
+use super::held::Holding;
+use crate::auth::Who;
+use crate::auth::authorize::{Action, Reach, authorize};
+use crate::store::{Audit, StoreError, StoredPart, Tx};
+use crate::sync::projection;
+use crate::sync::rebuild::rebuild;
+
+/// The small value that counts parts put right here.
+pub const MENDED: &str = "mended";
+/// The small value that counts parts sent again because a handheld's differed while the server's was right.
+pub const RESENT: &str = "resent";
+
+/// Looks over the parts that `who` may read. Says how many were put right.
+pub fn look_over(tx: &mut dyn Tx, rules: &Rules, who: &Who, asked: &[(RecordId, Part)]) -> Result<u64, StoreError> {
+    let mut by_record: BTreeMap<RecordId, BTreeSet<Part>> = BTreeMap::new();
+    for (record, part) in asked {
+        by_record.entry(*record).or_default().insert(*part);
+    }
+    let (mut mended, mut sound) = (0, 0);
+    for (record, parts) in by_record {
+        for part in parts {
+            match look_at(tx, rules, who, record, part)? {
+                None => {}
+                Some(true) => mended += 1,
+                Some(false) => sound += 1,
+            }
+        }
+    }
+    count(tx, MENDED, mended)?;
+    count(tx, RESENT, sound)?;
+    Ok(mended)
+}
+
+/// Whether a part had to be put right; none where it is not there for this reader.
+fn look_at(
+    tx: &mut dyn Tx,
+    rules: &Rules,
+    who: &Who,
+    record: RecordId,
+    part: Part,
+) -> Result<Option<bool>, StoreError> {
+    let stored = tx.load_many(&[(record, Part::Open), (record, Part::Restricted)])?;
+    let of = |part: Part| stored.iter().find(|stored| stored.part == part);
+    let Some(open) = of(Part::Open) else { return Ok(None) };
+    let before = Reach::of(open);
+    if authorize(who, Action::Read(part), Some(&before), &before, &rules.areas).is_err() {
+        return Ok(None);
+    }
+    let edits = tx.edits_of(record)?;
+    let (whole, hidden) = (rebuild(&edits, Part::Open), rebuild(&edits, Part::Restricted));
+    if whole.is_empty() {
+        // Its edits are not there: nothing to put it right from.
+        tracing::error!(%record, "a record without edits cannot be looked over");
+        return Ok(Some(false));
+    }
+    let after = projection::reach(before.kind, &whole, &rules.calendar);
+    let altered = |part: Part, right: &PartState| match of(part) {
+        Some(stored) => !says(stored, right) || Reach::of(stored) != after,
+        None => !right.is_empty(),
+    };
+    let wrong = match part {
+        Part::Open => altered(Part::Open, &whole),
+        Part::Restricted => altered(Part::Restricted, &hidden),
+    };
+    if !wrong {
+        return Ok(Some(false));
+    }
+    // Of the other part nothing is changed but where it lies, should that have been altered.
+    let restricted = of(Part::Restricted).is_some() || !hidden.is_empty();
+    Holding::anew(record, before, after, part, whole, restricted.then_some(hidden)).save(tx, rules)?;
+    tx.put_audit(&Audit {
+        at: rules.now,
+        user: None,
+        action: "audit-mended".to_owned(),
+        subject: record.to_string(),
+        detail: part.code().to_owned(),
+    })?;
+    tracing::error!(%record, part = part.code(), "a stored state was altered behind the server's back; put right");
+    Ok(Some(true))
+}
+
+/// Whether the stored text says what the edits make.
+fn says(stored: &StoredPart, right: &PartState) -> bool {
+    serde_json::from_str::<PartState>(&stored.state).is_ok_and(|state| state == *right)
+        && serde_json::to_string(right).is_ok_and(|text| text == stored.state)
+}
+
+/// Adds to a counter that is kept as a small value.
+fn count(tx: &mut dyn Tx, name: &str, more: u64) -> Result<(), StoreError> {
+    if more == 0 {
+        return Ok(());
+    }
+    let before: u64 = tx.meta(name)?.and_then(|text| text.parse().ok()).unwrap_or(0);
+    tx.set_meta(name, &before.saturating_add(more).to_string())
+}

@@ -51,6 +51,7 @@ pub const FILES: [(Lang, &[(&str, &str)]); 2] = [
             ("app.ftl", include_str!("../messages/zh-CN/app.ftl")),
             ("handheld.ftl", include_str!("../messages/zh-CN/handheld.ftl")),
             ("console.ftl", include_str!("../messages/zh-CN/console.ftl")),
+            ("keep.ftl", include_str!("../messages/zh-CN/keep.ftl")),
         ],
     ),
     (
@@ -61,6 +62,7 @@ pub const FILES: [(Lang, &[(&str, &str)]); 2] = [
             ("app.ftl", include_str!("../messages/en/app.ftl")),
             ("handheld.ftl", include_str!("../messages/en/handheld.ftl")),
             ("console.ftl", include_str!("../messages/en/console.ftl")),
+            ("keep.ftl", include_str!("../messages/en/keep.ftl")),
         ],
     ),
 ];

@@ -9,7 +9,7 @@ use anyhow::Context;
 use crate::auth::{enrol, people};
 use crate::config::{AreaCommand, Command, DataArgs, EnrolCodeArgs, ServeArgs, UserAddArgs, UserCommand};
 use crate::system::System;
-use crate::{App, AppState};
+use crate::{App, AppState, backup};
 
 /// Runs a command to its end.
 pub fn run(command: Command) -> anyhow::Result<()> {
@@ -34,6 +34,10 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Import(args) => crate::import::command(args),
         Command::Batch(command) => crate::batch::command(command),
+        Command::Backup(args) => crate::backup::cli::backup_command(&args),
+        Command::Verify(args) => crate::backup::cli::verify_command(&args),
+        Command::Restore(args) => crate::backup::cli::restore_command(&args),
+        Command::Erase(args) => crate::erase::command(&args),
     }
 }
 
@@ -89,11 +93,25 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             .await
             .with_context(|| format!("cannot listen on {}", args.listen))?;
         let address = listener.local_addr().context("cannot tell the address")?;
+        begin_backups(&app, args)?;
         say(&format!("listening on http://{address}"))?;
         crate::http::serve(app, listener, stop()).await.context("the server stopped")?;
         tracing::info!("stopped");
         Ok(())
     })
+}
+
+/// Backups on a schedule, where they are asked for; else the console says that there are none.
+fn begin_backups(app: &App, args: &ServeArgs) -> anyhow::Result<()> {
+    let Some(to) = args.backup_to.clone() else {
+        tracing::warn!("no backups are made: name a folder with --backup-to");
+        return backup::no_schedule(app).context("cannot note that there are no backups");
+    };
+    let plan = backup::Plan { to, every: args.backup_every, keep: args.backup_keep.into() };
+    let due = backup::ticks(app, &plan).context("cannot note the plan of backups")?;
+    tracing::info!(to = %plan.to.display(), every_s = plan.every.as_secs(), keep = plan.keep, "backups on a schedule");
+    tokio::spawn(backup::on_schedule(app.clone(), plan, due));
+    Ok(())
 }
 
 /// Done when somebody wants the server to end (SIGTERM, SIGINT).

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use shared::area::AreaId;
@@ -19,7 +20,7 @@ pub struct Cli {
 /// The folder everything is kept in.
 #[derive(Debug, Clone, Args)]
 pub struct DataArgs {
-    /// Folder of town.db, blobs/, batches/ and server.key.
+    /// Folder of town.db, blobs/, batches/, server.key and erased.list.
     #[arg(long, env = "SYNC_SERVER_DATA")]
     pub data: PathBuf,
 }
@@ -44,6 +45,14 @@ pub enum Command {
     /// Merged data for the centre.
     #[command(subcommand)]
     Batch(crate::batch::BatchCommand),
+    /// Makes a backup and verifies it; the server may be running.
+    Backup(crate::backup::cli::BackupArgs),
+    /// Looks whether a backup, or a data folder, is what it should be.
+    Verify(crate::backup::cli::VerifyArgs),
+    /// Puts a backup into an empty folder and begins a new epoch.
+    Restore(crate::backup::cli::RestoreArgs),
+    /// Erases a record for good.
+    Erase(crate::erase::EraseArgs),
 }
 
 /// `serve`
@@ -55,6 +64,15 @@ pub struct ServeArgs {
     /// Where to listen; port 0 takes a free one. The address taken is printed in one line.
     #[arg(long, default_value = "127.0.0.1:7300", env = "SYNC_SERVER_LISTEN")]
     pub listen: SocketAddr,
+    /// Makes backups in this folder while running; on another disk than the data, at best in another house.
+    #[arg(long, env = "SYNC_SERVER_BACKUP_TO")]
+    pub backup_to: Option<PathBuf>,
+    /// From one backup to the next: 30m, 1h, 1d.
+    #[arg(long, default_value = "1h", value_parser = every, requires = "backup_to")]
+    pub backup_every: Duration,
+    /// How many backups stay.
+    #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(u16).range(1..), requires = "backup_to")]
+    pub backup_keep: u16,
 }
 
 /// `area …`
@@ -115,6 +133,23 @@ pub struct EnrolCodeArgs {
     /// Whose handheld.
     #[arg(long)]
     pub login: String,
+}
+
+/// `30m`, `1h`, `1d`; at least a minute.
+fn every(text: &str) -> Result<Duration, String> {
+    let bad = || "a time is a number with m, h or d behind it, e.g. 30m".to_owned();
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(bad)?;
+    let seconds = match unit {
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(bad()),
+    };
+    let number: u64 = number.parse().map_err(|_| bad())?;
+    match number.checked_mul(seconds) {
+        Some(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
+        _ => Err(bad()),
+    }
 }
 
 fn role(code: &str) -> Result<Role, String> {

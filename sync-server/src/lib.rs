@@ -2,11 +2,13 @@
 //! and no HTTP.
 
 pub mod auth;
+pub mod backup;
 pub mod batch;
 pub mod blobs;
 pub mod commands;
 pub mod config;
 pub mod console;
+pub mod erase;
 pub mod error;
 pub mod export;
 pub mod http;
@@ -80,6 +82,9 @@ pub enum OpenError {
     /// The calendar that comes with this program is none.
     #[error("the calendar is broken")]
     Calendar(#[from] BadCalendar),
+    /// What was erased could not be erased again.
+    #[error("cannot erase again what was erased")]
+    Erase(#[source] Box<erase::EraseError>),
     /// `server.key` is not 32 bytes.
     #[error("{0} is not a key of 32 bytes; restore it, or remove it and all handhelds fill anew")]
     Key(PathBuf),
@@ -120,6 +125,7 @@ impl AppState {
             pressure: http::pressure::Pressure::default(),
             areas: Mutex::new((0, Arc::default())),
         });
+        erase::resume(&app).map_err(|error| OpenError::Erase(Box::new(error)))?;
         Ok((app, store))
     }
 

@@ -11,64 +11,16 @@ mod common;
 
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use common::tus::*;
 use common::*;
-use reqwest::{Method, Response};
-use sha2::{Digest, Sha256};
+use reqwest::Method;
 use shared::author::Role;
 use shared::form::PhotoParticulars;
-use shared::ids::PhotoHash;
 use shared::limits::PHOTO_BYTES;
 use shared::path::Path;
 use shared::value::Value;
 use shared::workflow::Step;
 use sync_server::store;
-
-fn hash(bytes: &[u8]) -> PhotoHash {
-    PhotoHash::from_bytes(&Sha256::digest(bytes).into())
-}
-
-impl Handheld<'_> {
-    async fn begin(&self, hash: &str, length: u64) -> Response {
-        let metadata = format!("kind cGhvdG8=,hash {}", STANDARD.encode(hash));
-        let headers =
-            [("tus-resumable", "1.0.0"), ("upload-length", &length.to_string()), ("upload-metadata", &metadata)];
-        self.centre.post("/api/v1/photos", Some(&self.token), vec![], &headers).await
-    }
-
-    async fn piece(&self, upload: &str, offset: u64, piece: &[u8], checksum: Option<&[u8]>) -> Response {
-        let offset = offset.to_string();
-        let checksum = format!("sha256 {}", STANDARD.encode(Sha256::digest(checksum.unwrap_or(piece))));
-        let headers = [
-            ("tus-resumable", "1.0.0"),
-            ("content-type", "application/offset+octet-stream"),
-            ("upload-offset", &offset),
-            ("upload-checksum", &checksum),
-        ];
-        self.centre.send(Method::PATCH, upload, Some(&self.token), piece.to_vec(), &headers).await
-    }
-
-    async fn stands_at(&self, upload: &str) -> Response {
-        self.centre.send(Method::HEAD, upload, Some(&self.token), vec![], &[("tus-resumable", "1.0.0")]).await
-    }
-
-    /// All of a photo in one piece.
-    async fn deliver(&self, bytes: &[u8]) -> Response {
-        let begun = self.begin(hash(bytes).as_str(), bytes.len().try_into().unwrap()).await;
-        assert_eq!(begun.status(), 201);
-        let upload = named(&begun, "location").to_owned();
-        self.piece(&upload, 0, bytes, None).await
-    }
-
-    async fn fetch(&self, hash: &PhotoHash) -> Response {
-        self.centre.send(Method::GET, &format!("/api/v1/photos/{hash}"), Some(&self.token), vec![], &[]).await
-    }
-}
-
-fn named<'a>(response: &'a Response, name: &str) -> &'a str {
-    response.headers().get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_photo_goes_up_in_pieces_and_is_verified_at_the_end() {

@@ -36,6 +36,7 @@ error-photo-hash = The photo's content does not have the hash that was given. Pl
 error-photo-not-jpeg = This file is not a JPEG photo.
 error-photo-truncated = The photo is cut off. Please take or upload it again.
 error-photo-too-many-pixels = The photo has { $megapixels } megapixels, at most { $most } are taken.
+error-photo-erased = This photo belongs to something that was erased; it is not taken.
 error-too-many-of = At most { $most } of "{ $what }" in one request; there were { $count }.
 error-too-many-requests = Too many requests of this handheld at once. Please try again shortly. What was not sent stays on it.
 error-too-many-partings = The handhelds of this person were given too many new numbers in a day. Please ask the administrator whether something copies them again and again. What was not sent stays on it.

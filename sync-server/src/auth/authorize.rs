@@ -42,6 +42,8 @@ pub enum Action<'a> {
     TakeOut,
     /// Decide on quarantined edits of a record.
     Decide,
+    /// Erase a record for good, with its restricted part.
+    Erase,
 }
 
 /// Denied. It says no more on purpose.
@@ -63,6 +65,10 @@ pub fn authorize(
             Action::Read(part) => may_read(who, part, before.unwrap_or(after)),
             Action::Write { part, fields } => may_write(who, part, fields, before, after, areas),
             Action::TakeOut => who.user.role == Role::CenterStaff && in_scope(who, &after.areas),
+            Action::Erase => {
+                let all = |reach: &Reach| reach.areas.iter().all(|area| who.scope.contains(*area));
+                who.user.role == Role::CenterStaff && who.user.cleared && before.is_some_and(all)
+            }
             Action::Decide => {
                 let reach = before.unwrap_or(after);
                 matches!(who.user.role, Role::CenterStaff | Role::GridLeader) && in_scope(who, &reach.areas)

@@ -49,9 +49,16 @@ pub fn each_piece<E: From<StoreError>>(
     let mut piece: Vec<StoredPart> = Vec::with_capacity(PIECE);
     let mut failed = None;
     let areas: Vec<_> = cut.scope.iter().collect();
-    let open = PartFilter { areas: Some(areas.clone()), after: cut.after.0, ..PartFilter::default() };
+    let open =
+        PartFilter { areas: Some(areas.clone()), after: cut.after.0, with_merged: true, ..PartFilter::default() };
+    let mut merged = Vec::new();
     read.each_part(&open, &mut |part| {
         told.insert(part.record);
+        if part.merged_into.is_some() && read.alias_of(part.record)? != part.record {
+            // Its values are told with the record it is a duplicate of.
+            merged.push(Line { status: Status::Removed, ..gone_line(part.record, part.kind) });
+            return Ok(true);
+        }
         piece.push(part);
         if piece.len() < PIECE {
             return Ok(true);
@@ -78,7 +85,8 @@ pub fn each_piece<E: From<StoreError>>(
         }
     }
     if cut.after.0 > 0 {
-        let lines = gone(read, cut, &told)?;
+        let mut lines = gone(read, cut, &told)?;
+        lines.append(&mut merged);
         if !lines.is_empty() {
             each(Piece { lines, titles: BTreeMap::new() })?;
         }
@@ -160,12 +168,14 @@ pub fn link_of(value: &Value) -> Option<RecordId> {
 
 fn gone(read: &dyn Read, cut: &Cut<'_>, told: &BTreeSet<RecordId>) -> Result<Vec<Line>, StoreError> {
     let mut left = BTreeSet::new();
+    let mut erased = BTreeMap::new();
     read.feed(Part::Open, cut.after.0, &mut |entry| {
-        if let FeedWhat::Left { key: ReaderKey::Area(area), .. } = entry.what
+        if let FeedWhat::Left { key: ReaderKey::Area(area), erased: kind } = entry.what
             && cut.scope.contains(area)
             && !told.contains(&entry.record)
         {
             left.insert(entry.record);
+            erased.extend(kind.map(|kind| (entry.record, kind)));
         }
         Ok(true)
     })?;
@@ -177,6 +187,7 @@ fn gone(read: &dyn Read, cut: &Cut<'_>, told: &BTreeSet<RecordId>) -> Result<Vec
             lines.push(gone_line(part.record, part.kind));
         }
     }
+    lines.extend(erased.into_iter().map(|(record, kind)| gone_line(record, kind)));
     lines.sort_by_key(|line| line.id);
     Ok(lines)
 }

@@ -35,6 +35,9 @@ pub struct Manifest {
     pub counts: BTreeMap<String, Counts>,
     /// Every file.
     pub files: Vec<FileEntry>,
+    /// When the files went, because they held a record that was erased: RFC 3339 in 北京时间.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<String>,
 }
 
 /// How many records of one kind.

@@ -16,9 +16,9 @@ use shared::area::AreaId;
 
 pub use cli::{BatchCommand, command};
 pub use cut::{link_of, links, state};
-pub use files::copy_out;
+pub use files::{copy_out, hex};
 pub use manifest::{Counts, FileEntry, Manifest};
-pub use seal::{again, list, may_pull, pending, pull};
+pub use seal::{again, damaged, list, manifest, may_pull, pending, pull};
 
 use crate::store::{StoreError, User};
 
@@ -122,6 +122,9 @@ pub enum BatchError {
     /// The files were taken away (erasure, end of their time). The manifest is still there.
     #[error("the files of batch {0} are gone")]
     FilesGone(String),
+    /// The files went because they held a record that was erased. The manifest is still there.
+    #[error("the files of batch {0} went with an erased record")]
+    Erased(String),
     /// A file does not hash to what the manifest says.
     #[error("the file {file} of batch {number} is not what was sealed")]
     Damaged {
@@ -145,6 +148,7 @@ impl BatchError {
             Self::NotCleared => "batch-error-not-cleared",
             Self::NoSuchBatch(_) => "batch-error-no-such-batch",
             Self::FilesGone(_) => "batch-error-files-gone",
+            Self::Erased(_) => "batch-error-erased",
             Self::Damaged { .. } => "batch-error-damaged",
         }
     }

@@ -1,6 +1,6 @@
 //! Sealing a batch, and taking a sealed one again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use chrono::Datelike as _;
@@ -18,7 +18,7 @@ use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize};
 use crate::export::columns::Columns;
 use crate::export::{Status, Telling, csv, ndjson, show};
-use crate::store::{self, Audit, Batch, Store, User};
+use crate::store::{self, Audit, Batch, Store, StoreError, User};
 
 /// How far back `list` looks.
 const BATCHES: usize = 10_000;
@@ -89,10 +89,13 @@ pub fn pull(
     disk::create_private_dir_all(&batches).map_err(BatchError::io("making the folder of batches"))?;
     let mut aside = Aside::new(&batches, id)?;
     let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
+    let mut records = BTreeSet::new();
     let upto = store::read(store, pull.user.town, |read| {
         let upto = cut::end(read)?;
         let users: BTreeMap<UserId, String> = read.users()?.into_iter().map(|user| (user.id, user.name)).collect();
         cut::each_piece(read, &cut, &mut |piece| {
+            // Of a record that others link to, its title is told.
+            records.extend(piece.lines.iter().map(|line| line.id).chain(piece.titles.keys().copied()));
             let told = Words { forms, tree: &tree, pull, today: show::beijing(now).date_naive(), users: &users };
             write_piece(&mut aside, &piece, &told, &mut counts)
         })?;
@@ -121,6 +124,7 @@ pub fn pull(
         lang: pull.lang.tag().to_owned(),
         counts,
         files,
+        erased_at: None,
     };
     let year = show::beijing(now).year();
     store::write(store, pull.user.town, |tx| {
@@ -141,6 +145,7 @@ pub fn pull(
             manifest: manifest.json()?,
             erased: None,
         })?;
+        tx.put_batch_records(id, &records)?;
         tx.put_audit(&audit(pull.user.id, now, "audit-batch-sealed", &manifest))?;
         Ok::<_, BatchError>(())
     })?;
@@ -236,6 +241,39 @@ pub fn list(store: &dyn Store, user: &User) -> Result<Vec<(Batch, Manifest)>, Ba
     Ok(all)
 }
 
+/// What a batch held, also when its files are gone.
+pub fn manifest(store: &dyn Store, user: &User, number: &str) -> Result<Manifest, BatchError> {
+    find(store, user, number).map(|(_, manifest)| manifest)
+}
+
+/// With the rights the person has now.
+fn find(store: &dyn Store, user: &User, number: &str) -> Result<(Batch, Manifest), BatchError> {
+    let found = list(store, user)?.into_iter().find(|(_, manifest)| manifest.number == number);
+    let (batch, manifest) = found.ok_or_else(|| BatchError::NoSuchBatch(number.to_owned()))?;
+    if !manifest.masked && !user.may_unmask {
+        return Err(BatchError::MayNotUnmask);
+    }
+    if manifest.restricted && !user.cleared {
+        return Err(BatchError::NotCleared);
+    }
+    Ok((batch, manifest))
+}
+
+/// The numbers of a town's batches whose files are there and not what was sealed.
+pub fn damaged(store: &dyn Store, data: &Path, town: AreaId) -> Result<Vec<String>, StoreError> {
+    let mut damaged = Vec::new();
+    for batch in store::read::<_, StoreError>(store, town, |read| read.batches(BATCHES))? {
+        let folder = data.join("batches").join(batch.id.to_string());
+        match read_manifest(&batch).map(|manifest| files::verify(&Sealed { manifest, folder })) {
+            // Files may be taken away by hand once nobody needs them; the manifest stays.
+            Ok(Ok(()) | Err(BatchError::FilesGone(_))) => {}
+            Ok(Err(BatchError::Damaged { number, .. })) => damaged.push(number),
+            Ok(Err(_)) | Err(_) => damaged.push(batch.id.to_string()),
+        }
+    }
+    Ok(damaged)
+}
+
 /// A sealed batch once more, the same to the byte. Asked for with the rights the person has now; written to the audit.
 pub fn again(
     store: &dyn Store,
@@ -244,13 +282,9 @@ pub fn again(
     user: &User,
     number: &str,
 ) -> Result<Sealed, BatchError> {
-    let found = list(store, user)?.into_iter().find(|(_, manifest)| manifest.number == number);
-    let (batch, manifest) = found.ok_or_else(|| BatchError::NoSuchBatch(number.to_owned()))?;
-    if !manifest.masked && !user.may_unmask {
-        return Err(BatchError::MayNotUnmask);
-    }
-    if manifest.restricted && !user.cleared {
-        return Err(BatchError::NotCleared);
+    let (batch, manifest) = find(store, user, number)?;
+    if batch.erased.is_some() {
+        return Err(BatchError::Erased(manifest.number));
     }
     let sealed = Sealed { manifest, folder: data.join("batches").join(batch.id.to_string()) };
     files::verify(&sealed)?;

@@ -60,8 +60,19 @@ impl Blobs {
 
     /// Where a photo lies, or would.
     pub fn path(&self, hash: &PhotoHash) -> PathBuf {
+        Self::place(&self.root, hash)
+    }
+
+    /// Where a photo lies in a folder of photos and uploads.
+    pub fn place(root: &Path, hash: &PhotoHash) -> PathBuf {
         let folder = hash.as_str().get(..2).unwrap_or_default();
-        self.root.join("photos").join(folder).join(hash.as_str())
+        root.join("photos").join(folder).join(hash.as_str())
+    }
+
+    /// The uploads that have a file.
+    pub fn uploads(&self) -> io::Result<Vec<Uuid>> {
+        let entries = disk::list(&self.root.join("uploads"))?.into_iter();
+        Ok(entries.filter_map(|entry| entry.path.file_name()?.to_str()?.parse().ok()).collect())
     }
 
     /// Begins an upload.

@@ -75,11 +75,12 @@ pub async fn download(
     with(app, asked, move |ctx| {
         ctx.must_see(Place::Batches)?;
         let app = &ctx.app;
-        let sealed = batch::again(&*app.store, &*app.outside, &app.data, &ctx.who.user, &number)?;
         if file == "manifest.json" {
-            let text = sealed.manifest.json().map_err(batch::BatchError::from)?;
+            let manifest = batch::manifest(&*app.store, &ctx.who.user, &number)?;
+            let text = manifest.json().map_err(batch::BatchError::from)?;
             return Ok(attachment(&format!("{number}-manifest.json"), Body::from(text)));
         }
+        let sealed = batch::again(&*app.store, &*app.outside, &app.data, &ctx.who.user, &number)?;
         let entry = sealed.manifest.files.iter().find(|entry| entry.name == file).ok_or(PageError::NotFound)?;
         let open = disk::File::open(&sealed.folder.join(&entry.name));
         let open = open.map_err(|source| batch::BatchError::Io { action: "opening a file", source })?;
@@ -169,7 +170,7 @@ fn table(ctx: &Ctx, list: &[(Batch, Manifest)], opened: Option<&(Batch, Manifest
         table.table {
             thead { tr {
                 th { (word("batch-number")) } th { (word("batch-area")) } th { (word("console-when")) }
-                th { (word("console-who")) } th.r { (word("console-count")) } th { (word("console-files")) } th { (word("console-numbers")) }
+                th { (word("console-who")) } th.r { (word("console-count")) } th { (word("console-files")) } th { (word("console-numbers")) } th {}
             } }
             tbody {
                 @for (batch, manifest) in list.iter().take(50) {
@@ -181,6 +182,7 @@ fn table(ctx: &Ctx, list: &[(Batch, Manifest)], opened: Option<&(Batch, Manifest
                         td.r.n { (grouped(manifest.records())) }
                         td.n { (batch.format.to_uppercase().replace(',', " ")) }
                         td.n { (word(if batch.masked { "console-masked-short" } else { "console-in-full-short" })) }
+                        td.n { @if batch.erased.is_some() { (layout::light("off", &word("batch-erased-short"))) } }
                     }
                 }
             }
@@ -203,6 +205,7 @@ fn files(ctx: &Ctx, manifest: &Manifest) -> Markup {
                 }
                 span.sub.end { (bytes(&ctx.words, manifest.bytes())) }
             }
+            @if manifest.erased_at.is_some() { p.panel__b.sub { (word("batch-error-erased")) } }
             table.table.table--tight {
                 thead { tr {
                     th { (word("console-file")) } th.r { (word("console-count")) } th.r { (word("console-size")) }
@@ -215,7 +218,7 @@ fn files(ctx: &Ctx, manifest: &Manifest) -> Markup {
                             td.r.n { (grouped(file.rows)) }
                             td.r.n { (bytes(&ctx.words, file.bytes)) }
                             td.hash.n title=(file.sha256) { (file.sha256.get(..8).unwrap_or_default()) "…" (file.sha256.get(60..).unwrap_or_default()) }
-                            td.r { (download(&file.name)) }
+                            td.r { @if manifest.erased_at.is_none() { (download(&file.name)) } }
                         }
                     }
                     tr {

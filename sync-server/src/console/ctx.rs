@@ -103,6 +103,9 @@ impl PageError {
             Self::Bad(key) => (StatusCode::UNPROCESSABLE_ENTITY, key.as_str()),
             Self::Batch(error) => (StatusCode::CONFLICT, error.key()),
             Self::Store(StoreError::Full) => (StatusCode::INSUFFICIENT_STORAGE, "console-error-full"),
+            Self::Batch(error @ (crate::batch::BatchError::Erased(_) | crate::batch::BatchError::FilesGone(_))) => {
+                (StatusCode::GONE, error.key())
+            }
             Self::Store(StoreError::Busy) => (StatusCode::SERVICE_UNAVAILABLE, "console-error-busy"),
             Self::Store(_) | Self::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "console-error-failed"),
         };

@@ -3,6 +3,7 @@
 //! HTML here than `maud::html!`, the fixed sprite aside.
 
 mod audit;
+mod backup;
 mod batches;
 mod ctx;
 mod events;
@@ -28,6 +29,7 @@ use axum::routing::{get, post};
 
 pub(crate) use ctx::{Ctx, Fields, PageError};
 
+pub(crate) use layout::bytes;
 use crate::App;
 
 /// The most bytes of a form.

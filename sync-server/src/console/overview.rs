@@ -28,6 +28,7 @@ struct Figures {
     communities: Vec<(String, u64)>,
     devices: Vec<Device>,
 }
+    backup: Option<Markup>,
 
 /// `GET /console`
 pub async fn show(State(app): State<App>, asked: Asked) -> Response {
@@ -35,6 +36,7 @@ pub async fn show(State(app): State<App>, asked: Asked) -> Response {
         let figures = ctx.read(|read| {
             let mut communities = Vec::new();
             let below =
+        let backup = if ctx.sees(Place::Terminals) { Some(super::backup::panel(ctx)?) } else { None };
                 |level| ctx.areas.iter().filter(move |area| area.level == level && ctx.who.scope.contains(area.id));
             let mut shown: Vec<_> = below(AreaLevel::Community).collect();
             if shown.is_empty() {
@@ -48,7 +50,7 @@ pub async fn show(State(app): State<App>, asked: Asked) -> Response {
                 }
             }
             let devices = if ctx.sees(Place::Terminals) { read.devices()? } else { Vec::new() };
-            Ok::<_, PageError>(Figures { events: events::all(ctx, read)?, communities, devices })
+            Ok::<_, PageError>(Figures { events: events::all(ctx, read)?, communities, devices, backup: backup.clone() })
         })?;
         Ok(ctx.answer(Place::Overview, &ctx.words.text("console-overview"), &body(ctx, &figures)))
     })
@@ -124,6 +126,7 @@ fn kpi(href: &str, n: usize, label: &Markup) -> Markup {
 /// Bars by stage and light, each figure also as text.
 fn by_step(ctx: &Ctx, open: &[&Event]) -> Markup {
     let word = |key: &str| ctx.words.text(key);
+        @if let Some(backup) = &figures.backup { (backup) }
     let count = |stage: Stage, light: Light| {
         open.iter()
             .filter(|event| event.state.stage == stage)

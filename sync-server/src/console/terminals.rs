@@ -62,8 +62,15 @@ pub async fn code(State(app): State<App>, asked: Asked, fields: Fields) -> Respo
 
 fn answer(ctx: &Ctx, fresh: Option<(String, String)>) -> Result<Response, PageError> {
     let (devices, users) = ctx.read(|read| Ok::<_, PageError>((read.devices()?, read.users()?)))?;
-    let page =
-        layout::page(ctx, Place::Terminals, &ctx.words.text("console-terminals"), &body(ctx, &devices, &users, fresh));
+    let page = layout::page(
+        ctx,
+        Place::Terminals,
+        &ctx.words.text("console-terminals"),
+        &html! {
+            (body(ctx, &devices, &users, fresh))
+            (super::backup::panel(ctx)?)
+        },
+    );
     Ok(page.into_response())
 }
 

@@ -69,6 +69,10 @@ async fn create(State(app): State<App>, headers: HeaderMap) -> Result<Response, 
             begun: app.outside.now(),
             done: false,
         };
+        let town = caller.device.town;
+        if store::read::<_, StoreError>(&*app.store, town, |read| read.is_erased_photo(&upload.hash))? {
+            return Err(erased());
+        }
         app.blobs.begin(upload.id)?;
         store::write(&*app.store, caller.device.town, |tx| tx.put_upload(&upload))?;
         let location = format!("/api/v1/photos/uploads/{}", upload.id);
@@ -155,11 +159,25 @@ fn finish(app: &AppState, caller: &Caller, upload: Upload) -> Result<Response, P
     }
     let upload = Upload { done: true, ..upload };
     let photo = Photo { hash: upload.hash.clone(), bytes: upload.length, received: app.outside.now() };
-    store::write(&*app.store, town, |tx| {
+    let kept = store::write::<_, StoreError>(&*app.store, town, |tx| {
+        if tx.is_erased_photo(&photo.hash)? {
+            return Ok(false);
+        }
         tx.put_photo(&photo, upload.user)?;
-        tx.put_upload(&upload)
+        tx.put_upload(&upload)?;
+        Ok(true)
     })?;
-    finished(&upload)
+    if kept {
+        return finished(&upload);
+    }
+    // Erased while it was on its way.
+    disk::remove(&app.blobs.path(&photo.hash))?;
+    Err(erased())
+}
+
+/// The photo went with an erased record.
+fn erased() -> Problem {
+    Problem::new(StatusCode::GONE, "photo_erased")
 }
 
 fn finished(upload: &Upload) -> Result<Response, Problem> {

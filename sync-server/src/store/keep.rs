@@ -40,6 +40,8 @@ pub trait Kept {
     fn complete_upto(&self) -> Result<Vec<(Slot, u64)>, StoreError>;
     /// Slots of the town whose edits go beyond their high-water mark. There should be none.
     fn overflown(&self) -> Result<Vec<Overflown>, StoreError>;
+    /// Records of the town that have edits and not the part that those edits make. There should be none.
+    fn without_part(&self) -> Result<Vec<RecordId>, StoreError>;
     /// Every photo delivered in the town, by hash.
     fn photos(&self) -> Result<Vec<Photo>, StoreError>;
 
@@ -49,10 +51,14 @@ pub trait Kept {
     fn erased(&self) -> Result<Vec<Erased>, StoreError>;
     /// Whether anything of a record's values is still here.
     fn holds_anything_of(&self, record: RecordId) -> Result<bool, StoreError>;
+    /// The kind of a record that no edit was ever applied to, by an edit that was refused.
+    fn kind_refused(&self, record: RecordId) -> Result<Option<RecordKind>, StoreError>;
     /// By what the readers of a record see it, saw it or wrote to it.
     fn readers_ever(&self, record: RecordId) -> Result<BTreeSet<ReaderKey>, StoreError>;
     /// Whether a photo went with an erased record and nothing that is still here links it.
     fn is_erased_photo(&self, hash: &PhotoHash) -> Result<bool, StoreError>;
+    /// Photos of the town that went with erased records.
+    fn erased_photos(&self) -> Result<Vec<PhotoHash>, StoreError>;
     /// Whether any town still has this photo.
     fn photo_anywhere(&self, hash: &PhotoHash) -> Result<bool, StoreError>;
     /// Batches whose files may hold one of `records` and are still there.
@@ -77,6 +83,9 @@ pub struct Gone {
 pub trait Keep {
     /// Notes up to which n of each slot a good backup holds everything.
     fn note_backed_up(&mut self, upto: &[(Slot, u64)]) -> Result<(), StoreError>;
+    /// A photo is not here any more as it was delivered: it is wanted of every slot whose edits link it, like one that
+    /// never came. `false` if it was not known.
+    fn want_photo_again(&mut self, hash: &PhotoHash) -> Result<bool, StoreError>;
     /// Begins a new epoch: what was read in an earlier one is told apart. Ends all log-ins to the console and unused
     /// codes of every town: they are older than whatever made the epoch.
     fn begin_epoch(&mut self, epoch: u32) -> Result<(), StoreError>;

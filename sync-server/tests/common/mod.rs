@@ -11,6 +11,7 @@
 )]
 
 pub mod desk;
+pub mod tus;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 use shared::ids::{Dot, EditId, PhotoHash, RecordId, Slot, UserId};
-use shared::record::Part;
+use shared::record::{Part, RecordKind};
 use shared::view;
 use uuid::Uuid;
 
@@ -34,6 +34,18 @@ impl SqliteStore {
             copy.close().map_err(|(_, error)| error)?;
             Ok(())
         })
+    }
+
+    /// Opens a file of the present schema for reading only, leaving it as it is.
+    pub fn open_read_only(path: &std::path::Path) -> Result<Self, StoreError> {
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let writer = Connection::open_with_flags(path, flags)?;
+        let found: u32 = writer.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let known = Self::schema();
+        if found != known {
+            return Err(StoreError::FromTheFuture { found, known });
+        }
+        Ok(Self { path: path.to_owned(), writer: writer.into(), readers: std::sync::Mutex::default() })
     }
 
     /// See [`crate::store::Store::scrub`].
@@ -131,9 +143,23 @@ impl Kept for InTown<'_> {
              FROM slot s WHERE s.town = ?1 AND highest > s.high_water ORDER BY s.slot",
         )?;
         let rows = query.query_map(params![self.town.0], |row| {
-            Ok(Overflown { slot: Slot(count(row.get(0)?)), high_water: count(row.get(1)?), highest: count(row.get(2)?) })
+            Ok(Overflown {
+                slot: Slot(count(row.get(0)?)),
+                high_water: count(row.get(1)?),
+                highest: count(row.get(2)?),
+            })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn without_part(&self) -> Result<Vec<RecordId>, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT DISTINCT e.record FROM edit e WHERE e.town = ?1 AND NOT EXISTS (
+                 SELECT 1 FROM part p
+                 WHERE p.town = e.town AND p.record = e.record AND p.part = json_extract(e.body, '$.part'))",
+        )?;
+        let rows = query.query_and_then(params![self.town.0], |row| Ok(RecordId(uuid(&row.get::<_, Vec<u8>>(0)?)?)))?;
+        rows.collect()
     }
 
     fn photos(&self) -> Result<Vec<Photo>, StoreError> {
@@ -180,10 +206,18 @@ impl Kept for InTown<'_> {
         Ok(query.exists(params![self.town.0, record.0.as_bytes()])?)
     }
 
+    fn kind_refused(&self, record: RecordId) -> Result<Option<RecordKind>, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT json_extract(body, '$.kind') FROM quarantine WHERE town = ?1 AND record = ?2 LIMIT 1",
+        )?;
+        let code: Option<String> =
+            query.query_row(params![self.town.0, record.0.as_bytes()], |row| row.get(0)).optional()?;
+        code.as_deref().map(kind).transpose()
+    }
+
     fn readers_ever(&self, record: RecordId) -> Result<BTreeSet<ReaderKey>, StoreError> {
         let mut keys = BTreeSet::new();
-        let mut lies =
-            self.conn.prepare_cached("SELECT areas, readers FROM part WHERE town = ?1 AND record = ?2")?;
+        let mut lies = self.conn.prepare_cached("SELECT areas, readers FROM part WHERE town = ?1 AND record = ?2")?;
         let mut rows = lies.query(params![self.town.0, record.0.as_bytes()])?;
         while let Some(row) = rows.next()? {
             keys.extend(areas(row.get_ref(0)?.as_str().unwrap_or_default()).into_iter().map(ReaderKey::Area));
@@ -210,14 +244,20 @@ impl Kept for InTown<'_> {
         Ok(query.exists(params![self.town.0, hash.as_str()])?)
     }
 
+    fn erased_photos(&self) -> Result<Vec<PhotoHash>, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT hash FROM erased_photo WHERE town = ?1 ORDER BY hash")?;
+        query.query_and_then(params![self.town.0], |row| photo_hash(row.get(0)?))?.collect()
+    }
+
     fn photo_anywhere(&self, hash: &PhotoHash) -> Result<bool, StoreError> {
         let mut query = self.conn.prepare_cached("SELECT 1 FROM photo WHERE hash = ?1")?;
         Ok(query.exists(params![hash.as_str()])?)
     }
 
     fn batches_holding(&self, records: &BTreeSet<RecordId>) -> Result<Vec<Uuid>, StoreError> {
-        let mut query =
-            self.conn.prepare_cached("SELECT id, records FROM batch WHERE town = ?1 AND erased IS NULL ORDER BY row")?;
+        let mut query = self
+            .conn
+            .prepare_cached("SELECT id, records FROM batch WHERE town = ?1 AND erased IS NULL ORDER BY row")?;
         let mut rows = query.query(params![self.town.0])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
@@ -268,6 +308,26 @@ impl Keep for InTown<'_> {
         Ok(())
     }
 
+    fn want_photo_again(&mut self, hash: &PhotoHash) -> Result<bool, StoreError> {
+        let of_it = params![self.town.0, hash.as_str()];
+        if self.conn.prepare_cached("DELETE FROM photo WHERE town = ?1 AND hash = ?2")?.execute(of_it)? == 0 {
+            return Ok(false);
+        }
+        for sql in [
+            "DELETE FROM upload WHERE town = ?1 AND hash = ?2",
+            "INSERT INTO photo_wanted (town, slot, hash)
+             SELECT DISTINCT ?1, e.slot, ?2 FROM photo_link l JOIN edit e ON e.town = l.town AND e.record = l.record
+             WHERE l.town = ?1 AND l.hash = ?2 AND instr(e.body, ?2) > 0
+             UNION SELECT DISTINCT ?1, q.slot, ?2 FROM photo_link l
+             JOIN quarantine q ON q.town = l.town AND q.record = l.record
+             WHERE l.town = ?1 AND l.hash = ?2 AND instr(q.body, ?2) > 0
+             ON CONFLICT DO NOTHING",
+        ] {
+            self.conn.prepare_cached(sql)?.execute(of_it)?;
+        }
+        Ok(true)
+    }
+
     fn begin_epoch(&mut self, epoch: u32) -> Result<(), StoreError> {
         self.conn
             .prepare_cached("UPDATE meta SET value = ?1 WHERE key = 'epoch'")?
@@ -293,9 +353,11 @@ impl Keep for InTown<'_> {
 
     fn put_batch_records(&mut self, batch: Uuid, records: &BTreeSet<RecordId>) -> Result<(), StoreError> {
         let ids: Vec<u8> = records.iter().flat_map(|id| *id.0.as_bytes()).collect();
-        self.conn
-            .prepare_cached("UPDATE batch SET records = ?3 WHERE town = ?1 AND id = ?2")?
-            .execute(params![self.town.0, batch.as_bytes(), ids])?;
+        self.conn.prepare_cached("UPDATE batch SET records = ?3 WHERE town = ?1 AND id = ?2")?.execute(params![
+            self.town.0,
+            batch.as_bytes(),
+            ids
+        ])?;
         Ok(())
     }
 
@@ -312,10 +374,13 @@ impl InTown<'_> {
         let (town, record) = (self.town.0, erased.record);
         let of_it = params![town, record.0.as_bytes()];
         let readers = self.readers_ever(record)?;
-        let restricted = self.conn.prepare_cached(
-            "SELECT 1 FROM part WHERE town = ?1 AND record = ?2 AND part = 'restricted'
+        let restricted = self
+            .conn
+            .prepare_cached(
+                "SELECT 1 FROM part WHERE town = ?1 AND record = ?2 AND part = 'restricted'
              UNION ALL SELECT 1 FROM departed WHERE town = ?1 AND record = ?2 AND part = 'restricted'",
-        )?.exists(of_it)?;
+            )?
+            .exists(of_it)?;
         for part in Part::ALL.into_iter().filter(|part| *part == Part::Open || restricted) {
             let seq = self.take_seqs(part, 1)?;
             let mut tell = self.conn.prepare_cached(
@@ -328,18 +393,32 @@ impl InTown<'_> {
             }
         }
         self.conn
-            .prepare_cached("INSERT INTO erased (town, record, kind, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?
+            .prepare_cached(
+                "INSERT INTO erased (town, record, kind, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+            )?
             .execute(params![town, record.0.as_bytes(), erased.kind.code(), ms(erased.at)])?;
         let uuid_text = record.to_string();
         for (sql, with_text) in [
-            ("INSERT INTO erased_edit (id, slot, n) SELECT id, slot, n FROM edit WHERE town = ?1 AND record = ?2
-              ON CONFLICT DO NOTHING", false),
-            ("INSERT INTO erased_edit (id, slot, n) SELECT id, slot, json_extract(body, '$.dot[1]') FROM quarantine
-              WHERE town = ?1 AND record = ?2 ON CONFLICT DO NOTHING", false),
+            (
+                "INSERT INTO erased_edit (id, slot, n) SELECT id, slot, n FROM edit WHERE town = ?1 AND record = ?2
+              ON CONFLICT DO NOTHING",
+                false,
+            ),
+            (
+                "INSERT INTO erased_edit (id, slot, n) SELECT id, slot, json_extract(body, '$.dot[1]') FROM quarantine
+              WHERE town = ?1 AND record = ?2 ON CONFLICT DO NOTHING",
+                false,
+            ),
             // Of some that could not be read it is not known what they were for: those that name it go with it.
-            ("INSERT INTO erased_edit (id, slot, n) SELECT id, slot, n FROM unreadable WHERE town = ?1
-              AND (record = ?2 OR (record = x'' AND instr(body, ?3) > 0)) ON CONFLICT DO NOTHING", true),
-            ("DELETE FROM unreadable WHERE town = ?1 AND (record = ?2 OR (record = x'' AND instr(body, ?3) > 0))", true),
+            (
+                "INSERT INTO erased_edit (id, slot, n) SELECT id, slot, n FROM unreadable WHERE town = ?1
+              AND (record = ?2 OR (record = x'' AND instr(body, ?3) > 0)) ON CONFLICT DO NOTHING",
+                true,
+            ),
+            (
+                "DELETE FROM unreadable WHERE town = ?1 AND (record = ?2 OR (record = x'' AND instr(body, ?3) > 0))",
+                true,
+            ),
             ("DELETE FROM part WHERE town = ?1 AND record = ?2", false),
             ("DELETE FROM edit WHERE town = ?1 AND record = ?2", false),
             ("DELETE FROM quarantine WHERE town = ?1 AND record = ?2", false),

@@ -1,0 +1,68 @@
+//! What a backup holds: every file with its length and SHA-256. It is written last; a folder without it is no backup.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// The name of the manifest's file.
+pub const FILE: &str = "manifest.json";
+/// The newest layout this program knows.
+pub const VERSION: u32 = 1;
+
+/// `manifest.json`. Keys are never renamed; new ones may come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Of this layout, 1.
+    pub version: u32,
+    /// The version of the program that made it.
+    pub program: String,
+    /// The schema version of `town.db`.
+    pub schema: u32,
+    /// The epoch of the server it is of.
+    pub epoch: u32,
+    /// When it was begun, by the server's clock.
+    pub at: DateTime<Utc>,
+    /// Every file but this one, by path.
+    pub files: Vec<FileEntry>,
+}
+
+/// One file of a backup.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// Its path in the backup, with `/`.
+    pub path: String,
+    /// Its length.
+    pub bytes: u64,
+    /// 64 hexadecimal digits.
+    pub sha256: String,
+}
+
+impl FileEntry {
+    /// Where it lies; none for a path that leads out of the backup.
+    pub fn within(&self, folder: &Path) -> Option<PathBuf> {
+        let plain = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains('\\');
+        self.path.split('/').all(plain).then(|| folder.join(&self.path))
+    }
+}
+
+impl Manifest {
+    /// Reads it from a backup's folder.
+    pub fn read(folder: &Path) -> io::Result<Self> {
+        let bytes = disk::read(&folder.join(FILE))?;
+        serde_json::from_slice(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    /// Writes it; durable when this returns.
+    pub fn write(&self, folder: &Path) -> io::Result<()> {
+        let mut text = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
+        text.push(b'\n');
+        disk::replace(&folder.join(FILE), &text)
+    }
+
+    /// Bytes of all files.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+}

@@ -1,0 +1,340 @@
+//! Erasing a record: a person's right, and final. Values, edits, quarantined ones, photos and batch files go; ids stay.
+//!
+//! What cannot be taken back is written down first: the id on [`list`], which no backup holds and which is applied again
+//! at each start. Then one transaction forgets; then files go and the database is swept, so that no free page or log
+//! keeps a remnant. A crash anywhere between is caught up with at the next start. Backups made before still hold the
+//! record until they go by their number.
+
+pub mod list;
+
+mod cli;
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use shared::area::AreaId;
+use shared::ids::RecordId;
+use shared::record::{Part, RecordKind};
+use uuid::Uuid;
+
+pub use cli::{EraseArgs, command};
+
+use crate::AppState;
+use crate::auth::Who;
+use crate::auth::authorize::{Action, Reach, authorize};
+use crate::backup::ERASED;
+use crate::batch::Manifest;
+use crate::export::show;
+use crate::store::{self, Audit, Erased, Gone, Read, StoreError, Tx};
+
+/// Photos are kept once for all towns.
+const ANY: AreaId = AreaId(0);
+/// Whether the database has still to be swept.
+const TO_SWEEP: &str = "to_sweep";
+
+/// Why a record is erased. A choice and no text: nothing of the person may stand in the audit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// The person asked for it.
+    Request,
+    /// It should never have been recorded.
+    Mistake,
+    /// The time it may be kept is over.
+    Expired,
+}
+
+impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Request, Self::Mistake, Self::Expired];
+
+    /// As in options, forms, the audit, and `erase-reason-…`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Mistake => "mistake",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// The reason of a code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+}
+
+/// What was erased.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Done {
+    /// The record and those merged into it.
+    pub records: Vec<RecordId>,
+    /// Photos that nothing else linked.
+    pub photos: usize,
+    /// The numbers of batches whose files went.
+    pub batches: Vec<String>,
+    /// Whether all bytes are gone; if not, the next start sees to the rest.
+    pub swept: bool,
+}
+
+/// Why nothing, or not all, was erased.
+#[derive(Debug, thiserror::Error)]
+pub enum EraseError {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no such record, or this person may not know that there is.
+    #[error("there is no such record")]
+    NoSuchRecord,
+    /// This person may not erase it.
+    #[error("not allowed")]
+    NotAllowed,
+    /// The list of erased ids could not be written: nothing was erased.
+    #[error("the list of erased records cannot be written")]
+    List(#[source] std::io::Error),
+    /// The list cannot be read.
+    #[error("the list of erased records cannot be read")]
+    BadList(#[from] list::ListError),
+    /// The manifest of a batch cannot be read or written.
+    #[error("a manifest of a batch: {0}")]
+    Manifest(#[from] serde_json::Error),
+}
+
+/// Erases a record with all that was merged into it. `who` asks at the console; none: a command on the server.
+pub fn erase(app: &AppState, who: Option<&Who>, record: RecordId, reason: Reason) -> Result<Done, EraseError> {
+    let now = app.outside.now();
+    let (town, group) = match who {
+        Some(who) => (who.user.town, group(app, who.user.town, record)?),
+        None => find(app, record)?,
+    };
+    if let Some(who) = who {
+        allowed(app, who, &group)?;
+    }
+    let erased: Vec<Erased> =
+        group.iter().map(|(record, kind)| Erased { record: *record, kind: *kind, at: now }).collect();
+    let listed: Vec<_> = erased.iter().map(|erased| (town, *erased)).collect();
+    list::append(&app.data, &listed).map_err(EraseError::List)?;
+    let note = Note { user: who, action: "audit-erase", detail: reason.code(), at: now };
+    let taken = forget(app, town, &erased, &note)?;
+    let swept = match clear_away(app, &taken).and_then(|()| sweep(app)) {
+        Ok(()) => true,
+        Err(error) => {
+            // Nothing of it is shown or told any more; the next start goes on.
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "remnants of an erased record are still on the disk"
+            );
+            false
+        }
+    };
+    Ok(Done {
+        records: erased.iter().map(|erased| erased.record).collect(),
+        photos: taken.gone.photos.len(),
+        batches: taken.numbers,
+        swept,
+    })
+}
+
+/// The record with its kind, and all that were merged into it.
+fn group(app: &AppState, town: AreaId, record: RecordId) -> Result<Vec<(RecordId, RecordKind)>, EraseError> {
+    store::read(&*app.store, town, |read| group_in(read, record))
+}
+
+fn group_in(read: &dyn Read, record: RecordId) -> Result<Vec<(RecordId, RecordKind)>, EraseError> {
+    let mut ids = vec![record];
+    let mut next = 0;
+    while let Some(id) = ids.get(next).copied() {
+        for loser in read.merged_into(id)? {
+            if !ids.contains(&loser) {
+                ids.push(loser);
+            }
+        }
+        next += 1;
+    }
+    let mut group = Vec::new();
+    for id in ids {
+        if let Some(part) = read.load_many(&[(id, Part::Open)])?.first() {
+            group.push((id, part.kind));
+        } else if let Some(kind) = read.kind_refused(id)? {
+            // It was never applied, but what was refused has values too.
+            group.push((id, kind));
+        }
+    }
+    if group.is_empty() { Err(EraseError::NoSuchRecord) } else { Ok(group) }
+}
+
+fn find(app: &AppState, record: RecordId) -> Result<(AreaId, Vec<(RecordId, RecordKind)>), EraseError> {
+    for town in app.store.towns()? {
+        match group(app, town, record) {
+            Err(EraseError::NoSuchRecord) => {}
+            found => return Ok((town, found?)),
+        }
+    }
+    Err(EraseError::NoSuchRecord)
+}
+
+fn allowed(app: &AppState, who: &Who, group: &[(RecordId, RecordKind)]) -> Result<(), EraseError> {
+    let areas = app.areas()?;
+    store::read(&*app.store, who.user.town, |read| {
+        for (place, (record, _)) in group.iter().enumerate() {
+            let parts = read.load_many(&[(*record, Part::Open)])?;
+            let reach = parts.first().map(Reach::of).ok_or(EraseError::NoSuchRecord)?;
+            if place == 0 && authorize(who, Action::Read(Part::Open), Some(&reach), &reach, &areas).is_err() {
+                return Err(EraseError::NoSuchRecord);
+            }
+            authorize(who, Action::Erase, Some(&reach), &reach, &areas).map_err(|_| EraseError::NotAllowed)?;
+        }
+        Ok(())
+    })
+}
+
+/// Who erases, for the audit.
+struct Note<'a> {
+    user: Option<&'a Who>,
+    action: &'a str,
+    detail: &'a str,
+    at: DateTime<Utc>,
+}
+
+impl Note<'_> {
+    fn put(&self, tx: &mut dyn Tx, subject: String) -> Result<(), StoreError> {
+        tx.put_audit(&Audit {
+            at: self.at,
+            user: self.user.map(|who| who.user.id),
+            action: self.action.to_owned(),
+            subject,
+            detail: self.detail.to_owned(),
+        })
+    }
+}
+
+/// What is to be taken off the disk.
+#[derive(Default)]
+struct Taken {
+    gone: Gone,
+    batches: Vec<Uuid>,
+    numbers: Vec<String>,
+}
+
+fn forget(app: &AppState, town: AreaId, erased: &[Erased], note: &Note<'_>) -> Result<Taken, EraseError> {
+    store::write(&*app.store, town, |tx| {
+        let mut taken = Taken::default();
+        let records: BTreeSet<RecordId> = erased.iter().map(|erased| erased.record).collect();
+        for id in tx.batches_holding(&records)? {
+            let Some(batch) = tx.batch(id)? else { continue };
+            let mut manifest: Manifest = serde_json::from_str(&batch.manifest)?;
+            manifest.erased_at = Some(show::beijing(note.at).to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
+            tx.empty_batch(id, note.at, &manifest.json()?)?;
+            Note { action: "audit-batch-erased", ..*note }.put(tx, manifest.number.clone())?;
+            taken.numbers.push(manifest.number);
+            taken.batches.push(id);
+        }
+        for erased in erased {
+            let gone = tx.erase(erased)?;
+            tx.drop_remains_of(erased.record)?;
+            taken.gone.photos.extend(gone.photos);
+            taken.gone.uploads.extend(gone.uploads);
+            note.put(tx, erased.record.to_string())?;
+        }
+        tx.set_meta(TO_SWEEP, "1")?;
+        Ok(taken)
+    })
+}
+
+fn io(error: std::io::Error) -> StoreError {
+    StoreError::Other { action: "took files away", source: Box::new(error) }
+}
+
+/// Takes the files of what was forgotten off the disk.
+fn clear_away(app: &AppState, taken: &Taken) -> Result<(), StoreError> {
+    for hash in &taken.gone.photos {
+        if !store::read::<_, StoreError>(&*app.store, ANY, |read| read.photo_anywhere(hash))? {
+            disk::remove(&app.blobs.path(hash)).map_err(io)?;
+        }
+    }
+    for upload in &taken.gone.uploads {
+        app.blobs.drop_upload(*upload).map_err(io)?;
+    }
+    for batch in &taken.batches {
+        disk::remove_dir_all(&app.data.join("batches").join(batch.to_string())).map_err(io)?;
+    }
+    Ok(())
+}
+
+/// Sweeps the database and notes that it was done.
+fn sweep(app: &AppState) -> Result<(), StoreError> {
+    app.store.scrub()?;
+    for town in app.store.towns()? {
+        store::write::<_, StoreError>(&*app.store, town, |tx| tx.set_meta(TO_SWEEP, ""))?;
+    }
+    Ok(())
+}
+
+fn is_to_sweep(app: &AppState) -> Result<bool, StoreError> {
+    for town in app.store.towns()? {
+        if store::read::<_, StoreError>(&*app.store, town, |read| read.meta(TO_SWEEP))?.as_deref() == Some("1") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// At each start: erases again what the list names (a restored database may hold it), and goes on where a crash
+/// interrupted. Costs a look at each id when there is nothing to do.
+pub fn resume(app: &AppState) -> Result<(), EraseError> {
+    let listed = list::read(&app.data.join(ERASED))?.unwrap_or_default();
+    let mut again = Vec::new();
+    for town in app.store.towns()? {
+        let of_town: Vec<Erased> = listed.iter().filter(|(it, _)| *it == town).map(|(_, erased)| *erased).collect();
+        let back = store::read::<_, StoreError>(&*app.store, town, |read| {
+            let ids: BTreeSet<RecordId> = of_town.iter().map(|erased| erased.record).collect();
+            let known = read.erased_of(&ids)?;
+            let mut back = Vec::new();
+            for erased in &of_town {
+                if !known.contains(&erased.record) || read.holds_anything_of(erased.record)? {
+                    back.push(*erased);
+                }
+            }
+            Ok(back)
+        })?;
+        if !back.is_empty() {
+            tracing::warn!(town = town.0, records = back.len(), "erasing again what the list of erased records names");
+            let note = Note { user: None, action: "audit-erase", detail: "again", at: app.outside.now() };
+            again.push(forget(app, town, &back, &note)?);
+        }
+    }
+    for taken in &again {
+        clear_away(app, taken)?;
+    }
+    // What is left on the disk is told to nobody: no reason not to start.
+    if is_to_sweep(app)?
+        && let Err(error) = leftovers(app).and_then(|()| sweep(app))
+    {
+        tracing::error!(error = &error as &dyn std::error::Error, "remnants of an erased record are still on the disk");
+    }
+    Ok(())
+}
+
+/// Files that a crash left between forgetting and clearing away.
+fn leftovers(app: &AppState) -> Result<(), StoreError> {
+    for town in app.store.towns()? {
+        let (photos, batches) = store::read::<_, StoreError>(&*app.store, town, |read| {
+            let photos = read.erased_photos()?.into_iter();
+            let mut gone = Vec::new();
+            for hash in photos {
+                if !read.photo_anywhere(&hash)? {
+                    gone.push(hash);
+                }
+            }
+            let emptied = read.batches(usize::MAX)?.into_iter().filter(|batch| batch.erased.is_some());
+            Ok((gone, emptied.map(|batch| batch.id).collect::<Vec<_>>()))
+        })?;
+        clear_away(app, &Taken { gone: Gone { photos, uploads: Vec::new() }, batches, numbers: Vec::new() })?;
+    }
+    let towns = app.store.towns()?;
+    for id in app.blobs.uploads().map_err(io)? {
+        let known = |town: &AreaId| store::read::<_, StoreError>(&*app.store, *town, |read| read.upload(id));
+        if towns.iter().map(known).collect::<Result<Vec<_>, _>>()?.iter().all(Option::is_none) {
+            app.blobs.drop_upload(id).map_err(io)?;
+        }
+    }
+    Ok(())
+}

@@ -38,6 +38,8 @@ pub struct Counts {
     pub to_decide: u64,
     /// Edits nobody has decided on.
     pub quarantine: u64,
+    /// Records of which handhelds still show what was lost.
+    pub remains: u64,
 }
 
 /// One request of somebody logged in.
@@ -101,11 +103,11 @@ impl PageError {
             Self::NotAllowed => (StatusCode::FORBIDDEN, "console-error-not-allowed"),
             Self::Forged => (StatusCode::FORBIDDEN, "console-error-forged"),
             Self::Bad(key) => (StatusCode::UNPROCESSABLE_ENTITY, key.as_str()),
-            Self::Batch(error) => (StatusCode::CONFLICT, error.key()),
-            Self::Store(StoreError::Full) => (StatusCode::INSUFFICIENT_STORAGE, "console-error-full"),
             Self::Batch(error @ (crate::batch::BatchError::Erased(_) | crate::batch::BatchError::FilesGone(_))) => {
                 (StatusCode::GONE, error.key())
             }
+            Self::Batch(error) => (StatusCode::CONFLICT, error.key()),
+            Self::Store(StoreError::Full) => (StatusCode::INSUFFICIENT_STORAGE, "console-error-full"),
             Self::Store(StoreError::Busy) => (StatusCode::SERVICE_UNAVAILABLE, "console-error-busy"),
             Self::Store(_) | Self::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "console-error-failed"),
         };
@@ -255,8 +257,9 @@ impl Ctx {
             let to_decide = if ctx.sees(Place::ToDecide) { read.count_parts(&filter)? } else { 0 };
             let inbox = if ctx.sees(Place::Inbox) { super::events::waiting(&ctx, read)?.len() } else { 0 };
             let quarantine = if ctx.sees(Place::Quarantine) { super::quarantine::count(&ctx, read, 100)? } else { 0 };
+            let remains = if ctx.sees(Place::Remains) { super::remains::count(&ctx, read)? } else { 0 };
             let n = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-            Ok::<_, PageError>((users, Counts { inbox: n(inbox), to_decide, quarantine }))
+            Ok::<_, PageError>((users, Counts { inbox: n(inbox), to_decide, quarantine, remains }))
         })?;
         Ok(ctx)
     }
@@ -282,7 +285,7 @@ impl Ctx {
             Place::ToDecide => leads || role == Role::GridMember,
             Place::Batches => crate::batch::may_pull(&self.who.user, &self.areas),
             Place::Terminals => staff || role == Role::Admin,
-            Place::Quarantine => leads,
+            Place::Quarantine | Place::Remains => leads,
             Place::Audit => role == Role::Admin || staff,
         }
     }

@@ -28,6 +28,8 @@ pub enum Place {
     Terminals,
     /// 未收下
     Quarantine,
+    /// 恢复后只在终端上见到的内容
+    Remains,
     /// 审计
     Audit,
 }
@@ -43,6 +45,7 @@ pub fn page(ctx: &Ctx, here: Place, title: &str, body: &Markup) -> Markup {
         (Place::Batches, "/console/batches", "box", "console-batches", None),
         (Place::Terminals, "/console/terminals", "device", "console-terminals", None),
         (Place::Quarantine, "/console/quarantine", "tray", "console-quarantine", Some(ctx.counts.quarantine)),
+        (Place::Remains, "/console/remains", "undo", "console-remains", Some(ctx.counts.remains)),
         (Place::Audit, "/console/audit", "eye", "console-audit", None),
     ];
     shell(
@@ -52,7 +55,8 @@ pub fn page(ctx: &Ctx, here: Place, title: &str, body: &Markup) -> Markup {
             nav.side aria-label=(word("console-nav")) {
                 p.side__h { (ctx.town_name()) small { (word("console-centre")) } }
                 @for (place, href, picture, key, count) in items {
-                    @if ctx.sees(place) {
+                    // Nobody looks for what is there only after a restore.
+                    @if ctx.sees(place) && (place != Place::Remains || place == here || count > Some(0)) {
                         a href=(href) aria-current=[(place == here).then_some("page")] {
                             (icon(picture)) (word(key))
                             @if let Some(count) = count.filter(|count| *count > 0) { b { (count) } }

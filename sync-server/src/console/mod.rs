@@ -16,6 +16,7 @@ mod photos;
 mod quarantine;
 mod record;
 mod records;
+mod remains;
 mod terminals;
 mod to_decide;
 mod write;
@@ -28,8 +29,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 pub(crate) use ctx::{Ctx, Fields, PageError};
-
 pub(crate) use layout::bytes;
+
 use crate::App;
 
 /// The most bytes of a form.
@@ -59,6 +60,8 @@ pub fn router() -> Router<App> {
         .route("/console/quarantine", get(quarantine::show))
         .route("/console/quarantine/{id}/accept", post(quarantine::accept))
         .route("/console/quarantine/{id}/dismiss", post(quarantine::dismiss))
+        .route("/console/remains", get(remains::show))
+        .route("/console/remains/{id}/done", post(remains::done))
         .route("/console/audit", get(audit::show))
         .route("/console/photos/{record}/{hash}", get(photos::show))
         .layer(DefaultBodyLimit::max(FORM_BYTES))

@@ -16,6 +16,7 @@ use super::{Ctx, PageError};
 use crate::App;
 use crate::export::show::beijing;
 use crate::store::{Device, PartFilter};
+use crate::sync::accept::mend;
 
 /// Stages of events under way, in their order.
 const STAGES: [Stage; 4] = [Stage::Reported, Stage::Handling, Stage::Handled, Stage::Answered];
@@ -27,16 +28,18 @@ struct Figures {
     events: Vec<Event>,
     communities: Vec<(String, u64)>,
     devices: Vec<Device>,
-}
     backup: Option<Markup>,
+    /// How many stored parts were altered behind the server's back and put right.
+    mended: u64,
+}
 
 /// `GET /console`
 pub async fn show(State(app): State<App>, asked: Asked) -> Response {
     with(app, asked, |ctx| {
+        let backup = if ctx.sees(Place::Terminals) { Some(super::backup::panel(ctx)?) } else { None };
         let figures = ctx.read(|read| {
             let mut communities = Vec::new();
             let below =
-        let backup = if ctx.sees(Place::Terminals) { Some(super::backup::panel(ctx)?) } else { None };
                 |level| ctx.areas.iter().filter(move |area| area.level == level && ctx.who.scope.contains(area.id));
             let mut shown: Vec<_> = below(AreaLevel::Community).collect();
             if shown.is_empty() {
@@ -50,7 +53,14 @@ pub async fn show(State(app): State<App>, asked: Asked) -> Response {
                 }
             }
             let devices = if ctx.sees(Place::Terminals) { read.devices()? } else { Vec::new() };
-            Ok::<_, PageError>(Figures { events: events::all(ctx, read)?, communities, devices, backup: backup.clone() })
+            let mended = read.meta(mend::MENDED)?.and_then(|text| text.parse().ok()).unwrap_or(0);
+            Ok::<_, PageError>(Figures {
+                events: events::all(ctx, read)?,
+                communities,
+                devices,
+                backup: backup.clone(),
+                mended,
+            })
         })?;
         Ok(ctx.answer(Place::Overview, &ctx.words.text("console-overview"), &body(ctx, &figures)))
     })
@@ -74,6 +84,12 @@ fn body(ctx: &Ctx, figures: &Figures) -> Markup {
     );
     html! {
         (layout::top(ctx, &word("console-overview"), &beside, ""))
+        @if figures.mended > 0 && ctx.sees(Place::Audit) {
+            p.note.note--doubt.note--below {
+                (ctx.words.with("console-mended", &[("n", figures.mended.to_string().into())])) " "
+                a.go href="/console/audit" { (word("console-audit")) }
+            }
+        }
         section.kpis aria-label=(word("console-today")) {
             (kpi("/console/inbox", new.len(), &html! { (word("console-new-today")) }))
             (kpi("/console/inbox", open.len(), &html! { (word("console-under-way")) }))
@@ -116,6 +132,7 @@ fn body(ctx: &Ctx, figures: &Figures) -> Markup {
                 }
             }
         }
+        @if let Some(backup) = &figures.backup { (backup) }
     }
 }
 
@@ -126,7 +143,6 @@ fn kpi(href: &str, n: usize, label: &Markup) -> Markup {
 /// Bars by stage and light, each figure also as text.
 fn by_step(ctx: &Ctx, open: &[&Event]) -> Markup {
     let word = |key: &str| ctx.words.text(key);
-        @if let Some(backup) = &figures.backup { (backup) }
     let count = |stage: Stage, light: Light| {
         open.iter()
             .filter(|event| event.state.stage == stage)

@@ -148,7 +148,10 @@ fn row(ctx: &Ctx, device: &Device) -> Markup {
     };
     html! {
         tr {
-            td { b { (device.name) } }
+            td {
+                b { (device.name) }
+                @if device.parted_from.is_some() { " " span.sub { (word("terminal-parted")) } }
+            }
             td.n { (ctx.users.get(&device.user).map(String::as_str).unwrap_or_default()) }
             td.n { (state) }
             td.n { (seen.map_or_else(|| word("console-never-seen"), |seen| ago(&ctx.words, seen.at, ctx.now))) }

@@ -26,6 +26,8 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::App;
 use crate::error::Problem;
+use crate::store::{self, StoreError};
+use crate::sync::accept::mend;
 
 /// A request that takes longer is given up. Long enough for a photo on a slow line.
 const REQUEST_TIME: Duration = Duration::from_secs(120);
@@ -61,10 +63,24 @@ pub async fn serve(
     axum::serve(listener, router(app)).with_graceful_shutdown(stop).await
 }
 
-/// Whether the store answers.
+/// Whether the store answers, and how many parts were found altered.
 async fn healthz(axum::extract::State(app): axum::extract::State<App>) -> Result<impl IntoResponse, Problem> {
-    let epoch = blocking(move || Ok(app.store.epoch()?)).await?;
-    Ok(axum::Json(serde_json::json!({ "status": "ok", "epoch": epoch, "protocol": shared::limits::PROTOCOL })))
+    let (epoch, mended, resent) = blocking(move || {
+        let (mut mended, mut resent) = (0, 0);
+        for town in app.store.towns()? {
+            let count = |name| {
+                let text = store::read::<_, StoreError>(&*app.store, town, |read| read.meta(name))?;
+                Ok::<u64, StoreError>(text.and_then(|text| text.parse().ok()).unwrap_or(0))
+            };
+            mended += count(mend::MENDED)?;
+            resent += count(mend::RESENT)?;
+        }
+        Ok((app.store.epoch()?, mended, resent))
+    })
+    .await?;
+    Ok(axum::Json(serde_json::json!({
+        "status": "ok", "epoch": epoch, "protocol": shared::limits::PROTOCOL, "mended": mended, "resent": resent,
+    })))
 }
 
 /// Runs `work` where it may block.

@@ -37,7 +37,7 @@ pub trait ReadDoubts {
     fn decided_since(&self, user: UserId, after: u64) -> Result<Vec<(u64, SeenEdit)>, StoreError>;
     /// The quarantined edits from handhelds of a user that nobody decided on and that were not taken back, oldest first.
     fn undecided_of(&self, user: UserId, limit: usize) -> Result<Vec<SeenEdit>, StoreError>;
-    /// The enrolment that `device` was given when it asked under the key of this SHA-256.
+    /// The last enrolment that `device` was given when it asked under the key of this SHA-256.
     fn parting(&self, device: DeviceId, key: &[u8; 32]) -> Result<Option<Device>, StoreError>;
     /// How many new slots handhelds of a user were given since `since`.
     fn partings_since(&self, user: UserId, since: DateTime<Utc>) -> Result<u64, StoreError>;

@@ -11,6 +11,7 @@
 )]
 
 pub mod desk;
+pub mod doubts;
 pub mod tus;
 
 use std::collections::BTreeMap;
@@ -95,12 +96,18 @@ pub struct Centre {
 
 impl Centre {
     pub async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let centre = Self::over(folder, Arc::new(Clock::default()), |_| {}).await;
+        import_areas(&centre.app, AREAS.as_bytes()).unwrap();
+        centre
+    }
+
+    /// Over a folder, with a state that is changed before it serves.
+    pub async fn over(folder: TempDir, clock: Arc<Clock>, change: impl FnOnce(&mut AppState)) -> Self {
         // Another test of the process may have been faster.
         rustls::crypto::ring::default_provider().install_default().ok();
-        let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(Clock::default());
-        let app = AppState::open(folder.path(), clock.clone()).unwrap();
-        import_areas(&app, AREAS.as_bytes()).unwrap();
+        let mut app = AppState::open(folder.path(), clock.clone()).unwrap();
+        change(Arc::get_mut(&mut app).expect("nobody else holds it yet"));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
@@ -296,6 +303,7 @@ impl Handheld<'_> {
             }
         }
         self.cursor = Some(answer.cursor.clone());
+        self.enrolled.epoch = answer.epoch;
         if let Some(setup) = &answer.setup {
             self.setup = Some(setup.version.clone());
         }

@@ -5,13 +5,14 @@ CREATE INDEX device_user ON device (user);
 -- Which question was answered with which new enrolment: asked again, it is answered with the same. Of the question's key
 -- the SHA-256 is kept, because the token is made of the key.
 CREATE TABLE parting (
+    row    INTEGER NOT NULL PRIMARY KEY,
     device BLOB NOT NULL CHECK (length(device) = 16),
     key    BLOB NOT NULL CHECK (length(key) = 32),
     user   BLOB NOT NULL,
     at     INTEGER NOT NULL,
-    made   BLOB NOT NULL UNIQUE,
-    PRIMARY KEY (device, key)
-) STRICT, WITHOUT ROWID;
+    made   BLOB NOT NULL UNIQUE
+) STRICT;
+CREATE INDEX parting_key ON parting (device, key);
 CREATE INDEX parting_user ON parting (user, at);
 
 -- When its author took a quarantined edit back; 0 while they have not.

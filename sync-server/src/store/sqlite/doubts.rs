@@ -119,8 +119,10 @@ impl ReadDoubts for InTown<'_> {
     }
 
     fn parting(&self, of: DeviceId, key: &[u8; 32]) -> Result<Option<Device>, StoreError> {
-        let sql =
-            format!("SELECT {DEVICE} FROM parting p JOIN device d ON d.id = p.made WHERE p.device = ?1 AND p.key = ?2");
+        let sql = format!(
+            "SELECT {DEVICE} FROM parting p JOIN device d ON d.id = p.made WHERE p.device = ?1 AND p.key = ?2
+             ORDER BY p.row DESC LIMIT 1"
+        );
         let mut query = self.conn.prepare_cached(&sql)?;
         query.query_and_then(params![of.0.as_bytes(), key], |row| device(row, 0))?.next().transpose()
     }

@@ -313,8 +313,11 @@ pub struct DeviceState {
 }
 
 /// `POST /api/v1/sync`, down. Absent lists are empty.
+pub type SyncAnswer = SyncAnswerOf<Item>;
+
+/// The same with items as they are written, so that one this version cannot read does not keep the others away.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct SyncAnswer {
+pub struct SyncAnswerOf<I> {
     /// One a sent edit, in the same order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub receipts: Vec<Receipt>,
@@ -326,8 +329,8 @@ pub struct SyncAnswer {
     /// The present epoch.
     pub epoch: u32,
     /// The next page of the feed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub items: Vec<Item>,
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<I>,
     /// Whether another page waits.
     #[serde(default, skip_serializing_if = "is_false")]
     pub more: bool,
@@ -355,6 +358,28 @@ pub struct SyncAnswer {
     /// where the sides do not compare.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<DigestAnswer>,
+}
+
+impl<I> SyncAnswerOf<I> {
+    /// The same with its items read by `read`; nothing if one of them gives nothing.
+    pub fn read_items<J>(self, read: impl FnMut(I) -> Option<J>) -> Option<SyncAnswerOf<J>> {
+        Some(SyncAnswerOf {
+            items: self.items.into_iter().map(read).collect::<Option<_>>()?,
+            receipts: self.receipts,
+            released: self.released,
+            high_water: self.high_water,
+            epoch: self.epoch,
+            more: self.more,
+            refill: self.refill,
+            total: self.total,
+            cursor: self.cursor,
+            wanted: self.wanted,
+            backed_up: self.backed_up,
+            time: self.time,
+            setup: self.setup,
+            digest: self.digest,
+        })
+    }
 }
 
 fn is_false(flag: &bool) -> bool {

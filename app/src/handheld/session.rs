@@ -125,6 +125,7 @@ impl Inner {
         if let Some(user) = settings.user {
             let store = inner.open_store(user)?;
             inner.installed(&store)?;
+            store.try_aside_again()?;
             inner.begin(Session::of(store)?);
         }
         Ok(inner)

@@ -32,6 +32,9 @@ struct Prepared {
     id: RecordId,
     part: Part,
     content: Option<Content>,
+    erased: bool,
+    /// The item as it came, if this version cannot read it.
+    unread: Option<Item>,
 }
 
 struct Content {
@@ -59,20 +62,18 @@ pub struct PageApplied {
     pub rejected: usize,
     /// Edits that have to be sent again: the server lost them to a restore.
     pub again: usize,
+    /// Parts among those asked for again that were not what the server sent now.
+    pub mended: usize,
 }
 
-/// The answer does not hold what it should.
+/// The items of an answer could not be looked at.
 #[derive(Debug, thiserror::Error)]
-#[error("item {place} of the feed is unreadable: {why}")]
-pub struct BadPage {
-    /// Which item, from 0.
-    pub place: usize,
-    /// What the reader said.
-    pub why: String,
-}
+#[error("the reader of the feed stopped")]
+pub struct BadPage;
 
 impl Page {
-    /// Reads the items of an answer: the work that needs no database. `received` is the device clock.
+    /// Reads the items of an answer: the work that needs no database. `received` is the device clock. An item that cannot
+    /// be read does not keep the others away: it is put aside, whole.
     pub fn read(mut answer: SyncAnswer, received: DateTime<Utc>, rules: &Rules) -> Result<Self, BadPage> {
         let items = std::mem::take(&mut answer.items);
         // Two threads are worth it from a few hundred items on; a handheld of 2018 has at least four cores.
@@ -80,14 +81,10 @@ impl Page {
         let mut first = items;
         let second = first.split_off(half);
         let (mut first, second) = std::thread::scope(|scope| {
-            let other = (!second.is_empty()).then(|| scope.spawn(|| prepare(second, half, rules)));
-            let first = prepare(first, 0, rules);
-            let second = match other.map(std::thread::ScopedJoinHandle::join) {
-                None => Ok(Vec::new()),
-                Some(Ok(second)) => second,
-                Some(Err(_)) => Err(BadPage { place: half, why: "the reader stopped".to_owned() }),
-            };
-            Ok::<_, BadPage>((first?, second?))
+            let other = (!second.is_empty()).then(|| scope.spawn(|| prepare(second, rules)));
+            let first = prepare(first, rules);
+            let second = other.map(std::thread::ScopedJoinHandle::join).transpose().map_err(|_| BadPage)?;
+            Ok::<_, BadPage>((first, second.unwrap_or_default()))
         })?;
         first.extend(second);
         Ok(Self { items: first, answer, received })
@@ -99,25 +96,34 @@ impl Page {
     }
 }
 
-fn prepare(items: Vec<Item>, offset: usize, rules: &Rules) -> Result<Vec<Prepared>, BadPage> {
-    items
-        .into_iter()
-        .enumerate()
-        .map(|(place, item)| {
-            let bad = |why: String| BadPage { place: place + offset, why };
-            let content = match item.state {
-                None => None,
-                Some(json) => {
-                    let kind = item.kind.ok_or_else(|| bad("it has no kind".to_owned()))?;
-                    let state: PartState = serde_json::from_str(json.get()).map_err(|error| bad(error.to_string()))?;
-                    no_key_twice(&state).map_err(|error| bad(error.to_string()))?;
-                    let alone = (item.part == Part::Open).then(|| project(rules, kind, &state, &PartState::default()));
-                    Some(Content { kind, json, alone })
-                }
-            };
-            Ok(Prepared { id: item.id, part: item.part, content })
-        })
-        .collect()
+fn prepare(items: Vec<Item>, rules: &Rules) -> Vec<Prepared> {
+    let prepare = |mut item: Item| {
+        let (id, part, erased) = (item.id, item.part, item.erased);
+        match look_at(&item, rules) {
+            Ok(Some((kind, alone))) => {
+                let content = item.state.take().map(|json| Content { kind, json, alone });
+                Prepared { id, part, content, erased, unread: None }
+            }
+            Ok(None) => Prepared { id, part, content: None, erased, unread: None },
+            Err(why) => {
+                tracing::warn!(%id, why, "an item of the feed cannot be read and is put aside");
+                Prepared { id, part, content: None, erased, unread: Some(item) }
+            }
+        }
+    };
+    items.into_iter().map(prepare).collect()
+}
+
+/// Whether an item can be read, and its row if nothing else is known of it; nothing if it is gone.
+fn look_at(item: &Item, rules: &Rules) -> Result<Option<(RecordKind, Option<Shown>)>, String> {
+    let Some(json) = &item.state else { return Ok(None) };
+    let kind = item.kind.ok_or("it has no kind")?;
+    // The place alone: the message may quote a value.
+    let place = |error: serde_json::Error| format!("line {}, column {}", error.line(), error.column());
+    let state: PartState = serde_json::from_str(json.get()).map_err(place)?;
+    no_key_twice(&state).map_err(|_| "a key stands twice")?;
+    let alone = (item.part == Part::Open).then(|| project(rules, kind, &state, &PartState::default()));
+    Ok(Some((kind, alone)))
 }
 
 /// The answer was read in one pass, in which every type refuses a key that stands twice; only the values of fields are
@@ -136,8 +142,23 @@ impl Store {
     /// All of it or nothing, but not flushed to the disk at once: should the power fail, the last pages and receipts
     /// are asked for again. The next save, or [`Store::checkpoint`], makes it durable.
     pub fn apply(&self, page: Page) -> Result<PageApplied, StoreError> {
+        self.apply_again(page, &[])
+    }
+
+    /// The same of an answer to a request that asked for parts `again` because they differ: it counts those that did.
+    pub fn apply_again(&self, page: Page, again: &[(RecordId, Part)]) -> Result<PageApplied, StoreError> {
         self.taken_in.fetch_add(page.items.len(), Ordering::Relaxed);
-        self.write_relaxed(|tx| tx.apply_page(page))
+        self.write_relaxed(|tx| {
+            let before = tx.texts(again)?;
+            let mut done = tx.apply_page(page)?;
+            let differs = |(before, after): &(&Option<String>, &Option<String>)| before != after;
+            done.mended = before.iter().zip(&tx.texts(again)?).filter(differs).count();
+            if done.mended > 0 {
+                let mended: u64 = meta::get(&tx.sql, key::MENDED)?.unwrap_or_default();
+                meta::put(&tx.sql, key::MENDED, &(mended + done.mended as u64))?;
+            }
+            Ok(done)
+        })
     }
 }
 
@@ -169,7 +190,8 @@ impl Tx<'_> {
         for receipt in &answer.released {
             self.take_release(receipt, now, fill)?;
         }
-        self.take_items(items, fill, &mut touched)?;
+        let restored = filling && meta::get(&self.sql, key::EPOCH_BEFORE)?.unwrap_or(answer.epoch) != answer.epoch;
+        self.take_items(items, fill, restored, &mut touched)?;
         // In the answer that begins a fill, and in all but its last, the server passes nothing over: what it does not
         // name the user may not see. In others it leaves out what the receipt says already.
         let unnamed = if filling && (answer.refill || answer.more) { fill - 1 } else { fill };
@@ -183,7 +205,7 @@ impl Tx<'_> {
             self.refresh(id)?;
         }
         if !answer.more {
-            self.drop_stale(fill, filling)?;
+            self.drop_stale(fill, filling, restored)?;
             if filling {
                 self.take_back_releases(fill)?;
             }
@@ -204,11 +226,40 @@ impl Tx<'_> {
         Ok(done)
     }
 
-    fn take_items(&mut self, items: Vec<Prepared>, fill: i64, touched: &mut Touched) -> Result<(), StoreError> {
+    fn take_items(
+        &mut self,
+        items: Vec<Prepared>,
+        fill: i64,
+        restored: bool,
+        touched: &mut Touched,
+    ) -> Result<(), StoreError> {
         let edited = self.edited_records()?;
+        let mut aside = self.records_aside()?;
         let mut items = items.into_iter();
-        while let Some(item) = self.put_new(&mut items, &edited, fill)? {
+        let mut known_more_of: HashSet<RecordId> = edited.union(&aside).copied().collect();
+        while let Some(item) = self.put_new(&mut items, &known_more_of, fill)? {
             let has_edits = edited.contains(&item.id);
+            if item.erased {
+                self.erase(item.id)?;
+                touched.retain(|(id, _)| *id != item.id);
+                continue;
+            }
+            let unread = item.unread.or_else(|| {
+                // Without its open part a record cannot be shown, and half of it must not be.
+                let half = item.part == Part::Restricted && aside.contains(&item.id);
+                let content = item.content.as_ref().filter(|_| half)?;
+                let (kind, state) = (Some(content.kind), Some(content.json.clone()));
+                Some(Item { id: item.id, part: item.part, kind, state, erased: false })
+            });
+            if let Some(item) = unread {
+                aside.insert(item.id);
+                known_more_of.insert(item.id);
+                self.put_aside(&item, fill)?;
+                continue;
+            }
+            if aside.contains(&item.id) {
+                self.take_from_aside(item.id, item.part)?;
+            }
             let Some(content) = item.content else {
                 self.take_gone(item.id, item.part, has_edits)?;
                 if has_edits {
@@ -234,6 +285,9 @@ impl Tx<'_> {
             }
             let other = if item.part == Part::Open { Part::Restricted } else { Part::Open };
             if let Some((row, _)) = known {
+                if restored {
+                    self.note_remains((item.id, record.kind, item.part), row, record.part(item.part).vector())?;
+                }
                 *record.part_mut(other) = confirmed(&self.sql, row, other)?;
             }
             if has_edits {
@@ -253,12 +307,12 @@ impl Tx<'_> {
     fn put_new(
         &mut self,
         items: &mut impl Iterator<Item = Prepared>,
-        edited: &HashSet<RecordId>,
+        known_more_of: &HashSet<RecordId>,
         fill: i64,
     ) -> Result<Option<Prepared>, StoreError> {
         let mut rows = NewRows::of(&self.sql, fill)?;
         for mut item in items {
-            let content = item.content.as_mut().filter(|_| !edited.contains(&item.id));
+            let content = item.content.as_mut().filter(|_| !known_more_of.contains(&item.id));
             let Some((content, shown)) = content.and_then(|content| {
                 let shown = content.alone.take()?;
                 Some((&*content, shown))

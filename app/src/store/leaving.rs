@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use rusqlite::params;
 use shared::ids::RecordId;
 use shared::mutants::Mutant;
-use shared::record::Part;
+use shared::record::{Part, RecordKind};
+use shared::vector::VectorTimestamp;
 
 use super::meta::{self, key};
-use super::rows::{blob, find, id_at, place};
+use super::rows::{blob, find, id_at, kind_of, place};
 use super::{StoreError, Tx};
 
 impl Tx<'_> {
@@ -81,9 +82,11 @@ impl Tx<'_> {
     }
 
     /// Drops what a finished fill did not name again, and what left while it had unsent edits.
-    pub(super) fn drop_stale(&mut self, fill: i64, filling: bool) -> Result<(), StoreError> {
+    /// After a restore of the server what others had written there is told.
+    pub(super) fn drop_stale(&mut self, fill: i64, filling: bool, restored: bool) -> Result<(), StoreError> {
         if filling {
             self.drop_unnamed(fill)?;
+            self.sql.execute("DELETE FROM aside WHERE fill < ?1", [fill])?;
         }
         let stale: bool = meta::get(&self.sql, key::STALE)?.unwrap_or_default();
         let from_empty: bool = meta::get(&self.sql, key::FROM_EMPTY)?.unwrap_or_default();
@@ -93,21 +96,25 @@ impl Tx<'_> {
         }
         // Outside a fill only what is marked 0 goes: rows of older generations are as good as new ones.
         let bound = if filling { fill } else { 1 };
-        let mut leaving: Vec<(RecordId, i64, Part)> = Vec::new();
+        let mut leaving: Vec<(RecordId, RecordKind, i64, Part)> = Vec::new();
         {
             let mut statement = self.sql.prepare(
-                "SELECT record.id, record.row, confirmed.place & 1 FROM confirmed
+                "SELECT record.id, record.kind, record.row, confirmed.place & 1 FROM confirmed
                  JOIN record ON record.row = confirmed.place / 2 WHERE confirmed.fill < ?1",
             )?;
             let mut rows = statement.query([bound])?;
             while let Some(row) = rows.next()? {
-                let part = if row.get::<_, i64>(2)? == 0 { Part::Open } else { Part::Restricted };
-                leaving.push((RecordId(id_at(row, 0)?), row.get(1)?, part));
+                let part = if row.get::<_, i64>(3)? == 0 { Part::Open } else { Part::Restricted };
+                let kind = kind_of(row.get_ref(1)?.as_str().unwrap_or_default())?;
+                leaving.push((RecordId(id_at(row, 0)?), kind, row.get(2)?, part));
             }
         }
         let edited = self.edited_records()?;
         let mut left = false;
-        for (id, row, part) in leaving {
+        for (id, kind, row, part) in leaving {
+            if restored {
+                self.note_remains((id, kind, part), row, &VectorTimestamp::new())?;
+            }
             if edited.contains(&id) {
                 left = true;
                 self.sql

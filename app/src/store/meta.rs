@@ -29,6 +29,9 @@ pub(super) mod key {
     pub const NONCE: &str = "nonce";
     pub const DOUBT: &str = "doubt";
     pub const EPOCH_BEFORE: &str = "epoch_before";
+    pub const CHECKED: &str = "checked";
+    pub const CHECK_NOW: &str = "check_now";
+    pub const MENDED: &str = "mended";
 }
 
 /// Everything there is one of, as last written.

@@ -161,6 +161,7 @@ const STEPS: &[&str] = &[
         part TEXT NOT NULL,
         json TEXT NOT NULL,
         app TEXT NOT NULL,                -- the version that could not read it
+        fill INTEGER NOT NULL,            -- the generation that last named it
         PRIMARY KEY (record, part)
     ) STRICT, WITHOUT ROWID;
     ",

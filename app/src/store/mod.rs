@@ -3,8 +3,11 @@
 //! Confirmed state (what the server says) and pending edits (what was saved here) lie apart; what lists and search
 //! read is derived from both in the transaction that changes either. Nothing here knows of screens or of the network.
 
+mod aside;
 mod confirmed;
+mod digest;
 mod drafts;
+mod erase;
 mod error;
 mod events;
 mod fork;
@@ -20,6 +23,7 @@ mod photos;
 mod project;
 mod read;
 mod receipts;
+mod remains;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -32,6 +36,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use confirmed::{Page, PageApplied};
+pub use digest::{Checked, Differing};
 pub use error::StoreError;
 pub use events::Event;
 pub use meta::Meta;
@@ -64,6 +69,8 @@ pub(crate) struct Tx<'a> {
     sql: Transaction<'a>,
     rules: &'a Rules,
     changes: Vec<Change>,
+    /// Photos whose rows went: their files go after the commit.
+    photos_gone: Vec<String>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -94,14 +101,15 @@ impl Store {
         let sql = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|error| self.said(error.into()))?;
-        let mut tx = Tx { sql, rules: &self.rules, changes: Vec::new() };
+        let mut tx = Tx { sql, rules: &self.rules, changes: Vec::new(), photos_gone: Vec::new() };
         let value = work(&mut tx)?;
-        let Tx { sql, changes, .. } = tx;
+        let Tx { sql, changes, photos_gone, .. } = tx;
         sql.commit().map_err(|error| self.said(error.into()))?;
         if !changes.is_empty() {
             // Still under the writer's lock, so that changes reach the index in the order of their commits.
             self.haystack.write().unwrap_or_else(PoisonError::into_inner).apply(changes);
         }
+        self.remove_photo_files(&photos_gone);
         Ok(value)
     }
 

@@ -6,7 +6,7 @@ use shared::ids::{Dot, RecordId, Slot};
 use shared::merge::PartState;
 use shared::record::Part;
 use shared::vector::VectorTimestamp;
-use shared::wire::{Outcome, Receipt, SyncAnswer};
+use shared::wire::{Outcome, Receipt, RejectReason, SyncAnswer};
 
 use super::confirmed::Touched;
 use super::meta::{self, key};
@@ -36,10 +36,18 @@ impl Tx<'_> {
         // No row: the receipt came before, and the edit went on from there.
         if let Some(row) = rows.next()? {
             let part = Part::from_code(row.get_ref(1)?.as_str().unwrap_or_default()).unwrap_or_default();
-            touched.insert((RecordId(id_at(row, 0)?), part));
-            match receipt.outcome {
+            let record = RecordId(id_at(row, 0)?);
+            drop(rows);
+            drop(statement);
+            touched.insert((record, part));
+            match &receipt.outcome {
                 Outcome::Applied { .. } => done.applied += 1,
-                Outcome::Rejected(_) => done.rejected += 1,
+                Outcome::Rejected(why) => {
+                    done.rejected += 1;
+                    if why.reason == RejectReason::Erased {
+                        self.erase(record)?;
+                    }
+                }
             }
         }
         Ok(())

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
+use shared::ids::RecordId;
 use shared::json;
-use shared::wire::{ErrorAnswer, SyncAnswer};
+use shared::record::Part;
+use shared::wire::{ErrorAnswer, Item, SyncAnswer, SyncAnswerOf};
 
 use super::{Method, Request, Response, Transport, TransportError};
 use crate::handheld::Message;
@@ -185,12 +188,32 @@ impl Answered {
     /// looks through the values of fields. A first fill is 50 MB of JSON; looking through all of it beforehand took as
     /// long as reading it.
     pub fn sync(&self) -> Result<SyncAnswer, Refused> {
-        serde_json::from_slice(&self.bytes()?).map_err(|error| {
+        let bytes = self.bytes()?;
+        serde_json::from_slice(&bytes).or_else(|error| {
             // The place alone: the message may quote a value.
             let why = format!("line {}, column {}", error.line(), error.column());
-            Refused::of("sync-bad-answer", why, true)
+            one_by_one(&bytes).ok_or_else(|| Refused::of("sync-bad-answer", why, true))
         })
     }
+}
+
+/// The answer with its items read one by one. Of one that cannot be read (a kind of a newer version) what it says stays
+/// as it is; one that does not even say of which record it is could not be kept, and the answer is refused.
+fn one_by_one(bytes: &[u8]) -> Option<SyncAnswer> {
+    #[derive(serde::Deserialize)]
+    struct Bare {
+        id: RecordId,
+        #[serde(default)]
+        part: Part,
+    }
+    let answer: SyncAnswerOf<Box<RawValue>> = serde_json::from_slice(bytes).ok()?;
+    let read = |raw: Box<RawValue>| -> Option<Item> {
+        serde_json::from_str(raw.get()).ok().or_else(|| {
+            let Bare { id, part } = serde_json::from_str(raw.get()).ok()?;
+            Some(Item { id, part, kind: None, state: Some(raw), erased: false })
+        })
+    };
+    answer.read_items(read)
 }
 
 /// The body without its compression; bounded, so that a small answer cannot fill the memory.

@@ -3,6 +3,7 @@
 mod backoff;
 mod care;
 mod client;
+mod compare;
 mod photos;
 mod progress;
 mod question;

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
+use shared::ids::RecordId;
 use shared::limits::PROTOCOL;
 use shared::mutants::Mutant;
 use shared::outside::Outside;
-use shared::wire::{DeviceState, SyncRequestOf};
+use shared::record::Part;
+use shared::wire::{DeviceState, DigestAsk, SyncRequestOf};
 
 use super::care::Care;
 use super::client::Answered;
-use super::{Client, Phase, Refused, SyncProgress, question};
+use super::{Client, Phase, Refused, SyncProgress, compare, question};
 use crate::store::{Page, PageApplied, Store, StoreError};
 
 /// Where the sync goes.
@@ -77,7 +79,7 @@ pub async fn exchange(
             Some(fetched) => fetched,
             None => {
                 question::settle(store, &mut client, outside, &mut done).await?;
-                let request = next_request(store, device.take(), Sending::Edits(*care)).await?;
+                let request = next_request(store, outside, device.take(), Sending::Edits(*care)).await?;
                 let offered = request.edits.len();
                 let fetched = fetch(store, &client, outside, request, &mut done).await;
                 // Planted mistake, see shared::mutants.
@@ -127,6 +129,7 @@ pub async fn exchange(
             question::raise(store, outside).await?;
             continue;
         }
+        let digest = page.answer().digest.clone();
         let (more, cursor) = (page.answer().more, page.answer().cursor.clone());
         let (receipts, released) = (page.answer().receipts.len(), page.answer().released.len());
         if let Some(all) = page.answer().total {
@@ -141,7 +144,7 @@ pub async fn exchange(
         let (applied, waiting): (PageApplied, u64) = if more && offered == 0 {
             // While this page is written the next one travels. Its cursor is not durable yet; should this page fail,
             // the next sync simply asks from the last durable one.
-            let request = next_request(store, None, Sending::After(cursor)).await?;
+            let request = next_request(store, outside, None, Sending::After(cursor)).await?;
             let next_offered = request.edits.len();
             let (applied, next) = tokio::join!(apply, fetch(store, &client, outside, request, &mut done));
             let applied = applied??;
@@ -175,35 +178,49 @@ pub async fn exchange(
             care.over();
         }
         if !more && waiting == 0 {
+            compare::go_into(store, &client, outside, &mut done, digest, &mut tell).await?;
             return Ok(done);
         }
     }
 }
 
 /// What a request carries.
-enum Sending {
+pub(super) enum Sending {
     /// The outbox.
     Edits(Care),
     /// No edits, and this cursor instead of the durable one: a page is still being written.
     After(String),
+    /// No edits: what is compared, and what is asked for again because it differs.
+    Compare(Option<DigestAsk>, Vec<(RecordId, Part)>),
 }
 
 /// What to ask next.
-async fn next_request(
+pub(super) async fn next_request(
     store: &Arc<Store>,
+    outside: &Arc<dyn Outside>,
     device: Option<DeviceState>,
     sending: Sending,
 ) -> Result<SyncRequestOf<Box<RawValue>>, Refused> {
-    let store = Arc::clone(store);
+    let (store, now) = (Arc::clone(store), outside.now());
     blocking(move || {
         let meta = store.meta()?;
         // With a page in flight the outbox waits for its turn: receipts belong to a durable cursor. So it does while a
         // fill goes on: a record touched in the middle of it might not be named again and be taken for one that left.
         let filling = meta.filling && meta.cursor.is_some();
+        let (mut digest, mut again) = (None, Vec::new());
+        let may_compare = !filling && meta.cursor.is_some();
         let (cursor, edits) = match sending {
             Sending::Edits(care) if !filling => {
                 let out = store.outgoing_at_most(care.most())?;
+                if out.edits.is_empty() && may_compare {
+                    // It rides on an idle round.
+                    digest = store.digest_due(now)?;
+                }
                 (None, care.written(&out).map_err(|error| Refused::of("sync-bad-request", error, false))?)
+            }
+            Sending::Compare(ask, parts) => {
+                (digest, again) = (ask, parts);
+                (None, Vec::new())
             }
             Sending::Edits(_) => (None, Vec::new()),
             Sending::After(cursor) => (Some(cursor), Vec::new()),
@@ -214,7 +231,8 @@ async fn next_request(
             device
         });
         // With a page in flight they wait too: it may be the very request that carries them.
-        let (looks, withdrawn) = if waits { Default::default() } else { (store.looks()?, store.withdrawn()?) };
+        let (looks, withdrawn, remains) =
+            if waits { Default::default() } else { (store.looks()?, store.withdrawn()?, store.remains()?) };
         Ok(SyncRequestOf {
             protocol: PROTOCOL,
             cursor: cursor.or(meta.cursor),
@@ -223,15 +241,15 @@ async fn next_request(
             device,
             looks,
             withdrawn,
-            remains: Vec::new(),
-            digest: None,
-            again: Vec::new(),
+            remains,
+            digest,
+            again,
         })
     })
     .await?
 }
 
-async fn fetch(
+pub(super) async fn fetch(
     store: &Arc<Store>,
     client: &Client,
     outside: &Arc<dyn Outside>,
@@ -240,6 +258,7 @@ async fn fetch(
 ) -> Result<Page, Refused> {
     let looks: Vec<uuid::Uuid> = request.looks.iter().map(|look| look.id).collect();
     let withdrawn = request.withdrawn.clone();
+    let remains: Vec<_> = request.remains.iter().map(|remain| (remain.edit, remain.path.clone())).collect();
     let answered: Answered = client.post(PATH, &request, TIMEOUT).await?;
     done.requests += 1;
     done.sent += answered.sent;
@@ -251,6 +270,7 @@ async fn fetch(
         let answer = answered.sync()?;
         store.forget_looks(&looks)?;
         store.told(&withdrawn)?;
+        store.forget_remains(&remains)?;
         Page::read(answer, received, store.rules()).map_err(|error| bad(error.to_string()))
     })
     .await?

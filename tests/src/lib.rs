@@ -6,8 +6,10 @@ pub mod centre;
 #[cfg(feature = "faults")]
 pub mod faults;
 pub mod link;
+pub mod near;
 pub mod picture;
 pub mod process;
+pub mod released;
 pub mod screen;
 pub mod story;
 pub mod township;

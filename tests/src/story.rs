@@ -168,3 +168,21 @@ pub fn same_as_server(handheld: &Handheld, kept: &Kept, areas: &[shared::area::A
     }
     Ok(parts.len())
 }
+
+/// Copies a folder with all that is in it; what stood there before goes.
+pub fn copy(from: &FilePath, to: &FilePath) -> Result<()> {
+    disk::remove_dir_all(to).with_context(|| format!("emptying {}", to.display()))?;
+    disk::create_dir_all(to)?;
+    for entry in disk::list(from).with_context(|| format!("listing {}", from.display()))? {
+        let name = entry.path.file_name().context("an entry without a name")?;
+        let target = to.join(name);
+        if entry.is_folder { copy(&entry.path, &target)? } else { disk::copy(&entry.path, &target)? }
+    }
+    Ok(())
+}
+
+/// The same of a handheld as a backup of the device keeps it: without the mark of the installation.
+pub fn back_up_handheld(from: &FilePath, to: &FilePath) -> Result<()> {
+    copy(from, to)?;
+    Ok(disk::remove_dir_all(&to.join("no-backup"))?)
+}

@@ -11,5 +11,6 @@ pub mod picture;
 pub mod process;
 pub mod released;
 pub mod screen;
+pub mod simulation;
 pub mod story;
 pub mod township;

@@ -1,0 +1,298 @@
+//! After the links heal: what everybody holds against what they must.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result};
+use shared::edit::Edit;
+use shared::ids::{Dot, EditId, RecordId};
+use shared::merge::PartState;
+use shared::path::Path;
+use shared::record::{Part, RecordKind};
+use shared::vector::VectorTimestamp;
+use shared::view;
+use shared::workflow::STEPS;
+use sync_server::auth::Who;
+use sync_server::store::{Quarantined, StoredPart};
+use sync_server::sync::changes;
+use sync_server::sync::cursor::Position;
+
+use super::hand::Hand;
+use super::invariant::{Invariant, broken, must};
+use super::past::Pasts;
+use super::world::World;
+
+/// Everything the server has.
+pub(super) struct Held {
+    /// Applied edits by id.
+    pub applied: BTreeMap<EditId, Edit>,
+    /// What it did not apply, decided on or not.
+    pub quarantine: BTreeMap<EditId, Quarantined>,
+    /// Parts with their states.
+    pub parts: BTreeMap<(RecordId, Part), (StoredPart, PartState)>,
+}
+
+type Shown = BTreeMap<(RecordId, Part), PartState>;
+
+impl World<'_> {
+    /// The network is sound again, and everybody syncs.
+    pub fn heal(&mut self) -> Result<()> {
+        self.trace.say(|| "    the links heal".to_owned());
+        self.healed = true;
+        // What is under way may still fail: it began on a bad line.
+        self.healed = false;
+        self.run_out()?;
+        self.healed = true;
+        for _ in 0..2 {
+            for place in 0..self.hands.len() {
+                self.begin_sync(place, 0, false, u32::MAX)?;
+                self.run_out()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every invariant, and what must be the same in a run with other clocks.
+    pub fn judge(&mut self) -> Result<String> {
+        let held = self.held()?;
+        let clockless = self.parts_as_model(&held)?;
+        self.nothing_lost(&held)?;
+        for place in 0..self.hands.len() {
+            self.judge_hand(place, &held)?;
+        }
+        for (_, state) in held.parts.values() {
+            self.trace.bytes("state", serde_json::to_string(state)?.as_bytes());
+        }
+        Ok(clockless)
+    }
+
+    fn held(&self) -> Result<Held> {
+        let ids: BTreeSet<RecordId> = self.records.iter().map(|(id, _)| *id).collect();
+        let centre = self.centre()?;
+        let keys: Vec<(RecordId, Part)> = ids.iter().flat_map(|id| Part::ALL.map(|part| (*id, part))).collect();
+        let mut doubled = None;
+        let (applied, quarantine, stored) = centre.read(|read| {
+            let mut applied = BTreeMap::new();
+            for record in &ids {
+                for stored in read.edits_of(*record)? {
+                    doubled = applied.insert(stored.edit.id, stored.edit).map(|edit: Edit| edit.id).or(doubled);
+                }
+            }
+            let quarantine = read.quarantine(false, 100_000)?;
+            let quarantine: BTreeMap<EditId, Quarantined> =
+                quarantine.into_iter().map(|held| (held.edit.id, held)).collect();
+            Ok((applied, quarantine, read.load_many(&keys)?))
+        })?;
+        must(doubled.is_none(), Invariant::NothingTwice, || format!("{doubled:?} is applied twice"))?;
+        let mut parts = BTreeMap::new();
+        for part in stored {
+            let state = serde_json::from_str(&part.state)?;
+            parts.insert((part.record, part.part), (part, state));
+        }
+        Ok(Held { applied, quarantine, parts })
+    }
+
+    /// Each part on the server against the model. Gives the states without what clocks may change.
+    fn parts_as_model(&self, held: &Held) -> Result<String> {
+        let mut by_part: BTreeMap<(RecordId, Part), BTreeMap<EditId, Dot>> = BTreeMap::new();
+        let mut dots: BTreeMap<Dot, EditId> = BTreeMap::new();
+        for (id, edit) in &held.applied {
+            let known = self.pasts.known(*id);
+            let known = known.ok_or_else(|| broken(Invariant::NothingTwice, format!("nobody saved {id}")))?;
+            must(known.writes == edit.writes, Invariant::NoEditLost, || format!("{id} arrived otherwise than saved"))?;
+            by_part.entry((edit.record, edit.part)).or_default().insert(*id, edit.dot);
+            if let Some(other) = dots.insert(edit.dot, *id) {
+                return Err(broken(Invariant::NothingTwice, format!("{other} and {id} have the dot {:?}", edit.dot)));
+            }
+        }
+        let mut clockless = String::new();
+        for (key, (_, state)) in &held.parts {
+            must(by_part.contains_key(key) || state.is_empty(), Invariant::LiveWrites, || {
+                format!("{key:?} stands there and no edit of it")
+            })?;
+        }
+        for ((record, part), applied) in &by_part {
+            let state = held.parts.get(&(*record, *part)).map(|(_, state)| state);
+            let state = state.ok_or_else(|| broken(Invariant::LiveWrites, format!("{record} has no {part:?} part")))?;
+            let model = self.pasts.model(applied);
+            let mut live: BTreeMap<Path, BTreeSet<EditId>> = BTreeMap::new();
+            for (path, write) in state.all_live() {
+                must(live.entry(path.clone()).or_default().insert(write.head.id), Invariant::NothingTwice, || {
+                    format!("{} stands twice at {path} of {record}", write.head.id)
+                })?;
+                let said = self.pasts.known(write.head.id).and_then(|known| known.writes.get(path));
+                must(said == Some(write.value), Invariant::LiveWrites, || {
+                    format!("{path} of {record} has a value that {} did not write", write.head.id)
+                })?;
+            }
+            must(live == model.live, Invariant::LiveWrites, || {
+                let differ: Vec<String> = model
+                    .live
+                    .keys()
+                    .chain(live.keys())
+                    .collect::<BTreeSet<_>>()
+                    .into_iter()
+                    .filter(|path| model.live.get(*path) != live.get(*path))
+                    .map(|path| format!("{path}: {:?}, by the model {:?}", live.get(path), model.live.get(path)))
+                    .collect();
+                format!("of {record} {part:?} live {}", differ.join("; "))
+            })?;
+            must(state.deletion() == model.deletion, Invariant::Deletes, || {
+                format!("{record} {part:?} is {:?}, by the model {:?}", state.deletion(), model.deletion)
+            })?;
+            let dots: VectorTimestamp = applied.values().copied().collect();
+            must(*state.vector() == dots, Invariant::Restricted, || {
+                format!("the vector of {record} {part:?} is {:?}, its own edits make {dots:?}", state.vector())
+            })?;
+            log_order(&self.pasts, *record, state)?;
+            clockless.push_str(&without_clocks(*record, *part, state)?);
+        }
+        Ok(clockless)
+    }
+
+    fn nothing_lost(&self, held: &Held) -> Result<()> {
+        let mut answered: BTreeSet<EditId> = BTreeSet::new();
+        for hand in &self.hands {
+            let store = hand.app()?.store()?;
+            for id in &hand.saved {
+                let state = store.edit_state(*id)?;
+                if matches!(state.as_deref(), Some("applied" | "done")) {
+                    answered.insert(*id);
+                }
+            }
+        }
+        for known in self.pasts.saved() {
+            let id = known.id;
+            let applied = held.applied.contains_key(&id);
+            let kept = held.quarantine.get(&id);
+            must(applied || kept.is_some() || !answered.contains(&id), Invariant::Receipts, || {
+                format!("the server said that it applied {id} of {}, and has it nowhere", known.record)
+            })?;
+            must(applied || kept.is_some(), Invariant::NoEditLost, || format!("{id} of {} is nowhere", known.record))?;
+            let released =
+                kept.is_some_and(|kept| matches!(kept.decision, Some(sync_server::store::Decision::Released(_))));
+            must(!(applied && kept.is_some()) || released, Invariant::NothingTwice, || {
+                format!("{id} is applied and in quarantine")
+            })?;
+        }
+        Ok(())
+    }
+
+    fn judge_hand(&mut self, place: usize, held: &Held) -> Result<()> {
+        let hand = self.hand(place)?;
+        let app = hand.app()?;
+        let store = app.store()?;
+        must(app.outbox_counts()?.edits == 0, Invariant::NothingFails, || format!("[{place}] still holds edits"))?;
+        let states = store.edit_states()?;
+        must(!states.contains_key("applied"), Invariant::NothingFails, || {
+            format!("[{place}] replays for ever: {states:?}")
+        })?;
+        let lights = app.lights()?;
+        let photos = app.outbox_counts()?.photos;
+        must(lights.delivered == (photos == 0), Invariant::Lights, || {
+            format!("[{place}] all is delivered but {photos} photos, and the lamp says {}", lights.delivered)
+        })?;
+        let user = self.users.get(hand.owner).context("its user")?;
+        let mut confirmed = Shown::new();
+        for (id, kind) in store.ids()? {
+            let page = app.record(id)?.context("held")?;
+            for part in Part::ALL {
+                let Some(state) = store.confirmed_part(id, part)? else { continue };
+                must(*page.record.part(part) == state, Invariant::Shown, || {
+                    format!("[{place}] shows {id} {part:?} otherwise than confirmed")
+                })?;
+                if state.is_empty() {
+                    continue;
+                }
+                must(part == Part::Open || user.cleared, Invariant::Restricted, || {
+                    format!("[{place}] is not cleared and holds restricted {id}")
+                })?;
+                if part == Part::Open && kind == RecordKind::Person {
+                    self.within_scope(place, id, held)?;
+                }
+                confirmed.insert((id, part), state);
+            }
+        }
+        self.compare(place, &confirmed)?;
+        let hand = self.hand(place)?;
+        tray(place, hand, &self.put_away, held)
+    }
+
+    /// A resident on a handheld lies, on the server, in an area of its user.
+    fn within_scope(&self, place: usize, id: RecordId, held: &Held) -> Result<()> {
+        let user = self.hand(place).and_then(|hand| self.users.get(hand.owner).context("its user"))?;
+        let tree = self.centre()?.app().areas()?;
+        let scope = tree.scope(&user.scope);
+        let lies = held.parts.get(&(id, Part::Open)).map(|(_, state)| view::areas(state)).unwrap_or_default();
+        must(lies.iter().any(|area| scope.contains(*area)), Invariant::Gone, || {
+            format!("[{place}] still holds {id}, which lies in {lies:?}")
+        })
+    }
+
+    /// A handheld against what the server shows its user who begins anew.
+    fn compare(&mut self, place: usize, confirmed: &Shown) -> Result<()> {
+        let user = self.users.get(self.hand(place)?.owner).context("its user")?.clone();
+        let centre = self.centre()?;
+        let areas = centre.app().areas()?;
+        let who = Who::of(user, &areas);
+        let page = centre
+            .read(|read| changes::page(read, &who, &areas, &mut Position::default(), &BTreeSet::new(), usize::MAX))?;
+        let mut there = Shown::new();
+        for item in page.items {
+            if let Some(state) = item.state {
+                there.insert((item.id, item.part), serde_json::from_str(state.get())?);
+            }
+        }
+        for (key, state) in confirmed {
+            must(there.contains_key(key), Invariant::Gone, || {
+                format!("[{place}] holds {key:?}, which it may not see")
+            })?;
+            must(there.get(key) == Some(state), Invariant::Confirmed, || {
+                let server = there.get(key).map(serde_json::to_string);
+                format!("[{place}] holds {key:?}\n{:?}\nthe server\n{server:?}", serde_json::to_string(state))
+            })?;
+        }
+        for key in there.keys() {
+            must(confirmed.contains_key(key), Invariant::Confirmed, || format!("[{place}] lacks {key:?}"))?;
+        }
+        self.trace.bytes("held", format!("{:?}", confirmed.keys()).as_bytes());
+        Ok(())
+    }
+}
+
+/// What was rejected, and neither decided on nor seen to, stands in its author's tray.
+fn tray(place: usize, hand: &Hand, put_away: &[EditId], held: &Held) -> Result<()> {
+    let tray: BTreeSet<EditId> = hand.app()?.tray()?.into_iter().map(|item| item.edit.id).collect();
+    for id in &hand.saved {
+        let waits = held.quarantine.get(id).is_some_and(|held| held.decision.is_none());
+        must(!waits || put_away.contains(id) || tray.contains(id), Invariant::Tray, || {
+            format!("{id} waits in quarantine and is not in the tray of [{place}]")
+        })?;
+    }
+    Ok(())
+}
+
+/// No entry of a log stands before one that its author had seen.
+fn log_order(pasts: &Pasts, record: RecordId, state: &PartState) -> Result<()> {
+    let entries: Vec<(EditId, Dot)> =
+        view::log(state, STEPS).into_iter().map(|(_, write)| (write.head.id, write.dot)).collect();
+    for (place, earlier) in entries.iter().enumerate() {
+        for later in entries.iter().skip(place + 1) {
+            must(!pasts.saw(*earlier, *later), Invariant::LogOrder, || {
+                format!("{} stands before {} in {record}, which it had seen", earlier.0, later.0)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// A state without times.
+fn without_clocks(record: RecordId, part: Part, state: &PartState) -> Result<String> {
+    let mut json = serde_json::to_value(state)?;
+    let heads = json.get_mut("heads").and_then(|heads| heads.as_array_mut());
+    for head in heads.into_iter().flatten() {
+        if let Some(head) = head.get_mut(1).and_then(|head| head.as_object_mut()) {
+            head.remove("at");
+        }
+    }
+    Ok(format!("{record} {part:?} {json}\n"))
+}

@@ -1,0 +1,147 @@
+//! A town with its people and enrolled handhelds, made once for a process and copied for every run: making databases
+//! would take longer than a run.
+
+use std::fs;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+use app::handheld::Handheld;
+use shared::area::AreaId;
+use shared::author::Role;
+use shared::outside::Outside;
+use sync_server::auth::enrol::make_code;
+use sync_server::auth::people::{NewUser, add_user, import_areas};
+use sync_server::store::User;
+
+use super::centre::Centre;
+use super::clock::{Machine, Shows, Time};
+use super::drive::Driver;
+use super::forms::Edition;
+use super::hand::services;
+use super::network::Network;
+use super::world::soundly;
+
+/// The town.
+pub const TOWN: AreaId = AreaId(2);
+/// A community of it.
+pub const COMMUNITY: AreaId = AreaId(10);
+/// Its grids.
+pub const GRIDS: [AreaId; 2] = [AreaId(11), AreaId(12)];
+
+const AREAS: &str = "\
+id,parent,level,name,code
+1,,county,某县,
+2,1,town,某镇,
+10,2,community,一社区,
+11,10,grid,第一网格,
+12,10,grid,第二网格,
+";
+
+/// How many templates there are: they differ in slots, ids and in who the last handheld belongs to.
+pub const TEMPLATES: usize = 4;
+
+/// Who a handheld belongs to: login, role, scope, cleared. The third one is the second handheld of the first user.
+fn people(which: usize) -> [(&'static str, Role, AreaId, bool); 5] {
+    let last = match which % TEMPLATES {
+        0 => ("leader", Role::GridLeader, COMMUNITY, true),
+        1 => ("informant", Role::Informant, GRIDS[0], false),
+        2 => ("department", Role::Department, TOWN, false),
+        _ => ("leader", Role::GridLeader, COMMUNITY, false),
+    };
+    [
+        ("a", Role::GridMember, GRIDS[0], true),
+        ("b", Role::GridMember, GRIDS[0], which % 2 == 1),
+        ("a", Role::GridMember, GRIDS[0], true),
+        ("c", Role::GridMember, GRIDS[1], true),
+        last,
+    ]
+}
+
+/// A town ready to be copied.
+pub struct Template {
+    folder: tempfile::TempDir,
+    /// Whose each handheld is.
+    pub owners: Vec<User>,
+    /// Somebody at the centre.
+    pub staff: User,
+}
+
+/// Where databases are quick: the disk is not what is tested here.
+pub fn scratch() -> Result<tempfile::TempDir> {
+    let memory = FilePath::new("/dev/shm");
+    Ok(if memory.is_dir() { tempfile::tempdir_in(memory)? } else { tempfile::tempdir()? })
+}
+
+/// Copies a folder with all below it.
+pub fn copy(from: &FilePath, to: &FilePath) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
+        let entry = entry?;
+        let there = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &there)?;
+        } else {
+            fs::copy(entry.path(), there)?;
+        }
+    }
+    Ok(())
+}
+
+impl Template {
+    /// One of the [`TEMPLATES`].
+    pub fn get(which: usize) -> Result<Arc<Self>> {
+        static MADE: Mutex<[Option<Arc<Template>>; TEMPLATES]> = Mutex::new([None, None, None, None]);
+        let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = made.get_mut(which % TEMPLATES).context("a template")?;
+        if let Some(there) = place {
+            return Ok(Arc::clone(there));
+        }
+        let new = Arc::new(Self::make(which)?);
+        *place = Some(Arc::clone(&new));
+        Ok(new)
+    }
+
+    /// The folder of the server.
+    pub fn server(&self) -> PathBuf {
+        self.folder.path().join("server")
+    }
+
+    /// The folder of a handheld.
+    pub fn hand(&self, place: usize) -> PathBuf {
+        self.folder.path().join(format!("hand-{place}"))
+    }
+
+    fn make(which: usize) -> Result<Self> {
+        let folder = scratch()?;
+        let driver = Driver::new()?;
+        let time = Time::default();
+        let machine = |seed: u64| Machine::new(&time, Shows::Off(0), 0x7e3a + seed + 97 * which as u64, true);
+        let centre = Centre::open(&folder.path().join("server"), machine(0), Edition::Both, usize::MAX)?;
+        let app = centre.app();
+        import_areas(app, AREAS.as_bytes())?;
+        let add = |login: &str, role, area, cleared| {
+            let (login, name) = (login.to_owned(), login.to_owned());
+            add_user(app, NewUser { login, name, role, scope: vec![area], cleared, may_unmask: false, password: None })
+        };
+        let staff = add("staff", Role::CenterStaff, TOWN, true)?;
+        let mut owners: Vec<User> = Vec::new();
+        let network = Network::default();
+        for (place, (login, role, area, cleared)) in people(which).into_iter().enumerate() {
+            let user = match owners.iter().find(|user| user.login == login) {
+                Some(user) => user.clone(),
+                None => add(login, role, area, cleared)?,
+            };
+            let dir = folder.path().join(format!("hand-{place}"));
+            let outside = machine(1 + place as u64) as Arc<dyn Outside>;
+            let handheld =
+                Handheld::open_with(&dir, services(&dir, network.line(place)), outside, Edition::Both.rules()?)?;
+            let code = make_code(app, &user)?;
+            soundly(&driver, &network, &centre, handheld.enrol("http://127.0.0.1", &code))?
+                .map_err(|error| anyhow::anyhow!("enrolling: {}", error.detail))?;
+            owners.push(user);
+        }
+        drop(centre);
+        Ok(Self { folder, owners, staff })
+    }
+}

@@ -1,0 +1,122 @@
+//! Thousands of seeds of the simulation, each twice: every invariant holds, and a seed replays to the last byte.
+//!
+//! A failure names its seed and the invariant and tells a shrunk story. In the environment: `SEED=7` runs that one
+//! alone, `SEEDS` and `STEPS` more or fewer.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use tests::simulation::drive::Driver;
+use tests::simulation::invariant::Invariant;
+use tests::simulation::plan::{Step, plan};
+use tests::simulation::shrink::shrink;
+use tests::simulation::trace::Counts;
+use tests::simulation::world::Options;
+use tests::simulation::{Outcome, run};
+
+const SEEDS: u64 = 2_000;
+const STEPS: usize = 300;
+/// Every so manieth seed is run with right clocks too.
+const CLOCKS: u64 = 10;
+
+const USUAL: Options = Options { wrong_clocks: true, true_ids: false, told: false };
+
+fn wanted(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// What failed, told so that a person can follow it.
+fn failure(driver: &Driver, seed: u64, steps: usize, invariant: Invariant, what: &str) -> Result<String> {
+    let told = shrink(driver, seed, &plan(seed, steps), invariant, USUAL)?;
+    let short = told.broken.map(|(_, what)| what).unwrap_or_default();
+    let story = told.story.join("\n");
+    Ok(format!("seed {seed} breaks {}\n{what}\n\nshrunk to:\n{story}\n{short}", invariant.name()))
+}
+
+/// Where two runs of a seed part.
+fn parting(driver: &Driver, seed: u64, plan: &[Step]) -> Result<String> {
+    let told = Options { told: true, ..USUAL };
+    let (first, second) = (run(driver, seed, plan, told)?.story, run(driver, seed, plan, told)?.story);
+    let same = first.iter().zip(&second).take_while(|(a, b)| a == b).count();
+    let end = first.len().min(same + 1);
+    let before = first.get(same.saturating_sub(20)..end).unwrap_or_default().join("\n");
+    Ok(format!("{before}\nor\n{}", second.get(same).map_or("", String::as_str)))
+}
+
+/// One seed: twice, and now and then with right clocks.
+fn check(driver: &Driver, seed: u64, steps: usize) -> Result<Counts> {
+    let plan = plan(seed, steps);
+    let first = run(driver, seed, &plan, USUAL)?;
+    if let Some((invariant, what)) = &first.broken {
+        bail!(failure(driver, seed, steps, *invariant, what)?);
+    }
+    let second = run(driver, seed, &plan, USUAL)?;
+    if first.trace != second.trace {
+        bail!("seed {seed} breaks {}:\n{}", Invariant::Replays.name(), parting(driver, seed, &plan)?);
+    }
+    if seed.is_multiple_of(CLOCKS) {
+        let with = |wrong_clocks| run(driver, seed, &plan, Options { wrong_clocks, true_ids: true, told: false });
+        let (right, wrong): (Outcome, Outcome) = (with(false)?, with(true)?);
+        if right.clockless != wrong.clockless {
+            let parts = right.clockless.lines().zip(wrong.clockless.lines()).find(|(a, b)| a != b);
+            bail!("seed {seed} breaks {}:\n{parts:?}", Invariant::Clocks.name());
+        }
+    }
+    Ok(first.counts)
+}
+
+#[test]
+fn after_the_links_heal_everything_holds_and_every_seed_replays() -> Result<()> {
+    let steps = usize::try_from(wanted("STEPS").unwrap_or(STEPS as u64))?;
+    if let Some(seed) = wanted("SEED") {
+        let driver = Driver::new()?;
+        let told = run(&driver, seed, &plan(seed, steps), Options { told: true, ..USUAL })?;
+        eprintln!("{}\n{:?}", told.story.join("\n"), told.broken);
+        return check(&driver, seed, steps).map(drop);
+    }
+    let seeds = wanted("SEEDS").unwrap_or(SEEDS);
+    let begun = Instant::now();
+    let next = AtomicU64::new(0);
+    let all: Mutex<(Counts, Vec<String>)> = Mutex::default();
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let work = || -> Result<()> {
+                    let driver = Driver::new()?;
+                    loop {
+                        let seed = next.fetch_add(1, Ordering::Relaxed);
+                        if seed >= seeds {
+                            return Ok(());
+                        }
+                        let counts = check(&driver, seed, steps)?;
+                        let mut all = all.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                        for (what, count) in counts {
+                            *all.0.entry(what).or_default() += count;
+                        }
+                        drop(all);
+                        if seed > 0 && seed.is_multiple_of(250) {
+                            eprintln!("{seed} seeds of {seeds}, {} s", begun.elapsed().as_secs());
+                        }
+                    }
+                };
+                if let Err(error) = work() {
+                    next.store(seeds, Ordering::Relaxed);
+                    let mut all = all.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    all.1.push(format!("{error:#}"));
+                }
+            });
+        }
+    });
+    let (counts, failures) = all.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if !failures.is_empty() {
+        bail!(failures.join("\n\n"));
+    }
+    eprintln!("{seeds} seeds of {steps} steps, each twice, in {} s", begun.elapsed().as_secs());
+    for (what, count) in &counts {
+        eprintln!("{count:>10}  {what}");
+    }
+    Ok(())
+}

@@ -16,7 +16,7 @@ DEMO_DIR ?= ./demo-data
 # nextest where it stands, cargo's own runner otherwise.
 RUN_TESTS := $(if $(shell command -v cargo-nextest),nextest run,test --no-fail-fast)
 
-.PHONY: help setup setup-browser build demo demo-reset test lint unit bench pictures sweep fuzz fuzz-minute deny
+.PHONY: help setup setup-browser build demo demo-reset test lint unit bench pictures sweep crashes fuzz fuzz-minute deny
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -64,6 +64,9 @@ SEEDS ?= 1000
 STEPS ?= 140
 sweep: setup ## The random test of handhelds, console and server with more seeds (SEEDS=…, STEPS=…, or SEED=… for one)
 	SEEDS=$(SEEDS) STEPS=$(STEPS) $(CARGO) test $(SELECT) --test convergence -- --nocapture
+
+crashes: setup ## Every point at which a disk can fail (POINT="server: batch/power cut/7" for one); `make test` tries every 23rd
+	STRIDE=1 $(CARGO) test $(SELECT) --test crashes -- --nocapture
 
 deny: ## cargo-deny with its advisories, where it is installed (licences, bans and sources are in `make test`)
 	$(CARGO) deny check

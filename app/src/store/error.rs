@@ -61,6 +61,19 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the connection that met it had better be opened anew: the disk failed, or pages did not read as what they
+    /// should be.
+    pub(super) fn leaves_connection_in_doubt(&self) -> bool {
+        match self {
+            Self::WrongKey(_) | Self::Damaged(_) => true,
+            Self::Sql(error) => !matches!(
+                error.sqlite_error_code(),
+                None | Some(rusqlite::ErrorCode::ConstraintViolation | rusqlite::ErrorCode::TooBig)
+            ),
+            _ => false,
+        }
+    }
+
     /// In words for the user: what happened and what can be done.
     pub fn message(&self) -> Message {
         match self {
@@ -87,7 +100,10 @@ impl From<rusqlite::Error> for StoreError {
             Some(ErrorCode::ReadOnly) => Self::ReadOnly(PathBuf::new()),
             Some(ErrorCode::NotADatabase) => Self::WrongKey(PathBuf::new()),
             Some(ErrorCode::DatabaseCorrupt) => Self::Damaged(error.to_string()),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            // A log whose lock is not to be had has a code of its own.
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
+                Self::Busy
+            }
             _ => Self::Sql(error),
         }
     }

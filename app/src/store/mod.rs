@@ -47,7 +47,9 @@ pub use project::Rules;
 pub use read::{Linked, OpenRow, Own, Row, Whole};
 pub use words::normal;
 
+use crate::handheld::SaveError;
 use haystack::{Change, Haystack};
+use open::RawKey;
 
 /// Items of the feed after which the log is written back.
 const WORTH_A_CHECKPOINT: usize = 1_000;
@@ -56,12 +58,38 @@ const WORTH_A_CHECKPOINT: usize = 1_000;
 /// for writers.
 pub struct Store {
     path: PathBuf,
-    writer: Mutex<Connection>,
-    reader: Mutex<Connection>,
+    key: RawKey,
+    writer: Mutex<Held>,
+    reader: Mutex<Held>,
     haystack: RwLock<Haystack>,
     rules: Rules,
     /// Items of the feed taken in since the last checkpoint.
     taken_in: AtomicUsize,
+}
+
+/// A connection, or none: one that met a failing disk is given up and opened again when it is needed. SQLCipher's keeps
+/// failing after its first error, and a page that was read wrong may stay in its cache.
+type Held = Option<Connection>;
+
+/// An error that may be one of the store.
+pub(crate) trait MayBeStoreError: From<StoreError> {
+    /// That error.
+    fn of_store(&self) -> Option<&StoreError>;
+}
+
+impl MayBeStoreError for StoreError {
+    fn of_store(&self) -> Option<&StoreError> {
+        Some(self)
+    }
+}
+
+impl MayBeStoreError for SaveError {
+    fn of_store(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 /// A write under way. What it changes in the search index is kept until the commit.
@@ -78,22 +106,47 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn give_up_if_in_doubt<T, E: MayBeStoreError>(held: &mut Held, done: &Result<T, E>) {
+    if done.as_ref().err().and_then(E::of_store).is_some_and(StoreError::leaves_connection_in_doubt) {
+        *held = None;
+    }
+}
+
 impl Store {
     /// Runs `work` in one transaction: all of it is durable when this returns, or nothing happened.
-    pub(crate) fn write<T, E: From<StoreError>>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>) -> Result<T, E> {
-        self.write_on(&mut lock(&self.writer), work)
+    pub(crate) fn write<T, E: MayBeStoreError>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+        self.with_writer(|connection| self.write_on(connection, work))
+    }
+
+    /// Lends the writing connection.
+    fn with_writer<T, E: MayBeStoreError>(&self, work: impl FnOnce(&mut Connection) -> Result<T, E>) -> Result<T, E> {
+        let mut held = lock(&self.writer);
+        let connection = match &mut *held {
+            Some(connection) => connection,
+            none => {
+                let connection = open::connect(&self.path, &self.key)?;
+                // A commit that was said to have failed may have come through.
+                let haystack = Haystack::load(&connection)?;
+                *self.haystack.write().unwrap_or_else(PoisonError::into_inner) = haystack;
+                none.insert(connection)
+            }
+        };
+        let done = work(connection);
+        give_up_if_in_doubt(&mut held, &done);
+        done
     }
 
     /// The same without the flush: atomic and in order with all other writes, durable with the next of them.
     fn write_relaxed<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let mut connection = lock(&self.writer);
-        connection.pragma_update(None, "synchronous", "NORMAL").map_err(StoreError::from)?;
-        let done = self.write_on(&mut connection, work);
-        connection.pragma_update(None, "synchronous", "FULL").map_err(StoreError::from)?;
-        done
+        self.with_writer(|connection| {
+            connection.pragma_update(None, "synchronous", "NORMAL").map_err(StoreError::from)?;
+            let done = self.write_on(connection, work);
+            connection.pragma_update(None, "synchronous", "FULL").map_err(StoreError::from)?;
+            done
+        })
     }
 
-    fn write_on<T, E: From<StoreError>>(
+    fn write_on<T, E: MayBeStoreError>(
         &self,
         connection: &mut Connection,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
@@ -115,9 +168,14 @@ impl Store {
 
     /// Runs `work` on one consistent state of the database.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let mut connection = lock(&self.reader);
-        let sql = connection.transaction().map_err(StoreError::from)?;
-        work(&sql).map_err(|error| self.said(error))
+        let mut held = lock(&self.reader);
+        let connection = match &mut *held {
+            Some(connection) => connection,
+            none => none.insert(open::connect_reader(&self.path, &self.key)?),
+        };
+        let done = connection.transaction().map_err(StoreError::from).and_then(|sql| work(&sql));
+        give_up_if_in_doubt(&mut held, &done);
+        done.map_err(|error| self.said(error))
     }
 
     /// The rules this store projects and validates by.
@@ -132,8 +190,10 @@ impl Store {
         if self.taken_in.swap(0, Ordering::Relaxed) < WORTH_A_CHECKPOINT {
             return;
         }
-        let connection = lock(&self.writer);
-        if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+        let checkpoint = |connection: &mut Connection| {
+            Ok::<_, StoreError>(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?)
+        };
+        if let Err(error) = self.with_writer(checkpoint) {
             tracing::debug!(%error, "no checkpoint");
         }
     }

@@ -31,13 +31,13 @@ impl Store {
             return Err(StoreError::ReadOnly(path.to_owned()));
         }
         migrations::run(&mut writer).map_err(|error| at(error, path))?;
-        let reader = connect(path, key)?;
-        reader.pragma_update(None, "query_only", true).map_err(StoreError::from)?;
+        let reader = connect_reader(path, key)?;
         let haystack = Haystack::load(&reader).map_err(|error| at(error, path))?;
         Ok(Self {
             path: path.to_owned(),
-            writer: Mutex::new(writer),
-            reader: Mutex::new(reader),
+            key: *key,
+            writer: Mutex::new(Some(writer)),
+            reader: Mutex::new(Some(reader)),
             haystack: RwLock::new(haystack),
             rules,
             taken_in: AtomicUsize::new(0),
@@ -96,7 +96,15 @@ fn at(error: StoreError, path: &Path) -> StoreError {
     }
 }
 
-fn connect(path: &Path, key: &RawKey) -> Result<Connection, StoreError> {
+/// A connection that refuses to write.
+pub(super) fn connect_reader(path: &Path, key: &RawKey) -> Result<Connection, StoreError> {
+    let reader = connect(path, key)?;
+    reader.pragma_update(None, "query_only", true).map_err(StoreError::from)?;
+    Ok(reader)
+}
+
+/// A connection that reads and writes.
+pub(super) fn connect(path: &Path, key: &RawKey) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(StoreError::from)?;
     prepare(&connection, key).map_err(|error| at(error, path))?;

@@ -37,9 +37,10 @@ fn the_file_is_encrypted_and_every_table_is_strict() {
         }
     }
     let store = handheld.store().unwrap();
-    let connection = lock(&store.writer);
+    let held = lock(&store.writer);
+    let connection = held.as_ref().unwrap();
     for (name, sql) in
-        tables(&connection).iter().filter(|(name, sql)| sql.contains("TABLE") && !name.starts_with("sqlite"))
+        tables(connection).iter().filter(|(name, sql)| sql.contains("TABLE") && !name.starts_with("sqlite"))
     {
         assert!(sql.contains("STRICT"), "{name}");
     }
@@ -50,7 +51,7 @@ fn a_database_from_the_future_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let (server, outside) = (Default::default(), Replay::new(1));
     let handheld = enrolled(folder.path(), &server, &outside);
-    lock(&handheld.store().unwrap().writer).pragma_update(None, "user_version", 99).unwrap();
+    lock(&handheld.store().unwrap().writer).as_ref().unwrap().pragma_update(None, "user_version", 99).unwrap();
     drop(handheld);
     let error = try_open(folder.path(), &server, &outside).err().unwrap();
     assert!(matches!(error, StoreError::FromTheFuture { found: 99, .. }), "{error}");
@@ -131,7 +132,7 @@ fn a_database_that_cannot_be_written_says_so() {
     let record = resident(&handheld, &[("name", "\"张伟\"")]);
     let store = handheld.store().unwrap();
     // As root every file can be written, so the database is told.
-    lock(&store.writer).pragma_update(None, "query_only", true).unwrap();
+    lock(&store.writer).as_ref().unwrap().pragma_update(None, "query_only", true).unwrap();
     let error = handheld.save(change(&handheld, record, &[("phone", "\"13900000000\"")]), None).unwrap_err();
     assert!(matches!(error, SaveError::Store(StoreError::ReadOnly(_))), "{error}");
     assert_eq!(error.message().key, "store-read-only");
@@ -146,8 +147,9 @@ fn a_full_disk_keeps_what_is_there_and_works_again_when_there_is_room() {
     let handheld = enrolled(folder.path(), &server, &outside);
     let record = resident(&handheld, &[("name", "\"张伟\"")]);
     let store = handheld.store().unwrap();
-    let pages: i64 = lock(&store.writer).query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
-    lock(&store.writer).pragma_update(None, "max_page_count", pages + 4).unwrap();
+    let pages: i64 =
+        lock(&store.writer).as_ref().unwrap().query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    lock(&store.writer).as_ref().unwrap().pragma_update(None, "max_page_count", pages + 4).unwrap();
     let draft = |n: usize| -> Draft {
         change(
             &handheld,
@@ -173,7 +175,7 @@ fn a_full_disk_keeps_what_is_there_and_works_again_when_there_is_room() {
     assert_eq!(shown(&handheld, record, "phone"), last(saved).filter(|_| saved > 0));
     assert_eq!(handheld.outbox_counts().unwrap().edits, saved as u64 + 1);
     // There is room again: the same save goes through, with the dot it would have had.
-    lock(&store.writer).pragma_update(None, "max_page_count", 1_000_000).unwrap();
+    lock(&store.writer).as_ref().unwrap().pragma_update(None, "max_page_count", 1_000_000).unwrap();
     handheld.save(refused, None).unwrap();
     let ns: Vec<u64> = store.waiting().unwrap().iter().map(|row| row.edit.dot.n).collect();
     assert_eq!(ns, (1..=saved as u64 + 2).collect::<Vec<_>>());

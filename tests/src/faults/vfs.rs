@@ -5,6 +5,7 @@
 //! that stood there; `file` and `vfs` are SQLite's own, valid during the call; and what we keep about a file is found
 //! by its address between `xOpen` and `xClose`, the time in which SQLite keeps that address.
 #![allow(unsafe_code)]
+#![allow(clippy::expect_used, reason = "only tests call this; there is nobody to tell")]
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};

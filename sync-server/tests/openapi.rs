@@ -13,8 +13,10 @@ use common::*;
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 use shared::author::Role;
+use shared::digest::{Prefix, VERSION};
+use shared::record::Part;
 use shared::value::Value;
-use shared::wire::DeviceState;
+use shared::wire::{DeviceState, DigestAsk, Remain};
 
 /// As much of JSON Schema 2020-12 as the document uses.
 fn fit(document: &Json, schema: &Json, value: &Json, at: &str) -> Result<(), String> {
@@ -104,6 +106,33 @@ async fn what_travels_is_what_the_document_says() {
     check("HistoryEntry", &history[0]);
     let error: Json = get("/api/v1/photos/7", Some(bob.token.clone())).await.json().await.unwrap();
     check("Error", &error);
+
+    // Doubt: a question about the slot, sums, parts asked for again, what is shown of lost edits.
+    let waits = bob.change(record, &[("phone", Value::text("13912345678"))]);
+    let question = bob.question(true, &[waits]);
+    check("SlotRequest", &serde_json::to_value(&question).unwrap());
+    check("SlotAnswer", &bob.try_ask(&question).await.json().await.unwrap());
+    let lost = bob.change(record, &[("phone", Value::text("13912345678"))]);
+    let mut doubts = bob.request(vec![]);
+    doubts.digest = Some(DigestAsk { version: VERSION, branches: vec![(Part::Open, Prefix::default())] });
+    doubts.again = vec![(record, Part::Restricted)];
+    doubts.withdrawn = vec![lost.id];
+    doubts.remains = vec![Remain {
+        edit: lost.id,
+        record,
+        kind: lost.kind,
+        part: lost.part,
+        path: "phone".parse().unwrap(),
+        value: Value::text("13912345678"),
+        at: lost.at,
+        author: bob.author.clone(),
+    }];
+    let sent = serde_json::to_value(&doubts).unwrap();
+    check("SyncRequest", &sent);
+    let told: Json = bob.raw(sent.to_string().into_bytes(), &[]).await.json().await.unwrap();
+    assert!(told["digest"]["branches"][0]["leaves"].is_array());
+    assert!(told["items"].as_array().unwrap().iter().any(|item| item["state"].is_null()), "there is no such part");
+    check("SyncAnswer", &told);
 
     // What is wrong is seen by this test at all.
     let wrong = json!({ "high_water": "1", "epoch": 1, "cursor": "", "time": 1 });

@@ -26,6 +26,7 @@ use crate::backup::ERASED;
 use crate::batch::Manifest;
 use crate::export::show;
 use crate::store::{self, Audit, Erased, Gone, Read, StoreError, Tx};
+use crate::sync::alias;
 
 /// Photos are kept once for all towns.
 const ANY: AreaId = AreaId(0);
@@ -139,18 +140,8 @@ fn group(app: &AppState, town: AreaId, record: RecordId) -> Result<Vec<(RecordId
 }
 
 fn group_in(read: &dyn Read, record: RecordId) -> Result<Vec<(RecordId, RecordKind)>, EraseError> {
-    let mut ids = vec![record];
-    let mut next = 0;
-    while let Some(id) = ids.get(next).copied() {
-        for loser in read.merged_into(id)? {
-            if !ids.contains(&loser) {
-                ids.push(loser);
-            }
-        }
-        next += 1;
-    }
     let mut group = Vec::new();
-    for id in ids {
+    for id in std::iter::once(record).chain(alias::losers(read, record)?) {
         if let Some(part) = read.load_many(&[(id, Part::Open)])?.first() {
             group.push((id, part.kind));
         } else if let Some(kind) = read.kind_refused(id)? {

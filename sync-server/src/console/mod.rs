@@ -2,10 +2,12 @@
 //! old Chromium 80 does not know is not used. Values are escaped by the template's macro; there is no other way to make
 //! HTML here than `maud::html!`, the fixed sprite aside.
 
+mod alias;
 mod audit;
 mod backup;
 mod batches;
 mod ctx;
+mod erase;
 mod events;
 mod history;
 mod inbox;
@@ -51,6 +53,9 @@ pub fn router() -> Router<App> {
         .route("/console/records/{id}", get(record::show))
         .route("/console/records/{id}/unmask", post(record::unmask))
         .route("/console/records/{id}/settle", post(to_decide::settle))
+        .route("/console/records/{id}/merge", get(alias::show).post(alias::merge))
+        .route("/console/records/{id}/unmerge", post(alias::unmerge))
+        .route("/console/records/{id}/erase", get(erase::show).post(erase::done))
         .route("/console/records/{id}/step", post(events::step))
         .route("/console/to-decide", get(to_decide::show))
         .route("/console/batches", get(batches::show).post(batches::seal))

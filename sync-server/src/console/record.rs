@@ -16,7 +16,7 @@ use shared::workflow::{self, Stage};
 use super::ctx::{Asked, with, with_form};
 use super::events::{self, Event};
 use super::layout::{Place, csrf, event_light, icon, light, moment};
-use super::{Ctx, Fields, PageError, history, to_decide};
+use super::{Ctx, Fields, PageError, alias, history, to_decide};
 use crate::App;
 use crate::batch::{link_of, links, state};
 use crate::export::{Telling, columns, show};
@@ -41,6 +41,8 @@ struct Around {
     /// Thumbnails that were delivered: a link may come before its photo.
     delivered: BTreeSet<PhotoHash>,
     handlers: Vec<User>,
+    /// Duplicates.
+    alias: alias::Around,
 }
 
 impl Seen {
@@ -99,7 +101,8 @@ fn answer(ctx: &Ctx, id: RecordId, unmasked: Option<String>) -> Result<Response,
                 delivered.insert(known.thumbnail);
             }
         }
-        Ok::<_, PageError>((seen, Around { history, delivered, handlers }))
+        let alias = alias::Around::load(ctx, read, &seen)?;
+        Ok::<_, PageError>((seen, Around { history, delivered, handlers, alias }))
     })?;
     let form = ctx.app.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
     if let Some(field) = unmasked.as_deref().and_then(|name| form.field(name)).filter(|field| field.mask.is_some()) {
@@ -111,6 +114,8 @@ fn answer(ctx: &Ctx, id: RecordId, unmasked: Option<String>) -> Result<Response,
     if seen.restricted.is_some() {
         ctx.note("audit-restricted", &id.to_string(), "")?;
     }
+    let looks = around.alias.restricted().map(|loser| (loser.to_string(), String::new())).collect();
+    ctx.note_all("audit-restricted", looks)?;
     let in_full = to_decide::fields_in_full(ctx, &seen, form);
     if !in_full.is_empty() {
         ctx.note("audit-to-decide", &id.to_string(), &in_full.join(","))?;
@@ -151,8 +156,10 @@ fn body(
         }
         div.cols.cols--top.c-record {
             div.stack {
+                (alias::panel(ctx, seen, &around.alias, told))
                 (fields(ctx, seen, form, told, unmasked))
                 (photos(ctx, seen, around))
+                (alias::tools(ctx, seen))
             }
             div.stack {
                 @if let Some(event) = &event { (steps(ctx, event, told, &around.handlers)) }

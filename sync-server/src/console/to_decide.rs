@@ -232,7 +232,8 @@ pub async fn settle(State(app): State<App>, UrlPath(id): UrlPath<RecordId>, aske
     .await
 }
 
-fn dot_of(text: &str) -> Option<Dot> {
+/// The dot of a form's field, `slot-n`.
+pub fn dot_of(text: &str) -> Option<Dot> {
     let (slot, n) = text.split_once('-')?;
     Some(Dot { slot: Slot(slot.parse().ok()?), n: n.parse().ok()? })
 }

@@ -81,7 +81,8 @@ pub fn save(ctx: &Ctx, save: Save) -> Result<(), PageError> {
     }
 }
 
-fn refusal(why: &Rejection) -> PageError {
+/// The page that gives the reason.
+pub fn refusal(why: &Rejection) -> PageError {
     if why.reason == RejectReason::NotAllowed {
         return PageError::NotAllowed;
     }

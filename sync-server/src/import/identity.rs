@@ -76,9 +76,7 @@ impl Index {
         let filter = PartFilter { kind: Some(form.kind), ..PartFilter::default() };
         read.each_part(&filter, &mut |part| {
             let state = crate::batch::state(&part)?;
-            if view::shown(&state, "merged_into", view::Policy::One).is_none()
-                && let Some(area) = part.areas.first()
-            {
+            if let Some(area) = part.areas.first() {
                 let known = Known { id: part.record, deleted: part.deleted, area: *area };
                 for key in keys(form, &part.areas, &|name| shown_text(&state, name)) {
                     if is_number(&key) {

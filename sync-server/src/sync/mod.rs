@@ -1,6 +1,7 @@
 //! What a round does, without HTTP: accept what came up ([`accept`]), answer what changed ([`changes`]).
 
 pub mod accept;
+pub mod alias;
 pub mod changes;
 pub mod cursor;
 pub mod digest;

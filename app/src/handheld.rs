@@ -31,7 +31,7 @@ use shared::wire::{HistoryEntry, Setup};
 use tokio::sync::watch;
 
 use crate::platform::Services;
-use crate::store::{Rules, StoreError};
+use crate::store::{Checked, Rules, StoreError};
 use crate::sync::SyncProgress;
 use session::Inner;
 
@@ -334,6 +334,18 @@ impl Handheld {
     /// Syncs until nothing is left, or says why not.
     pub async fn sync_now(&self) -> Result<(), SyncError> {
         self.0.sync().await
+    }
+
+    /// Syncs and compares all that is held here with the server, now.
+    pub async fn check_data(&self) -> Result<(), SyncError> {
+        self.0.session()?.store.ask_check()?;
+        self.0.sync().await
+    }
+
+    /// What the last comparison gave, and how many records this version cannot read.
+    pub fn checked(&self) -> Result<(Checked, u64), StoreError> {
+        let session = self.0.session()?;
+        Ok((session.store.checked()?, session.store.aside()?))
     }
 
     /// The sync as it moves.

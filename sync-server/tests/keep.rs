@@ -342,7 +342,10 @@ fn the_commands_say_in_words_what_they_did_and_whether_it_is_well() {
     let (well, text) = run(&["restore", "--from", &folder, "--data", "data"]);
     assert!(!well && text.contains("not empty"), "{text}");
     let (well, text) = run(&["restore", "--from", &folder, "--data", "again"]);
-    assert!(well && text.contains("new epoch") && text.contains("erased.list"), "{text}");
+    assert!(well && text.contains("new epoch") && !text.contains("erased.list"), "{text}");
+    std::fs::remove_file(root.path().join("backups/erased.list")).unwrap();
+    let (well, text) = run(&["restore", "--from", &folder, "--data", "once-more"]);
+    assert!(well && text.contains("erased.list"), "nobody knows who was erased: {text}");
     std::fs::write(root.path().join(&folder).join("server.key"), [7; 32]).unwrap();
     let (well, text) = run(&["verify", "--backup", &folder]);
     assert!(!well && text.contains("server.key does not have the checksum"), "{text}");

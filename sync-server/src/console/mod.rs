@@ -13,6 +13,7 @@ mod history;
 mod inbox;
 mod layout;
 mod login;
+mod merged;
 mod overview;
 mod photos;
 mod quarantine;

@@ -16,7 +16,7 @@ use shared::workflow::{self, Stage};
 use super::ctx::{Asked, with, with_form};
 use super::events::{self, Event};
 use super::layout::{Place, csrf, event_light, icon, light, moment};
-use super::{Ctx, Fields, PageError, alias, history, to_decide};
+use super::{Ctx, Fields, PageError, history, merged, to_decide};
 use crate::App;
 use crate::batch::{link_of, links, state};
 use crate::export::{Telling, columns, show};
@@ -42,7 +42,7 @@ struct Around {
     delivered: BTreeSet<PhotoHash>,
     handlers: Vec<User>,
     /// Duplicates.
-    alias: alias::Around,
+    alias: merged::Around,
 }
 
 impl Seen {
@@ -101,7 +101,7 @@ fn answer(ctx: &Ctx, id: RecordId, unmasked: Option<String>) -> Result<Response,
                 delivered.insert(known.thumbnail);
             }
         }
-        let alias = alias::Around::load(ctx, read, &seen)?;
+        let alias = merged::Around::load(ctx, read, &seen)?;
         Ok::<_, PageError>((seen, Around { history, delivered, handlers, alias }))
     })?;
     let form = ctx.app.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
@@ -156,10 +156,10 @@ fn body(
         }
         div.cols.cols--top.c-record {
             div.stack {
-                (alias::panel(ctx, seen, &around.alias, told))
+                (merged::panel(ctx, seen, &around.alias, told))
                 (fields(ctx, seen, form, told, unmasked))
                 (photos(ctx, seen, around))
-                (alias::tools(ctx, seen))
+                (merged::tools(ctx, seen))
             }
             div.stack {
                 @if let Some(event) = &event { (steps(ctx, event, told, &around.handlers)) }

@@ -129,13 +129,13 @@ pub fn append(data: &Path, more: &[(AreaId, Erased)]) -> io::Result<()> {
     Err(io::ErrorKind::ResourceBusy.into())
 }
 
-/// Brings the list that lies beside the backups up to the data folder's.
+/// Brings the list that lies beside the backups up to the data folder's. An empty one says that there was nobody.
 pub fn copy_beside(data: &Path, backups: &Path) -> io::Result<()> {
-    let Some(mut list) = read(&data.join(ERASED)).map_err(io::Error::other)? else { return Ok(()) };
+    let mut list = read(&data.join(ERASED)).map_err(io::Error::other)?.unwrap_or_default();
     if let Some(known) = read(&backups.join(ERASED)).map_err(io::Error::other)? {
         list.extend(known);
     }
-    write(backups, &list)
+    disk::replace(&backups.join(ERASED), list.text().as_bytes())
 }
 
 #[cfg(test)]

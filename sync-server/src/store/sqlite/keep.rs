@@ -3,74 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 use shared::ids::{Dot, EditId, PhotoHash, RecordId, Slot, UserId};
-use shared::record::{Part, RecordKind};
+use shared::record::RecordKind;
 use shared::view;
 use uuid::Uuid;
 
-use super::columns::{areas, count, int, key, key_text, kind, ms, photo_hash, time, users, uuid};
-use super::{InTown, SqliteStore};
-use crate::store::{Erased, Gone, Keep, Kept, Overflown, Photo, ReaderKey, StoreError, Tx};
-
-impl SqliteStore {
-    /// See [`crate::store::Store::snapshot`].
-    pub(super) fn copy_to(&self, to: &std::path::Path) -> Result<(), StoreError> {
-        self.reading(|conn| {
-            let mut copy = Connection::open(to)?;
-            {
-                let backup = rusqlite::backup::Backup::new(conn, &mut copy)?;
-                // All pages in one step: one read transaction, so that all of it is of one moment.
-                match backup.step(-1)? {
-                    rusqlite::backup::StepResult::Done => {}
-                    _ => return Err(StoreError::Busy),
-                }
-            }
-            // One file, without a log beside it.
-            let mode: String = copy.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get(0))?;
-            if mode != "delete" {
-                return Err(StoreError::Busy);
-            }
-            copy.close().map_err(|(_, error)| error)?;
-            Ok(())
-        })
-    }
-
-    /// Opens a file of the present schema for reading only, leaving it as it is.
-    pub fn open_read_only(path: &std::path::Path) -> Result<Self, StoreError> {
-        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let writer = Connection::open_with_flags(path, flags)?;
-        let found: u32 = writer.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        let known = Self::schema();
-        if found != known {
-            return Err(StoreError::FromTheFuture { found, known });
-        }
-        Ok(Self { path: path.to_owned(), writer: writer.into(), readers: std::sync::Mutex::default() })
-    }
-
-    /// See [`crate::store::Store::scrub`].
-    pub(super) fn sweep(&self) -> Result<(), StoreError> {
-        let writer = self.writer();
-        writer.execute_batch("VACUUM")?;
-        let busy: i64 = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-        if busy == 0 { Ok(()) } else { Err(StoreError::Busy) }
-    }
-
-    /// The schema version and what SQLite itself finds wrong with the file: nothing, when it is whole.
-    pub fn examine(path: &std::path::Path) -> Result<(u32, Vec<String>), StoreError> {
-        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = Connection::open_with_flags(path, flags)?;
-        let schema = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        let mut query = conn.prepare("PRAGMA integrity_check")?;
-        let found: Vec<String> = query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        Ok((schema, found.into_iter().filter(|line| line != "ok").collect()))
-    }
-
-    /// The newest schema this program knows.
-    pub fn schema() -> u32 {
-        u32::try_from(super::MIGRATIONS.len()).unwrap_or(u32::MAX)
-    }
-}
+use super::columns::{areas, count, int, key, kind, ms, photo_hash, time, users, uuid};
+use super::InTown;
+use crate::store::{Erased, Gone, Keep, Kept, Overflown, Photo, ReaderKey, StoreError};
 
 impl InTown<'_> {
     /// The ids of records that were merged into another, as bytes. There are few of them, and they are in an index of
@@ -366,100 +307,5 @@ impl Keep for InTown<'_> {
             .prepare_cached("UPDATE batch SET erased = ?3, manifest = ?4 WHERE town = ?1 AND id = ?2")?
             .execute(params![self.town.0, batch.as_bytes(), ms(at), manifest])?;
         Ok(())
-    }
-}
-
-impl InTown<'_> {
-    fn take_out(&mut self, erased: &Erased) -> Result<Gone, StoreError> {
-        let (town, record) = (self.town.0, erased.record);
-        let of_it = params![town, record.0.as_bytes()];
-        let readers = self.readers_ever(record)?;
-        let restricted = self
-            .conn
-            .prepare_cached(
-                "SELECT 1 FROM part WHERE town = ?1 AND record = ?2 AND part = 'restricted'
-             UNION ALL SELECT 1 FROM departed WHERE town = ?1 AND record = ?2 AND part = 'restricted'",
-            )?
-            .exists(of_it)?;
-        for part in Part::ALL.into_iter().filter(|part| *part == Part::Open || restricted) {
-            let seq = self.take_seqs(part, 1)?;
-            let mut tell = self.conn.prepare_cached(
-                "INSERT INTO departed (town, part, record, key, seq, erased) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT (town, part, record, key) DO UPDATE SET seq = excluded.seq, erased = excluded.erased",
-            )?;
-            for reader in &readers {
-                let kind = erased.kind.code();
-                tell.execute(params![town, part.code(), record.0.as_bytes(), key_text(*reader), int(seq), kind])?;
-            }
-        }
-        self.conn
-            .prepare_cached(
-                "INSERT INTO erased (town, record, kind, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-            )?
-            .execute(params![town, record.0.as_bytes(), erased.kind.code(), ms(erased.at)])?;
-        let uuid_text = record.to_string();
-        for (sql, with_text) in [
-            (
-                "INSERT INTO erased_edit (id, slot, n) SELECT id, slot, n FROM edit WHERE town = ?1 AND record = ?2
-              ON CONFLICT DO NOTHING",
-                false,
-            ),
-            (
-                "INSERT INTO erased_edit (id, slot, n) SELECT id, slot, json_extract(body, '$.dot[1]') FROM quarantine
-              WHERE town = ?1 AND record = ?2 ON CONFLICT DO NOTHING",
-                false,
-            ),
-            // Of some that could not be read it is not known what they were for: those that name it go with it.
-            (
-                "INSERT INTO erased_edit (id, slot, n) SELECT id, slot, n FROM unreadable WHERE town = ?1
-              AND (record = ?2 OR (record = x'' AND instr(body, ?3) > 0)) ON CONFLICT DO NOTHING",
-                true,
-            ),
-            (
-                "DELETE FROM unreadable WHERE town = ?1 AND (record = ?2 OR (record = x'' AND instr(body, ?3) > 0))",
-                true,
-            ),
-            ("DELETE FROM part WHERE town = ?1 AND record = ?2", false),
-            ("DELETE FROM edit WHERE town = ?1 AND record = ?2", false),
-            ("DELETE FROM quarantine WHERE town = ?1 AND record = ?2", false),
-        ] {
-            let mut query = self.conn.prepare_cached(sql)?;
-            if with_text {
-                query.execute(params![town, record.0.as_bytes(), uuid_text])?;
-            } else {
-                query.execute(of_it)?;
-            }
-        }
-        self.take_out_photos(record)
-    }
-
-    /// Its links, and the photos that nothing else links.
-    fn take_out_photos(&mut self, record: RecordId) -> Result<Gone, StoreError> {
-        let town = self.town.0;
-        let mut alone = self.conn.prepare_cached(
-            "SELECT DISTINCT hash FROM photo_link l WHERE town = ?1 AND record = ?2
-             AND NOT EXISTS (SELECT 1 FROM photo_link o WHERE o.town = ?1 AND o.hash = l.hash AND o.record <> ?2)",
-        )?;
-        let rows = alone.query_and_then(params![town, record.0.as_bytes()], |row| photo_hash(row.get(0)?))?;
-        let mut gone = Gone { photos: rows.collect::<Result<_, _>>()?, uploads: Vec::new() };
-        self.conn
-            .prepare_cached("DELETE FROM photo_link WHERE town = ?1 AND record = ?2")?
-            .execute(params![town, record.0.as_bytes()])?;
-        for hash in &gone.photos {
-            let of_it = params![town, hash.as_str()];
-            let mut uploads = self.conn.prepare_cached("SELECT id FROM upload WHERE town = ?1 AND hash = ?2")?;
-            let rows = uploads.query_and_then(of_it, |row| uuid(&row.get::<_, Vec<u8>>(0)?))?;
-            gone.uploads.extend(rows.collect::<Result<Vec<_>, _>>()?);
-            for sql in [
-                "DELETE FROM upload WHERE town = ?1 AND hash = ?2",
-                "DELETE FROM photo_wanted WHERE town = ?1 AND hash = ?2",
-                "DELETE FROM photo_sender WHERE town = ?1 AND hash = ?2",
-                "DELETE FROM photo WHERE town = ?1 AND hash = ?2",
-                "INSERT INTO erased_photo (town, hash) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-            ] {
-                self.conn.prepare_cached(sql)?.execute(of_it)?;
-            }
-        }
-        Ok(gone)
     }
 }

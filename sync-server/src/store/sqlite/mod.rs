@@ -2,9 +2,11 @@
 
 mod columns;
 mod doubts;
+mod erase;
 mod global;
 mod keep;
 mod read;
+mod whole;
 mod write;
 
 use std::path::{Path, PathBuf};

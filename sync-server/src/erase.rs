@@ -295,6 +295,12 @@ pub fn resume(app: &AppState) -> Result<(), EraseError> {
     for taken in &again {
         clear_away(app, taken)?;
     }
+    if let Err(error) = crate::batch::clear_unnamed(&*app.store, &app.data, app.outside.now()) {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "folders of batches without a number are still there"
+        );
+    }
     // What is left on the disk is told to nobody: no reason not to start.
     if is_to_sweep(app)?
         && let Err(error) = leftovers(app).and_then(|()| sweep(app))

@@ -221,6 +221,17 @@ async fn a_crash_between_the_list_and_the_end_is_caught_up_with_at_the_next_star
     assert_eq!(holding(centre.folder.path(), &[NAME, PHONE, WAS, NOTE, "本人"]), [""; 0]);
     assert!(!app.blobs.path(&hash(&photo)).exists());
 
+    // A batch was written and had no number yet; it is cleared away once nobody can be writing it any more.
+    let id = shared::outside::Outside::uuid(&*centre.clock);
+    let batch = centre.folder.path().join("batches").join(id.to_string());
+    std::fs::create_dir_all(&batch).unwrap();
+    std::fs::write(batch.join("person.csv"), NAME).unwrap();
+    AppState::open(centre.folder.path(), centre.clock.clone()).unwrap();
+    assert!(batch.exists());
+    centre.clock.advance(chrono::TimeDelta::days(2));
+    AppState::open(centre.folder.path(), centre.clock.clone()).unwrap();
+    assert!(!batch.exists());
+
     // The transaction was through, the files were still there.
     std::fs::create_dir_all(app.blobs.path(&hash(&photo)).parent().unwrap()).unwrap();
     std::fs::write(app.blobs.path(&hash(&photo)), &photo).unwrap();

@@ -55,6 +55,8 @@ fn backups(folder: &Path) -> Vec<String> {
 fn restored(centre: &Centre, folder: &Path) -> (TempDir, App, backup::Restored) {
     let other = tempfile::tempdir().unwrap();
     let data = other.path().join("data");
+    // Empty is as good as not there.
+    std::fs::create_dir(&data).unwrap();
     let done = backup::restore(folder, &data, None, centre.clock.clone()).unwrap();
     let app = AppState::open(&data, centre.clock.clone()).unwrap();
     (other, app, done)
@@ -84,26 +86,44 @@ async fn a_backup_made_while_people_write_is_whole_and_comes_back_under_a_new_ep
     alice.sync(vec![before]).await;
     assert_eq!(alice.deliver(&photo).await.status(), 204);
 
-    // Twenty backups, one after the other, while fifty residents are recorded.
+    // Ten backups, one after the other, and residents recorded as long as that takes.
     let (app, folder) = (centre.app.clone(), to.path().to_owned());
+    let slot = alice.slot;
     let making = tokio::task::spawn_blocking(move || {
-        (0..20).map(|_| backup::make(&app, &folder, usize::MAX).unwrap().folder).collect::<Vec<PathBuf>>()
+        let one = |_| {
+            let made = backup::make(&app, &folder, usize::MAX).unwrap().folder;
+            // What the handheld is told is what this very backup holds, whatever came since.
+            let upto = |store: &dyn store::Store| {
+                store::read::<_, store::StoreError>(store, TOWN, |read| {
+                    Ok((read.slot(slot)?.unwrap().high_water, read.backed_up(slot)?))
+                })
+            };
+            let copy = store::sqlite::SqliteStore::open_read_only(&made.join("town.db")).unwrap();
+            let (held, _) = upto(&copy).unwrap();
+            let (now, told) = upto(&*app.store).unwrap();
+            assert_eq!(told, held);
+            (made, now > held)
+        };
+        (0..10).map(one).collect::<Vec<(PathBuf, bool)>>()
     });
-    for n in 0..50 {
-        let edit = alice.resident(&format!("居民{n}"), GRID);
+    let mut saved = 1;
+    while !making.is_finished() {
+        let edit = alice.resident(&format!("居民{saved}"), GRID);
         applied(&alice.sync(vec![edit]).await, 0);
+        saved += 1;
     }
-    let made = making.await.unwrap();
+    let (made, overtaken): (Vec<PathBuf>, Vec<bool>) = making.await.unwrap().into_iter().unzip();
+    assert!(overtaken.contains(&true), "somebody wrote while a backup was made");
     let after = make(&centre, to.path());
     for folder in made.iter().chain([&after.folder]) {
         assert_eq!(verify(&centre, folder), [], "{}", folder.display());
     }
-    assert_eq!(backups(to.path()).len(), 21);
+    assert_eq!(backups(to.path()).len(), 11);
     #[cfg(unix)]
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&after.folder.metadata().unwrap().permissions()) & 0o777, 0o700);
 
     let (_kept, app, done) = restored(&centre, &after.folder);
-    assert_eq!(titles(&app).len(), 51);
+    assert_eq!(titles(&app).len(), saved);
     assert_eq!(app.key, centre.app.key);
     assert_eq!(app.blobs.read(&hash(&photo)).unwrap(), photo);
     assert_eq!((done.epoch, app.store.epoch().unwrap()), (done.epoch, done.epoch));

@@ -18,7 +18,7 @@ pub use cli::{BatchCommand, command};
 pub use cut::{link_of, links, state};
 pub use files::{copy_out, hex};
 pub use manifest::{Counts, FileEntry, Manifest};
-pub use seal::{again, damaged, list, manifest, may_pull, pending, pull};
+pub use seal::{again, clear_unnamed, damaged, list, manifest, may_pull, pending, pull};
 
 use crate::store::{StoreError, User};
 

@@ -67,7 +67,7 @@ fn start(store: &dyn Store, pull: &Pull<'_>) -> Result<Start, BatchError> {
 /// Seals what is new for the person in the areas they name.
 ///
 /// `data` is the server's folder. The files are complete on the disk before the number is taken; a crash between leaves
-/// a folder that nothing names.
+/// a folder that nothing names, see [`clear_unnamed`].
 pub fn pull(
     store: &dyn Store,
     outside: &dyn Outside,
@@ -90,7 +90,7 @@ pub fn pull(
     let mut aside = Aside::new(&batches, id)?;
     let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
     let mut records = BTreeSet::new();
-    let upto = store::read(store, pull.user.town, |read| {
+    let (upto, erased) = store::read(store, pull.user.town, |read| {
         let upto = cut::end(read)?;
         let users: BTreeMap<UserId, String> = read.users()?.into_iter().map(|user| (user.id, user.name)).collect();
         cut::each_piece(read, &cut, &mut |piece| {
@@ -99,7 +99,7 @@ pub fn pull(
             let told = Words { forms, tree: &tree, pull, today: show::beijing(now).date_naive(), users: &users };
             write_piece(&mut aside, &piece, &told, &mut counts)
         })?;
-        Ok::<_, BatchError>(upto)
+        Ok::<_, BatchError>((upto, read.erased_of(&records)?))
     })?;
     if counts.is_empty() {
         return Ok(Pulled::NothingNew);
@@ -127,7 +127,11 @@ pub fn pull(
         erased_at: None,
     };
     let year = show::beijing(now).year();
-    store::write(store, pull.user.town, |tx| {
+    let sealed = store::write(store, pull.user.town, |tx| {
+        if tx.erased_of(&records)? != erased {
+            // Somebody was erased while it was written; the next attempt leaves them out.
+            return Err(BatchError::Store(StoreError::Busy));
+        }
         let key = format!("batches_{year}");
         let n: u32 = tx.meta(&key)?.and_then(|n| n.parse().ok()).unwrap_or(0) + 1;
         tx.set_meta(&key, &n.to_string())?;
@@ -148,7 +152,12 @@ pub fn pull(
         tx.put_batch_records(id, &records)?;
         tx.put_audit(&audit(pull.user.id, now, "audit-batch-sealed", &manifest))?;
         Ok::<_, BatchError>(())
-    })?;
+    });
+    if let Err(error) = sealed {
+        // What no number names would be found by no erasure.
+        disk::remove_dir_all(&place).map_err(BatchError::io("taking its folder away again"))?;
+        return Err(error);
+    }
     Ok(Pulled::Sealed(Box::new(Sealed { manifest, folder: place })))
 }
 
@@ -272,6 +281,33 @@ pub fn damaged(store: &dyn Store, data: &Path, town: AreaId) -> Result<Vec<Strin
         }
     }
     Ok(damaged)
+}
+
+/// Takes away folders that a crash left before the batch had its number: older than a day, so that nobody is still
+/// writing to them.
+pub fn clear_unnamed(store: &dyn Store, data: &Path, now: chrono::DateTime<chrono::Utc>) -> Result<(), BatchError> {
+    let batches = data.join("batches");
+    let listed = match disk::list(&batches) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(BatchError::io("looking through the folder of batches"))?,
+    };
+    let towns = store.towns()?;
+    for entry in listed.into_iter().filter(|entry| entry.is_folder) {
+        let name = entry.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let Ok(id) = name.trim_start_matches(".aside-").parse::<uuid::Uuid>() else { continue };
+        let named = |town: &AreaId| store::read::<_, StoreError>(store, *town, |read| read.batch(id));
+        let named = towns.iter().map(named).collect::<Result<Vec<_>, _>>()?.iter().any(Option::is_some);
+        if !named && made(id).is_some_and(|made| now - made > chrono::TimeDelta::days(1)) {
+            disk::remove_dir_all(&entry.path).map_err(BatchError::io("taking a leftover folder away"))?;
+        }
+    }
+    Ok(())
+}
+
+/// When an id was made, as a UUIDv7 says.
+fn made(id: uuid::Uuid) -> Option<chrono::DateTime<chrono::Utc>> {
+    let (seconds, nanos) = id.get_timestamp()?.to_unix();
+    chrono::DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
 }
 
 /// A sealed batch once more, the same to the byte. Asked for with the rights the person has now; written to the audit.

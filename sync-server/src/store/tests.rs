@@ -324,7 +324,8 @@ fn quarantine_remembers_first_outcomes_and_decisions() {
             slot: Slot(7),
             received: noon(),
             rejection: rejection.clone(),
-            origin: String::new(),
+            // The label of its slot, as it is read.
+            origin: "测试机".to_owned(),
             decision: None,
         };
         let wei = user("wei");

@@ -126,6 +126,7 @@ pub struct Inside {
     pub status: Option<u16>,
     pub refill: bool,
     pub backed_up: u64,
+    pub earlier_open: bool,
     pub photos: BTreeMap<String, Vec<u8>>,
     pub uploads: BTreeMap<String, (String, usize, Vec<u8>)>,
     /// Breaks the connection within the next so many pieces.
@@ -155,6 +156,7 @@ impl Default for Inside {
             status: None,
             refill: false,
             backed_up: 0,
+            earlier_open: false,
             photos: BTreeMap::new(),
             uploads: BTreeMap::new(),
             lose_pieces: 0,
@@ -236,6 +238,7 @@ impl Inside {
             cursor,
             wanted: Vec::new(),
             backed_up: self.backed_up,
+            earlier_open: self.earlier_open,
             time: DateTime::from_timestamp(1_795_000_000, 0).unwrap(),
             digest: None,
             setup: None,

@@ -348,6 +348,9 @@ pub struct SyncAnswerOf<I> {
     /// Up to which n of this slot a backup holds every edit and photo.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub backed_up: u64,
+    /// Some of what was sent under the slots that this one was parted from is in no backup yet.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub earlier_open: bool,
     /// The server's clock.
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub time: DateTime<Utc>,
@@ -375,6 +378,7 @@ impl<I> SyncAnswerOf<I> {
             cursor: self.cursor,
             wanted: self.wanted,
             backed_up: self.backed_up,
+            earlier_open: self.earlier_open,
             time: self.time,
             setup: self.setup,
             digest: self.digest,

@@ -114,6 +114,15 @@ async fn of_two_clones_both_go_on() {
     let answer = clone.sync(left).await;
     applied(&answer, 0);
     applied(&answer, 1);
+    // What went up under the old slot is in no backup yet; the first backup holds it all.
+    assert!(answer.earlier_open && !alice.sync(vec![]).await.earlier_open);
+    store::write::<_, StoreError>(&*centre.app.store, TOWN, |tx| {
+        let upto = tx.complete_upto()?;
+        tx.note_backed_up(&upto)
+    })
+    .unwrap();
+    let told = clone.sync(vec![]).await;
+    assert_eq!((told.backed_up, told.earlier_open), (2, false));
     // Both go on, each by its own token and slot.
     for hand in [&mut alice, &mut clone] {
         let more = hand.resident("后来的人", GRID);

@@ -177,7 +177,8 @@ impl Session {
     pub(super) fn lights(&self) -> Result<Lights, StoreError> {
         let counts = self.store.counts()?;
         let delivered = counts.edits == 0 && counts.photos == 0 && counts.photo_bytes == 0;
-        Ok(Lights { delivered, safe_to_hand_in: delivered && counts.backed_up >= counts.last_n })
+        let backed_up = counts.backed_up >= counts.last_n && !counts.earlier_open;
+        Ok(Lights { delivered, safe_to_hand_in: delivered && backed_up })
     }
 
     pub(super) fn today(&self, now: DateTime<Utc>) -> Result<Today, StoreError> {

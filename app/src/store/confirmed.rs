@@ -219,6 +219,7 @@ impl Tx<'_> {
         meta::put(&self.sql, key::CURSOR, &answer.cursor)?;
         meta::put(&self.sql, key::EPOCH, &answer.epoch)?;
         meta::put(&self.sql, key::BACKED_UP, &answer.backed_up)?;
+        meta::put(&self.sql, key::EARLIER_OPEN, &answer.earlier_open)?;
         meta::put(&self.sql, key::CLOCK_OFFSET, &(answer.time - received).num_milliseconds())?;
         if let Some(setup) = &answer.setup {
             meta::put(&self.sql, key::SETUP, setup)?;

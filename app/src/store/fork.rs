@@ -306,6 +306,8 @@ impl Tx<'_> {
             let device: &DeviceId = &fork.device;
             meta::put(&self.sql, key::DEVICE, device)?;
             meta::put(&self.sql, key::TOKEN, &fork.token)?;
+            // Until the server says otherwise: what was sent under the old slot may be in no backup.
+            meta::put(&self.sql, key::EARLIER_OPEN, &true)?;
         }
         self.refresh_waiting()
     }

@@ -68,6 +68,8 @@ pub struct Counts {
     pub last_n: u64,
     /// Up to which n a backup holds everything.
     pub backed_up: u64,
+    /// Whether something sent under an earlier slot is in no backup yet.
+    pub earlier_open: bool,
 }
 
 impl Store {
@@ -206,7 +208,9 @@ impl Store {
             let (tray, _) = two("SELECT count(*), 0 FROM edit WHERE state = 'rejected'")?;
             let next: u64 = meta::get(sql, key::NEXT_N)?.unwrap_or(1);
             let backed_up = meta::get(sql, key::BACKED_UP)?.unwrap_or_default();
-            Ok(Counts { edits, edit_bytes, photos, photo_bytes, tray, last_n: next.saturating_sub(1), backed_up })
+            let earlier_open = meta::get(sql, key::EARLIER_OPEN)?.unwrap_or_default();
+            let last_n = next.saturating_sub(1);
+            Ok(Counts { edits, edit_bytes, photos, photo_bytes, tray, last_n, backed_up, earlier_open })
         })
     }
 

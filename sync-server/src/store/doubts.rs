@@ -39,6 +39,8 @@ pub trait ReadDoubts {
     fn undecided_of(&self, user: UserId, limit: usize) -> Result<Vec<SeenEdit>, StoreError>;
     /// The last enrolment that `device` was given when it asked under the key of this SHA-256.
     fn parting(&self, device: DeviceId, key: &[u8; 32]) -> Result<Option<Device>, StoreError>;
+    /// Whether something sent under the slots that an enrolment was parted from is in no backup yet.
+    fn earlier_open(&self, device: DeviceId) -> Result<bool, StoreError>;
     /// How many new slots handhelds of a user were given since `since`.
     fn partings_since(&self, user: UserId, since: DateTime<Utc>) -> Result<u64, StoreError>;
     /// What nobody has seen to yet of what handhelds still show, by record, at most `limit`.

@@ -127,6 +127,17 @@ impl ReadDoubts for InTown<'_> {
         query.query_and_then(params![of.0.as_bytes(), key], |row| device(row, 0))?.next().transpose()
     }
 
+    fn earlier_open(&self, of: DeviceId) -> Result<bool, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "WITH RECURSIVE earlier (slot, parent) AS (
+                 SELECT p.slot, p.parted_from FROM device d JOIN device p ON p.id = d.parted_from WHERE d.id = ?1
+                 UNION SELECT p.slot, p.parted_from FROM earlier e JOIN device p ON p.id = e.parent)
+             SELECT 1 FROM earlier e JOIN slot s ON s.slot = e.slot LEFT JOIN backed_up b ON b.slot = e.slot
+             WHERE s.high_water > coalesce(b.n, 0)",
+        )?;
+        Ok(query.exists(params![of.0.as_bytes()])?)
+    }
+
     fn partings_since(&self, user: UserId, since: DateTime<Utc>) -> Result<u64, StoreError> {
         let mut query = self.conn.prepare_cached("SELECT count(*) FROM parting WHERE user = ?1 AND at > ?2")?;
         Ok(count(query.query_row(params![user.0.as_bytes(), ms(since)], |row| row.get(0))?))

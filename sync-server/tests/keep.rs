@@ -125,6 +125,11 @@ async fn a_backup_made_while_people_write_is_whole_and_comes_back_under_a_new_ep
     let (_kept, app, done) = restored(&centre, &after.folder);
     assert_eq!(titles(&app).len(), saved);
     assert_eq!(app.key, centre.app.key);
+    #[cfg(unix)]
+    for key in [after.folder.join("server.key"), app.data.join("server.key")] {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&key.metadata().unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600, "{}", key.display());
+    }
     assert_eq!(app.blobs.read(&hash(&photo)).unwrap(), photo);
     assert_eq!((done.epoch, app.store.epoch().unwrap()), (done.epoch, done.epoch));
     assert!(i64::from(done.epoch) >= 1_795_400_000, "{}", done.epoch);

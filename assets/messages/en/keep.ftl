@@ -37,7 +37,7 @@ console-backup-none = No backup was made yet.
 console-backup-last = Last: { $when }, { $bytes }
 console-backup-failed = The backup of { $when } failed:
 console-backup-off = This server makes no backups by itself. “Safe to hand in” on the handhelds waits for one.
-console-backup-late = No backup for longer than planned.
+console-backup-late = No backup for too long.
 
 erase-reason-request = The person asked for it
 erase-reason-mistake = It should not have been recorded
@@ -77,3 +77,11 @@ console-late-do = Take over what is ticked, leave the rest
 console-late-what = What is taken over is written on this record; the rest stays with the duplicate.
 console-error-not-alike = These two cannot be merged: they are the same record or of different kinds.
 console-error-elsewhere = One of them was merged into another record. Open it first.
+
+outbox-done = The terminal of { $user }: { $applied } edits merged, { $quarantined } put into quarantine, { $known } were here already; { $photos } photos taken, { $bad } unreadable.
+outbox-not-ours = This is no export for this centre.
+outbox-broken = The file is not whole or was changed. Nothing was taken; please export it again.
+outbox-stranger = No terminal that is enrolled here signed this file. Nothing was taken.
+outbox-parted = Another installation of the same terminal has used these numbers. Let the terminal sync once: it gets new ones by itself.
+outbox-failed = The import did not come to its end. It can be tried again.
+audit-outbox = Export of a terminal imported

@@ -37,7 +37,7 @@ console-backup-none = 还没有做过备份。
 console-backup-last = 最近一次：{ $when }，{ $bytes }
 console-backup-failed = { $when } 的备份失败：
 console-backup-off = 服务器没有设定自动备份。手机上的“可以交机”要等有了备份才会亮。
-console-backup-late = 已经超过设定的间隔没有备份了。
+console-backup-late = 已经很久没有备份了。
 
 erase-reason-request = 本人要求
 erase-reason-mistake = 本不该登记
@@ -77,3 +77,11 @@ console-late-do = 采用勾选的，其余不采用
 console-late-what = 采用的写到这条档案上；不采用的仍留在重复档案里。
 console-error-not-alike = 这两条不能合并：是同一条，或者种类不同。
 console-error-elsewhere = 其中一条已经并入别的档案，请先打开它看看。
+
+outbox-done = { $user } 的终端：并入 { $applied } 条改动，{ $quarantined } 条进入待处理，{ $known } 条早已收到；收到 { $photos } 张照片，{ $bad } 张无法读取。
+outbox-not-ours = 这不是给本中心的导出文件。
+outbox-broken = 文件不完整或被改动过，没有导入任何内容。请重新导出。
+outbox-stranger = 没有一台已登记的终端签过这个文件，没有导入任何内容。
+outbox-parted = 同一台终端的另一份安装已经用过这些编号。请让这台终端联网同步一次，它会自动换号。
+outbox-failed = 导入没有完成，可以再试一次。
+audit-outbox = 导入终端的导出文件

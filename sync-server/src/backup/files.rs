@@ -1,6 +1,6 @@
 //! The files of a data folder beside its database, and hashing.
 
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -37,6 +37,12 @@ pub fn beside_database(data: &Path) -> io::Result<Vec<PathBuf>> {
     };
     let files = disk::list(data)?.into_iter().filter(|entry| !entry.is_folder && belongs(&entry.path));
     Ok(files.map(|entry| entry.path).collect())
+}
+
+/// Copies a small file, a key, to one that only its owner reads; durable when this returns.
+pub fn copy_private(from: &Path, to: &Path) -> io::Result<()> {
+    let bytes = disk::read(from)?;
+    disk::replace_with(to, disk::Access::Owner, |file| file.write_all(&bytes))
 }
 
 /// Brings the names in a folder and all folders below it to the disk, the innermost first.

@@ -149,7 +149,7 @@ fn attempt(app: &AppState, aside: &Path, now: DateTime<Utc>) -> Result<Attempt, 
     }
     for from in files::beside_database(&app.data).map_err(BackupError::file(&app.data))? {
         let to = aside.join(from.file_name().unwrap_or_default());
-        disk::copy(&from, &to).map_err(BackupError::file(&from))?;
+        files::copy_private(&from, &to).map_err(BackupError::file(&from))?;
         entries.push(entry(aside, &to)?);
     }
     entries.sort();
@@ -168,7 +168,7 @@ fn attempt(app: &AppState, aside: &Path, now: DateTime<Utc>) -> Result<Attempt, 
     if found.is_empty() {
         return Ok(Attempt::Whole(Taken { manifest, upto }));
     }
-    let damaged: Option<Vec<PhotoHash>> = found.iter().map(|finding| damaged_photo(finding)).collect();
+    let damaged: Option<Vec<PhotoHash>> = found.iter().map(damaged_photo).collect();
     match damaged {
         Some(photos) => Ok(Attempt::Again(want_again(app, &photos)?)),
         None => Err(BackupError::NotWhole(found)),

@@ -111,7 +111,10 @@ fn fill(
         if let Some(folder) = to.parent() {
             disk::create_private_dir_all(folder).map_err(BackupError::file(folder))?;
         }
-        disk::copy(&source, &to).map_err(BackupError::file(&to))?;
+        // What lies beside the database is keys.
+        let key = !entry.path.contains('/') && entry.path != DATABASE;
+        let copied = if key { files::copy_private(&source, &to) } else { disk::copy(&source, &to) };
+        copied.map_err(BackupError::file(&to))?;
     }
     let store = SqliteStore::open(&aside.join(DATABASE))?;
     let towns = store.towns()?;

@@ -7,16 +7,19 @@ use super::layout::{bytes, icon, light, moment};
 use super::{Ctx, PageError};
 use crate::backup::State;
 
+/// Seconds.
+const DAY: i64 = 86_400;
+/// After how long there should be another one where the server makes none by itself.
+const UNPLANNED: TimeDelta = TimeDelta::days(2);
+
 /// When the last one was made, whether the last attempt failed and why, and whether the server makes any by itself.
 pub fn panel(ctx: &Ctx) -> Result<Markup, PageError> {
     let word = |key: &str| ctx.words.text(key);
     let State { last, failed, every } = State::read(&*ctx.app.store)?;
-    let late = every.is_some_and(|every| {
-        // An attempt under way is not late yet.
-        let most = TimeDelta::seconds(i64::try_from(every).unwrap_or(i64::MAX / 4_000)).checked_mul(2);
-        last.as_ref().is_some_and(|last| most.is_some_and(|most| ctx.now - last.at > most))
-    });
-    let well = last.is_some() && failed.is_none() && every.is_some() && !late;
+    // An attempt under way is not late yet. Whoever makes them by hand makes one a day.
+    let most = every.map_or(UNPLANNED, |every| TimeDelta::seconds(i64::try_from(every).unwrap_or(DAY) * 2));
+    let late = last.as_ref().is_some_and(|last| ctx.now - last.at > most);
+    let well = last.is_some() && failed.is_none() && !late;
     Ok(html! {
         section.panel aria-labelledby="bk" {
             div.panel__h {

@@ -15,9 +15,11 @@ mod step;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 pub use file::File;
 
@@ -199,19 +201,38 @@ pub fn create_private_dir_all(folder: &Path) -> io::Result<()> {
     make_dirs(folder, Access::Owner)
 }
 
+/// Folders whose names this process has brought to the disk: one that is there may be there for now only, because who
+/// made it failed at just that.
+static DURABLE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
 fn make_dirs(folder: &Path, access: Access) -> io::Result<()> {
-    if folder.as_os_str().is_empty() || folder.is_dir() {
+    if folder.as_os_str().is_empty() {
         return Ok(());
     }
-    if let Some(parent) = folder.parent() {
-        make_dirs(parent, access)?;
+    let durable = || DURABLE.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = durable().contains(folder);
+    if folder.is_dir() {
+        if known {
+            return Ok(());
+        }
+        match sync_parent(folder) {
+            // What lies above our own folders may be closed to us; it was there before us.
+            Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {}
+            other => other?,
+        }
+    } else {
+        if let Some(parent) = folder.parent() {
+            make_dirs(parent, access)?;
+        }
+        match step::make_dir(folder, access) {
+            // Somebody else made it just now.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
+            other => other?,
+        }
+        sync_parent(folder)?;
     }
-    match step::make_dir(folder, access) {
-        // Somebody else made it just now; whether they brought its name home is not known.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
-        other => other?,
-    }
-    sync_parent(folder)
+    durable().insert(folder.to_owned());
+    Ok(())
 }
 
 /// Lets only the owner read a folder.

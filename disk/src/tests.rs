@@ -169,6 +169,26 @@ mod with_faults {
     }
 
     #[test]
+    fn a_folder_whose_name_failed_to_reach_the_disk_is_brought_there_by_the_next_who_wants_it() {
+        for at in 1.. {
+            let (_dir, folder) = folder();
+            let watch = Watch::over(&folder).unwrap();
+            watch.plan(Some(Plan { fault: Fault::Io, at, lasts: false }));
+            let first = create_dir_all(&folder.join("a/b"));
+            let struck = watch.struck();
+            assert_eq!(first.is_err(), struck);
+            watch.plan(None);
+            create_dir_all(&folder.join("a/b")).unwrap();
+            replace(&folder.join("a/b/file"), b"x").unwrap();
+            watch.lose(Loss::Unsynced).unwrap();
+            assert_eq!(read(&folder.join("a/b/file")).unwrap(), b"x", "step {at}");
+            if !struck {
+                break;
+            }
+        }
+    }
+
+    #[test]
     fn folders_that_nobody_watches_are_left_alone() {
         let (_dir, folder) = folder();
         let (_other_dir, other) = self::folder();

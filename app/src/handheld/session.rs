@@ -173,13 +173,22 @@ impl Inner {
             Err(error) if unreadable(&error) => open(),
             other => other,
         };
-        match opened {
+        let store = match opened {
             Err(error) if unreadable(&error) => {
                 self.set_aside(&path)?;
-                open().map(Arc::new)
+                return open().map(Arc::new);
             }
-            other => other.map(Arc::new),
+            other => other?,
+        };
+        if store.is_blank()?
+            && let Some(aside) = Store::readable_set_aside(&path, &key)?
+        {
+            drop(store);
+            Store::put_back(&path, &aside, self.outside.now())?;
+            self.tell(Message::of("store-put-back"));
+            return open().map(Arc::new);
         }
+        Ok(Arc::new(store))
     }
 
     fn set_aside(&self, path: &FilePath) -> Result<(), StoreError> {

@@ -32,7 +32,11 @@ impl FileKeyStore {
 impl KeyStore for FileKeyStore {
     fn get(&self, name: &str) -> Result<Option<[u8; 32]>, KeyStoreError> {
         match disk::read(&self.path(name)) {
-            Ok(bytes) => bytes.try_into().map(Some).map_err(|_: Vec<u8>| KeyStoreError::Damaged(name.to_owned())),
+            Ok(bytes) => {
+                // Making it may have failed at its name: what is relied on from now on must not go with the power.
+                disk::sync_dir(&self.folder).map_err(|source| KeyStoreError::Io { name: name.to_owned(), source })?;
+                bytes.try_into().map(Some).map_err(|_: Vec<u8>| KeyStoreError::Damaged(name.to_owned()))
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(source) => Err(KeyStoreError::Io { name: name.to_owned(), source }),
         }

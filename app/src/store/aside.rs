@@ -1,82 +1,70 @@
-//! Parts that this version of the app cannot read: kept as they came, counted, and read again by the next version. What
-//! was known of them before stays in sight, whole.
+//! A database that was set aside and can be read after all: the disk failed for a while, or gave it back too short.
 
-use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, params};
-use shared::ids::RecordId;
-use shared::record::Part;
-use shared::wire::Item;
+use chrono::{DateTime, Utc};
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
-use super::meta::key;
-use super::rows::{blob, find, id_at, json, place, text};
-use super::{Store, StoreError, Tx};
-
-/// The version of this app.
-const APP: &str = env!("CARGO_PKG_VERSION");
-
-/// The parts put aside, as they came.
-pub(super) fn items(sql: &Connection) -> Result<Vec<Item>, StoreError> {
-    let mut statement = sql.prepare_cached("SELECT json FROM aside")?;
-    let mut rows = statement.query([])?;
-    let mut items = Vec::new();
-    while let Some(row) = rows.next()? {
-        items.push(json("item put aside", row.get_ref(0)?.as_str().unwrap_or_default())?);
-    }
-    Ok(items)
-}
-
-impl Tx<'_> {
-    /// Records with parts put aside.
-    pub(super) fn records_aside(&self) -> Result<HashSet<RecordId>, StoreError> {
-        let mut statement = self.sql.prepare_cached("SELECT record FROM aside")?;
-        let rows = statement.query_map([], |row| Ok(RecordId(id_at(row, 0)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// Puts an item aside. The fill named it: what is known of the part does not leave.
-    pub(super) fn put_aside(&self, item: &Item, fill: i64) -> Result<(), StoreError> {
-        self.sql
-            .prepare_cached("INSERT OR REPLACE INTO aside (record, part, json, app, fill) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![blob(&item.id.0), item.part.code(), text("item put aside", item)?, APP, fill])?;
-        if let Some((row, _)) = find(&self.sql, item.id)? {
-            self.sql
-                .prepare_cached("UPDATE confirmed SET fill = ?2 WHERE place = ?1 AND fill > 0")?
-                .execute(params![place(row, item.part), fill])?;
-        }
-        Ok(())
-    }
-
-    /// The part can be read now, or is gone.
-    pub(super) fn take_from_aside(&self, id: RecordId, part: Part) -> Result<(), StoreError> {
-        self.sql
-            .prepare_cached("DELETE FROM aside WHERE record = ?1 AND part = ?2")?
-            .execute(params![blob(&id.0), part.code()])?;
-        Ok(())
-    }
-}
+use super::meta::{self, key};
+use super::open::{RawKey, connect};
+use super::{Store, StoreError};
 
 impl Store {
-    /// How many records have parts that this version cannot read.
-    pub fn aside(&self) -> Result<u64, StoreError> {
-        self.read(|sql| {
-            let count: i64 =
-                sql.prepare_cached("SELECT count(DISTINCT record) FROM aside")?.query_row([], |row| row.get(0))?;
-            Ok(count.cast_unsigned())
-        })
+    /// Whether nobody ever enrolled with it: nothing was saved in it either.
+    pub fn is_blank(&self) -> Result<bool, StoreError> {
+        Ok(self.meta()?.token.is_empty())
     }
 
-    /// Lets a version that has not tried yet read again what an earlier one could not: the feed begins anew.
-    pub fn try_aside_again(&self) -> Result<(), StoreError> {
-        let other: bool =
-            self.read(|sql| Ok(sql.prepare_cached("SELECT 1 FROM aside WHERE app <> ?1")?.exists([APP])?))?;
-        if !other {
-            return Ok(());
-        }
-        self.write(|tx| {
-            tx.sql.execute("UPDATE aside SET app = ?1", [APP])?;
-            tx.sql.execute("DELETE FROM meta WHERE key = ?1", [key::CURSOR])?;
-            Ok(())
+    /// The newest database set aside beside `path` that is whole and in which somebody is enrolled.
+    pub fn readable_set_aside(path: &Path, key: &RawKey) -> Result<Option<PathBuf>, StoreError> {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
+        let before = format!("{}.set-aside-", name.to_string_lossy());
+        let entries = disk::list(folder).map_err(|source| StoreError::File {
+            what: "looking for databases set aside",
+            path: folder.to_owned(),
+            source,
+        })?;
+        let asides = entries.into_iter().map(|entry| entry.path).filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with(&before) && !name.ends_with("-wal") && !name.ends_with("-shm")
+        });
+        // Their names end with the time.
+        let asides: Vec<PathBuf> = asides.collect();
+        Ok(asides.into_iter().rev().find(|aside| {
+            let whole = whole(aside, key);
+            if let Err(error) = &whole {
+                tracing::info!(%error, "a database set aside cannot be read still");
+            }
+            whole.unwrap_or_default()
+        }))
+    }
+
+    /// Puts it back in the place of a blank one, which is set aside in turn. No store may be open at `path`.
+    pub fn put_back(path: &Path, aside: &Path, now: DateTime<Utc>) -> Result<(), StoreError> {
+        Self::set_aside(path, now)?;
+        disk::rename(aside, path).map_err(|source| StoreError::File {
+            what: "putting a database back",
+            path: aside.to_owned(),
+            source,
         })
     }
+}
+
+/// Whether a database reads from end to end. If so, all of it is in the one file afterwards; if not, nothing of it was
+/// touched.
+fn whole(path: &Path, key: &RawKey) -> Result<bool, StoreError> {
+    let sql = connect(path, key)?;
+    sql.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    let found: String = sql.query_row("PRAGMA quick_check", [], |row| row.get(0))?;
+    if found != "ok" || !is_enrolled(&sql)? {
+        return Ok(false);
+    }
+    let busy: i64 = sql.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    sql.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    Ok(busy == 0)
+}
+
+fn is_enrolled(sql: &Connection) -> Result<bool, StoreError> {
+    Ok(meta::get::<String>(sql, key::TOKEN)?.is_some_and(|token| !token.is_empty()))
 }

@@ -4,6 +4,7 @@
 //! read is derived from both in the transaction that changes either. Nothing here knows of screens or of the network.
 
 mod aside;
+mod aside;
 mod confirmed;
 mod digest;
 mod drafts;

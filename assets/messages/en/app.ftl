@@ -395,6 +395,7 @@ store-busy = Another program is using the data; try again in a moment.
 store-key = The key to the data cannot be read. Please ask the centre to look at this handheld.
 store-key-lost = The key to the data is gone. The old data is kept as it is and fetched anew from the centre.
 store-set-aside = The data could not be opened. It is kept under another name and fetched anew from the centre.
+store-put-back = The data can be opened again; everything is back.
 store-file = A file could not be read or written; try again in a moment.
 store-other = That did not work on this handheld; please try again.
 photo-cut-off = The picture is cut off; please take it again.

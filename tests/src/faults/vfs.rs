@@ -231,7 +231,8 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, length: i64) -> c_in
 unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     let open = of(file);
     if faults::ask(Op::Sync, &open.path).is_err() {
-        faults::sync_failed(&open.path);
+        // What was to be brought home stays to be brought home by the next sync. That Linux takes it for clean after a
+        // failed one is more than SQLite itself can stand: it reads its log back from the system's memory.
         return ffi::SQLITE_IOERR_FSYNC;
     }
     if let Some(sync) = open.methods.xSync.filter(|_| faults::flushes(&open.path)) {

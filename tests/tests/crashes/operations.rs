@@ -1,6 +1,7 @@
 //! What is done while files fail: the same 50 records and 2 photos each time.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use app::handheld::{Draft, Handheld};
@@ -9,13 +10,14 @@ use shared::path::Path;
 use shared::record::RecordKind;
 use shared::value::Value;
 use shared::workflow::{STEPS, Step, StepEntry};
+use sync_server::backup;
 use sync_server::batch::{self, Pulled};
 use tests::near::{self, GRID, Replay};
 use tests::picture;
 use tests::released::Released;
 use tests::story::Story;
 
-use super::world::{Side, Words, World, pull, said};
+use super::world::{BACKUPS, Side, Words, World, pull, said};
 
 /// Something that is done, with its files failing on one side.
 pub struct Operation {
@@ -33,7 +35,7 @@ pub struct Operation {
 }
 
 /// All of them.
-pub const OPERATIONS: [Operation; 12] = [
+pub const OPERATIONS: [Operation; 14] = [
     Operation { name: "enrol", side: Side::Handheld, opens: true, both: true, prepare: no_handheld, act: enrol },
     Operation { name: "open", side: Side::Handheld, opens: true, both: true, prepare: nothing, act: open_handheld },
     Operation {
@@ -60,6 +62,8 @@ pub const OPERATIONS: [Operation; 12] = [
     Operation { name: "accept", side: Side::Server, opens: false, both: true, prepare: loaded, act: sync },
     Operation { name: "take photos", side: Side::Server, opens: false, both: true, prepare: photos_only, act: sync },
     Operation { name: "batch", side: Side::Server, opens: false, both: true, prepare: nothing, act: seal },
+    Operation { name: "backup", side: Side::Server, opens: false, both: false, prepare: with_photos, act: back_up },
+    Operation { name: "restore", side: Side::Server, opens: true, both: false, prepare: lost, act: restore },
 ];
 
 /// The common beginning: 50 records on the server and on the handheld, an event among them.
@@ -215,6 +219,50 @@ fn photos_only(world: &mut World) -> Result<()> {
     words(sync(world))?;
     handheld.set_settings(|settings| settings.text_only = false)?;
     Ok(())
+}
+
+/// Two photos delivered and a batch sealed.
+fn with_photos(world: &mut World) -> Result<()> {
+    words(take_photos(world))?;
+    words(sync(world))?;
+    words(seal(world))?;
+    world.saved.clear();
+    Ok(())
+}
+
+/// Only the backups are left.
+fn lost(world: &mut World) -> Result<()> {
+    with_photos(world)?;
+    words(back_up(world))?;
+    world.close(Side::Handheld);
+    world.close(Side::Server);
+    let folder = world.folder(Side::Server);
+    std::fs::rename(folder.join(BACKUPS), world.root.join(BACKUPS))?;
+    std::fs::remove_dir_all(&folder)?;
+    std::fs::create_dir_all(&folder)?;
+    std::fs::rename(world.root.join(BACKUPS), folder.join(BACKUPS))?;
+    Ok(())
+}
+
+fn back_up(world: &mut World) -> Result<(), Words> {
+    let app = world.app().map_err(|error| inside(&error))?.clone();
+    let to = world.folder(Side::Server).join(BACKUPS);
+    backup::make(&app, &to, 1).map_err(|error| Words::of(error.key(), &[]))?;
+    world.backed_up = true;
+    Ok(())
+}
+
+fn restore(world: &mut World) -> Result<(), Words> {
+    world.close(Side::Server);
+    let data = world.data();
+    // Whoever comes back after a crash sees whether it is done.
+    if !data.exists() {
+        let newest = world.backups().map_err(|error| inside(&error))?.pop();
+        let newest = newest.ok_or_else(|| Words("the test itself lost the backup".to_owned()))?;
+        backup::restore(&newest, &data, None, Arc::new(sync_server::system::System))
+            .map_err(|error| Words::of(error.key(), &[]))?;
+    }
+    world.open_server()
 }
 
 fn open_handheld(world: &mut World) -> Result<(), Words> {

@@ -114,6 +114,7 @@ impl Operation {
         runtime: &Arc<tokio::runtime::Runtime>,
     ) -> Result<bool> {
         let mut one = self.begin(template, runtime)?;
+        one.world.may_set_aside = kind.fault == Fault::Short;
         one.watch.plan(Some(Plan { fault: kind.fault, at, lasts: kind.lasts }));
         let first = (self.act)(&mut one.world);
         let struck = one.watch.struck();

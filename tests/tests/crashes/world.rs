@@ -14,10 +14,14 @@ use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 use shared::ids::{EditId, PhotoHash, RecordId};
 use shared::record::{Part, Record, RecordKind};
+use sync_server::backup;
 use sync_server::batch::{self, Format, Pull, Since};
 use sync_server::store::{self, PartFilter, StoreError, User};
 use sync_server::{App, AppState};
 use tests::near::{self, Replay, TOWN, Wire};
+
+/// Where backups go, below the server's folder.
+pub const BACKUPS: &str = "backups";
 
 /// Whose files fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,6 +68,10 @@ pub struct World {
     pub saved: BTreeMap<RecordId, Vec<EditId>>,
     /// Batches of which somebody was told that they are sealed.
     pub sealed: Vec<String>,
+    /// Whether the handheld may take its database for damaged: its files end too early.
+    pub may_set_aside: bool,
+    /// Whether somebody was told that there is a backup.
+    pub backed_up: bool,
     runtime: Arc<tokio::runtime::Runtime>,
 }
 
@@ -77,12 +85,34 @@ impl World {
             opened: 0,
             saved: BTreeMap::new(),
             sealed: Vec::new(),
+            may_set_aside: false,
+            backed_up: false,
             runtime: Arc::clone(runtime),
         }
     }
 
     pub fn folder(&self, side: Side) -> PathBuf {
         self.root.join(side.folder())
+    }
+
+    /// Where the server's data lie: in its folder, or where they were restored to.
+    pub fn data(&self) -> PathBuf {
+        let folder = self.folder(Side::Server);
+        if folder.join(BACKUPS).exists() && !folder.join("town.db").exists() { folder.join("restored") } else { folder }
+    }
+
+    /// The whole backups there are, oldest first.
+    pub fn backups(&self) -> Result<Vec<PathBuf>> {
+        let mut folders = Vec::new();
+        for entry in fs::read_dir(self.folder(Side::Server).join(BACKUPS)).into_iter().flatten() {
+            let path = entry?.path();
+            // What begins with a dot is being made, or on its way out.
+            if path.is_dir() && !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
+                folders.push(path);
+            }
+        }
+        folders.sort();
+        Ok(folders)
     }
 
     pub fn wait<T>(&self, what: impl Future<Output = T>) -> T {
@@ -97,7 +127,7 @@ impl World {
 
     pub fn open_server(&mut self) -> Result<(), Words> {
         let outside = self.outside();
-        let app = AppState::open(&self.folder(Side::Server), outside).map_err(|error| Words(chain(&error)))?;
+        let app = AppState::open(&self.data(), outside).map_err(|error| Words(chain(&error)))?;
         self.wire.to(Some(Arc::clone(&app)));
         self.app = Some(app);
         Ok(())
@@ -157,7 +187,11 @@ impl World {
     }
 
     fn check_handheld(&self, handheld: &Handheld) -> Result<()> {
-        ensure!(handheld.notices().is_empty(), "the handheld was set aside: {:?}", handheld.notices());
+        ensure!(
+            self.may_set_aside || handheld.notices().is_empty(),
+            "the handheld was set aside: {:?}",
+            handheld.notices()
+        );
         let store = handheld.store()?;
         let waiting: Vec<EditId> = store.waiting()?.iter().map(|waiting| waiting.edit.id).collect();
         for (record, edits) in &self.saved {
@@ -191,8 +225,13 @@ impl World {
     }
 
     fn check_server(&self, app: &App) -> Result<()> {
-        let user = near::person(app, "staff");
-        let Ok(user) = user else { return Ok(()) };
+        let backups = self.backups()?;
+        ensure!(!self.backed_up || !backups.is_empty(), "the backup that was made is gone");
+        for folder in &backups {
+            let (_, found) = backup::verify_backup(folder, &app.calendar).context("a backup that is there")?;
+            ensure!(found.is_empty(), "a backup that is there is not whole: {found:?}");
+        }
+        let Ok(user) = near::person(app, "staff") else { return Ok(()) };
         let batches = batch::list(&*app.store, &user)?;
         let numbers: Vec<&str> = batches.iter().map(|(_, manifest)| manifest.number.as_str()).collect();
         for number in &self.sealed {
@@ -214,12 +253,20 @@ impl World {
         if let Some(app) = &self.app {
             view_server(app, &mut out)?;
         }
+        if let Some(newest) = self.backups()?.last() {
+            writeln!(out, "what a restore brings back:")?;
+            let place = self.root.join("elsewhere");
+            fs::remove_dir_all(&place).ok();
+            // Long after all clocks of the test: a backup is not restored before it was made.
+            backup::restore(newest, &place, None, Arc::new(sync_server::system::System)).context("restoring")?;
+            view_server(&AppState::open(&place, Replay::new(1))?, &mut out)?;
+        }
         Ok(out)
     }
 
     /// What SQLite says of the databases; both sides are closed.
     pub fn intact(&self) -> Result<()> {
-        let town = self.folder(Side::Server).join("town.db");
+        let town = self.data().join("town.db");
         if town.exists() {
             intact(&Connection::open(&town)?).context("the server's database")?;
         }

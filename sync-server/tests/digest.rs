@@ -218,12 +218,30 @@ async fn one_altered_value_among_72_000_records_is_found_mended_and_counted() {
     assert_eq!(late.held, reader.held);
     assert_eq!((health(&centre, "mended").await, health(&centre, "resent").await), (1, 2));
 
-    // What is no JSON any more is put right just so.
+    // What is no JSON any more, or was moved out of sight, is put right just so.
     let database = rusqlite::Connection::open(centre.folder.path().join("town.db")).unwrap();
-    let sql = "UPDATE part SET state = '{\"vector\":', areas = ',12,' WHERE record = ?1";
-    database.execute(sql, rusqlite::params![records[9].0.as_bytes()]).unwrap();
-    let found = reader.agree().await;
-    assert_eq!(found.differing, [(records[9], Part::Open)]);
+    for set in ["state = '{\"vector\":'", "areas = ',12,'"] {
+        let sql = format!("UPDATE part SET {set} WHERE record = ?1");
+        assert_eq!(database.execute(&sql, rusqlite::params![records[9].0.as_bytes()]).unwrap(), 1);
+        let found = reader.agree().await;
+        assert_eq!(found.differing, [(records[9], Part::Open)], "{set}");
+        assert_eq!(reader.held, late.held, "{set}");
+    }
+    // Whoever writes there meanwhile is not sent away.
+    let spoil = |record: RecordId| {
+        database.execute("UPDATE part SET state = '[' WHERE record = ?1", [record.0.as_bytes()]).unwrap();
+    };
+    spoil(records[5]);
+    let key = (records[5], Part::Open);
+    late.hand.confirmed.insert(key, serde_json::from_str(&late.held[&key].1).unwrap());
+    let address = late.hand.change(records[5], &[("address", Value::text("条山路1号"))]);
+    applied(&late.hand.sync(vec![address]).await, 0);
+    assert_eq!(late.hand.shown(records[5], "phone"), "13900000005");
+    // Whoever fills meanwhile is not kept from the rest, and finds it at the end.
+    spoil(records[9]);
+    let mut fresh = Reader { hand: centre.enrol(&wei).await, held: BTreeMap::new() };
+    fresh.fill().await;
+    assert_eq!(fresh.held.len(), RECORDS);
 }
 
 #[tokio::test(flavor = "multi_thread")]

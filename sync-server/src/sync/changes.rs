@@ -28,6 +28,8 @@ pub struct Page {
     pub items: Vec<Item>,
     /// Whether another page waits.
     pub more: bool,
+    /// Parts whose stored text cannot be read: left out. Put right they come as a change.
+    pub broken: Vec<(RecordId, Part)>,
 }
 
 /// The page after `position`, at most `most` items, which is moved to its end. Parts in `settled` are passed over: the
@@ -60,15 +62,21 @@ pub fn page(
                     let reach = Reach { kind, areas: lies, readers };
                     let visible = authorize(who, Action::Read(part), Some(&reach), &reach, areas).is_ok();
                     if visible && !settled.contains(&(entry.record, part)) {
-                        let state = shown(who, read.feed_state(row)?, anonymous)?;
-                        bytes += state.get().len();
-                        page.items.push(Item {
-                            id: entry.record,
-                            part,
-                            kind: Some(kind),
-                            state: Some(state),
-                            erased: false,
-                        });
+                        match shown(who, read.feed_state(row)?, anonymous) {
+                            Ok(state) => {
+                                bytes += state.get().len();
+                                page.items.push(Item {
+                                    id: entry.record,
+                                    part,
+                                    kind: Some(kind),
+                                    state: Some(state),
+                                    erased: false,
+                                });
+                            }
+                            // One that was damaged does not keep all others from their reader.
+                            Err(StoreError::Corrupt { .. }) => page.broken.push((entry.record, part)),
+                            Err(error) => return Err(error),
+                        }
                     }
                 }
                 FeedWhat::Left { key, erased } => {
@@ -109,16 +117,19 @@ pub fn again(
             let reach = Reach::of(stored);
             authorize(who, Action::Read(*part), Some(&reach), &reach, areas).is_ok()
         });
-        items.push(match seen {
-            None => gone(*record, *part),
-            Some(stored) => Item {
-                id: *record,
-                part: *part,
-                kind: Some(stored.kind),
-                state: Some(shown(who, stored.state, stored.anonymous)?),
-                erased: false,
-            },
-        });
+        let Some(stored) = seen else {
+            items.push(gone(*record, *part));
+            continue;
+        };
+        match shown(who, stored.state, stored.anonymous) {
+            Ok(state) => {
+                let (kind, state) = (Some(stored.kind), Some(state));
+                items.push(Item { id: *record, part: *part, kind, state, erased: false });
+            }
+            // It could not be put right: what the reader holds is all there is.
+            Err(StoreError::Corrupt { .. }) => tracing::error!(%record, part = part.code(), "a state cannot be read"),
+            Err(error) => return Err(error),
+        }
     }
     Ok(items)
 }
@@ -166,13 +177,18 @@ fn still_visible(
     Ok(never || authorize(who, Action::Read(part), Some(&reach), &reach, areas).is_ok())
 }
 
+/// Whether this reader may have to be shown masked authors instead of the stored text.
+pub(super) fn is_masked(who: &Who, anonymous: bool) -> bool {
+    anonymous && !knows_names(who)
+}
+
 /// The state as this reader may see it: passed on as it is stored unless an author has to be masked.
 pub(super) fn shown(who: &Who, state: String, anonymous: bool) -> Result<Box<RawValue>, StoreError> {
     let corrupt = |error: serde_json::Error| StoreError::Corrupt {
         what: "state".to_owned(),
         why: format!("line {}, column {}", error.line(), error.column()),
     };
-    if anonymous && !knows_names(who) {
+    if is_masked(who, anonymous) {
         let part: PartState = serde_json::from_str(&state).map_err(corrupt)?;
         let others = part.all_live().any(|(_, write)| {
             write.head.author.role.is_anonymous_to_others() && write.head.author.user != Some(who.user.id)

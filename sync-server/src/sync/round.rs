@@ -117,7 +117,7 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
 
     // Read after the edits were applied, at one moment: the page and what stands beside it belong together.
     let directory = app.store.directory_version()?;
-    let mut answer = store::read(&*app.store, device.town, |read| {
+    let (mut answer, broken) = store::read(&*app.store, device.town, |read| {
         let total = if refill { Some(changes::total(read, who, &rules.areas)?) } else { None };
         let mut page = changes::page(read, who, &rules.areas, &mut position, &settled, app.page_items)?;
         let named: BTreeSet<(RecordId, Part)> = page.items.iter().map(|item| (item.id, item.part)).collect();
@@ -139,7 +139,7 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
         } else {
             Some(setup::setup(who, &rules.areas, directory, &read.users()?))
         };
-        Ok::<_, StoreError>(SyncAnswer {
+        let answer = SyncAnswer {
             receipts: receipts.clone(),
             released,
             high_water: read.slot(device.slot)?.map_or(0, |slot| slot.high_water),
@@ -155,8 +155,16 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
             time: rules.now,
             setup,
             digest,
-        })
+        };
+        Ok::<_, StoreError>((answer, page.broken))
     })?;
+    if !broken.is_empty() {
+        let mended = store::write(&*app.store, device.town, |tx| mend::look_over(tx, &rules, who, &broken))?;
+        // Put right they stand at the end of the feed.
+        if mended > 0 {
+            (answer.more, answer.digest) = (true, None);
+        }
+    }
     versions::for_version(request.protocol, &mut answer)?;
     Ok(answer)
 }

@@ -12,6 +12,7 @@ use super::Rules;
 use crate::auth::authorize::Reach;
 use crate::store::{Departure, ReaderKey, StoreError, StoredPart, Tx};
 use crate::sync::projection::{self, RowOf};
+use crate::sync::rebuild::rebuild;
 
 /// One part of a record in hand.
 #[derive(Default)]
@@ -90,7 +91,7 @@ impl Holding {
                 record.reach = Some(Reach::of(&stored));
                 record.before.clone_from(&record.reach);
             }
-            record.part_mut(stored.part).state = state(&stored)?;
+            record.part_mut(stored.part).state = state_or_anew(tx, &stored)?;
         }
         Ok(Self(held))
     }
@@ -178,6 +179,15 @@ impl Holding {
         }
         Ok(settled)
     }
+}
+
+/// The state of a stored part; what cannot be read any more is folded anew from its edits, and saved so.
+fn state_or_anew(tx: &dyn Tx, stored: &StoredPart) -> Result<PartState, StoreError> {
+    state(stored).or_else(|error| {
+        let anew = rebuild(&tx.edits_of(stored.record)?, stored.part);
+        tracing::error!(record = %stored.record, part = stored.part.code(), "a stored state cannot be read");
+        if anew.is_empty() { Err(error) } else { Ok(anew) }
+    })
 }
 
 fn state(stored: &StoredPart) -> Result<PartState, StoreError> {

@@ -5,6 +5,8 @@
 pub mod handheld;
 pub mod photo;
 pub mod platform;
+#[cfg(feature = "preview")]
+pub mod preview;
 pub mod store;
 pub mod sync;
 pub mod system;

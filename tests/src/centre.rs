@@ -141,6 +141,13 @@ async fn serve(data: &Path, listen: &str) -> Result<Served> {
     Served::start(&program("sync-server")?, &["serve", "--data", &folder, "--listen", listen], &[]).await
 }
 
+/// The same on a disk that is full as long as there is a file called `switch`.
+#[cfg(feature = "faults")]
+pub async fn starved(folder: &Path, switch: &Path, listen: &str) -> Result<Served> {
+    let (folder, switch) = (folder.to_string_lossy(), switch.to_string_lossy());
+    Served::start(&program("starved")?, &["--dir", &folder, "--listen", listen], &[("FULL_WHILE", &switch)]).await
+}
+
 /// A handheld in a browser: the real `preview` process.
 pub async fn preview(folder: &Path, listen: &str) -> Result<Served> {
     let folder = folder.to_string_lossy();

@@ -29,6 +29,15 @@ impl Hand {
         Ok(Self { page, folder: folder.to_owned(), preview: Some(preview), url })
     }
 
+    /// The same on a disk that is full as long as there is a file called `switch`.
+    #[cfg(feature = "faults")]
+    pub async fn starved(browser: &Arc<Browser>, folder: &Path, switch: &Path) -> Result<Self> {
+        let preview = crate::centre::starved(folder, switch, "127.0.0.1:0").await?;
+        let url = preview.url.clone();
+        let page = browser.open(&url, Screen::Handheld).await?;
+        Ok(Self { page, folder: folder.to_owned(), preview: Some(preview), url })
+    }
+
     /// Enrols it for somebody by typing server and code, and waits until it is filled.
     pub async fn enrol(&self, centre: &Centre, login: &str) -> Result<()> {
         self.page.type_into("#enrol-server", &centre.url()).await?;

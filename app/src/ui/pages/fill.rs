@@ -182,7 +182,11 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
                         bring_into_sight(&format!("box-{first}"));
                     }
                 }
-                Err(error) => trouble.set(Some(error.message())),
+                Err(error) => {
+                    trouble.set(Some(error.message()));
+                    // Below all fields of a long form: whoever pressed the button at the foot would not see it.
+                    bring_into_sight("trouble");
+                }
             }
         }
     };
@@ -303,7 +307,11 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
                 }
             }
             if let Some(said) = trouble() {
-                p { class: "field__say field__say--problem pad", role: "alert", "data-problem": said.key.clone(),
+                p {
+                    class: "field__say field__say--problem pad",
+                    id: "trouble",
+                    role: "alert",
+                    "data-problem": said.key.clone(),
                     Icon { name: Mark::Red.icon() }
                     span { {message(&words, &said)} }
                 }

@@ -131,7 +131,10 @@ pub fn Report() -> Element {
                     crate::ui::bring_into_sight("reported");
                 }
                 Err(SaveError::Problems(found)) => trouble.set(found.first().map(Message::from)),
-                Err(error) => trouble.set(Some(error.message())),
+                Err(error) => {
+                    trouble.set(Some(error.message()));
+                    crate::ui::bring_into_sight("trouble");
+                }
             }
         }
     };
@@ -318,7 +321,11 @@ pub fn Report() -> Element {
                 }
             }
             if let Some(said) = trouble().filter(|_| !what_missing) {
-                p { class: "field__say field__say--problem pad", role: "alert", "data-problem": said.key.clone(),
+                p {
+                    class: "field__say field__say--problem pad",
+                    id: "trouble",
+                    role: "alert",
+                    "data-problem": said.key.clone(),
                     Icon { name: Mark::Red.icon() }
                     span { {message(&words, &said)} }
                 }

@@ -3,6 +3,7 @@
 //! Methods that are not `async` touch the disk and take a few milliseconds at most (see each): call them from
 //! `spawn_blocking`, or directly where that is short enough. All of them may be called from any thread.
 
+mod delivery;
 #[cfg(test)]
 mod look_tests;
 mod reading;
@@ -16,7 +17,7 @@ mod tests;
 mod types;
 
 use std::collections::BTreeMap;
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -31,7 +32,7 @@ use shared::wire::{HistoryEntry, Setup};
 use tokio::sync::watch;
 
 use crate::platform::Services;
-use crate::store::{Checked, Rules, StoreError};
+use crate::store::{Checked, ExportError, Exported, Rules, StoreError};
 use crate::sync::SyncProgress;
 use session::Inner;
 
@@ -310,6 +311,33 @@ impl Handheld {
         if withdrawn { Ok(()) } else { Err(SaveError::NotInTray(edit)) }
     }
 
+    /// Writes everything that is not delivered into a file that only the centre opens: for when this handheld cannot send
+    /// any more. It changes nothing here.
+    pub fn export_outbox(&self, to: &FilePath) -> Result<Exported, ExportError> {
+        self.0.session()?.store.export_outbox(to, self.0.outside().now())
+    }
+
+    /// The same of a handheld that does not open: its database was written by a newer version of the app, or cannot be
+    /// written.
+    pub fn export_unopened(
+        dir: &FilePath,
+        services: &Services,
+        outside: &dyn Outside,
+        to: &FilePath,
+    ) -> Result<Exported, ExportError> {
+        session::source(dir, services)?.export(to, outside.now())
+    }
+
+    /// Where an export is put if nobody says otherwise.
+    pub fn export_path(&self) -> PathBuf {
+        Self::export_path_in(self.0.paths().root(), self.0.outside())
+    }
+
+    /// The same of the handheld whose files lie in `dir`.
+    pub fn export_path_in(dir: &FilePath, outside: &dyn Outside) -> PathBuf {
+        session::export_path(dir, outside)
+    }
+
     /// What a sync would carry.
     pub fn estimate(&self) -> Result<Estimate, StoreError> {
         self.0.estimate()
@@ -317,7 +345,9 @@ impl Handheld {
 
     /// The two lamps.
     pub fn lights(&self) -> Result<Lights, StoreError> {
-        self.0.session()?.lights()
+        let session = self.0.session()?;
+        let others = self.0.others_open(session.setup().user.id)?;
+        session.lights(others)
     }
 
     /// Starts the sync that runs by itself: at start, after a save, on [`Handheld::wake`], and by its back-off. Call

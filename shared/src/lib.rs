@@ -18,6 +18,7 @@ pub mod mask;
 pub mod merge;
 pub mod mutants;
 pub mod order;
+pub mod outbox;
 pub mod outside;
 pub mod path;
 pub mod record;

@@ -37,6 +37,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Backup(args) => crate::backup::cli::backup_command(&args),
         Command::Verify(args) => crate::backup::cli::verify_command(&args),
         Command::Restore(args) => crate::backup::cli::restore_command(&args),
+        Command::Outbox(command) => crate::outbox::command(&command),
         Command::Erase(args) => crate::erase::command(&args),
     }
 }

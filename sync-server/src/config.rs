@@ -20,7 +20,7 @@ pub struct Cli {
 /// The folder everything is kept in.
 #[derive(Debug, Clone, Args)]
 pub struct DataArgs {
-    /// Folder of town.db, blobs/, batches/, server.key and erased.list.
+    /// Folder of town.db, blobs/, batches/, server.key, outbox.key and erased.list.
     #[arg(long, env = "SYNC_SERVER_DATA")]
     pub data: PathBuf,
 }
@@ -51,6 +51,9 @@ pub enum Command {
     Verify(crate::backup::cli::VerifyArgs),
     /// Puts a backup into an empty folder and begins a new epoch.
     Restore(crate::backup::cli::RestoreArgs),
+    /// Outboxes that came as files.
+    #[command(subcommand)]
+    Outbox(crate::outbox::OutboxCommand),
     /// Erases a record for good.
     Erase(crate::erase::EraseArgs),
 }

@@ -13,6 +13,7 @@ pub mod error;
 pub mod export;
 pub mod http;
 pub mod import;
+pub mod outbox;
 pub mod store;
 pub mod sync;
 pub mod system;
@@ -41,6 +42,8 @@ pub struct AppState {
     pub outside: Arc<dyn Outside>,
     /// The secret that signs cursors.
     pub key: [u8; 32],
+    /// The key for which handhelds encrypt what leaves them as a file.
+    pub outbox_key: outbox::Key,
     /// The folder it all lies in; batches are under `batches/`.
     pub data: PathBuf,
     /// Log-ins that were tried.
@@ -111,6 +114,7 @@ impl AppState {
             .map_err(|source| OpenError::Store { path: path.clone(), source })?;
         let store = Arc::new(store);
         let key = server_key(&data.join("server.key"), &*outside)?;
+        let outbox_key = outbox::Key::open(&data.join("outbox.key"), &*outside)?;
         let blobs = blobs::Blobs::open(&data.join("blobs")).map_err(file(&data.join("blobs")))?;
         let app = Arc::new(Self {
             store: Arc::clone(&store) as Arc<dyn Store>,
@@ -119,6 +123,7 @@ impl AppState {
             calendar: Arc::new(Calendar::parse(assets::CALENDAR)?),
             outside,
             key,
+            outbox_key,
             data: data.to_owned(),
             throttle: auth::throttle::Throttle::default(),
             page_items: sync::changes::ITEMS,

@@ -9,11 +9,14 @@ use anyhow::{Context, Result, ensure};
 use app::handheld::Handheld;
 use app::store::Checked;
 use rusqlite::Connection;
+use shared::author::Role;
 use shared::ids::{EditId, RecordId};
 use shared::path::Path;
 use shared::record::RecordKind;
 use shared::value::Value;
+use sync_server::auth::Who;
 use sync_server::store;
+use sync_server::sync::alias;
 use tempfile::TempDir;
 use tests::centre::Centre;
 use tests::link::Link;
@@ -280,6 +283,109 @@ async fn one_value_altered_behind_the_handhelds_back_is_found_replaced_and_count
     leader.check_data().await.map_err(|error| anyhow::anyhow!("{error}: {}", error.detail))?;
     ensure!(leader.values(who, "phone")? == ["13800000001"]);
     ensure!(values(&scene.kept()?.record(who, RecordKind::Person)?, "phone") == ["13800000001"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outbox_leaves_as_a_file_and_the_centre_takes_it_once() -> Result<()> {
+    let mut scene = Scene::set().await?;
+    let alice = scene.handheld("member1a").await?;
+    let who = scene.newcomer(&alice, "周文博")?;
+    sync(&alice).await?;
+    scene.change(&alice, who, &[("phone", "13800000001")])?;
+    let new = scene.newcomer(&alice, "何静")?;
+    let picture = tests::picture::jpeg(640, 480, None, 7)?;
+    let taken = alice.take_in(&picture, None, None)?;
+    let mut draft = alice.open_form(new)?;
+    draft.writes = BTreeMap::from([(Path::element("photos", taken.hash.as_str()), Value::of(&taken.particulars))]);
+    let saved = alice.save(draft, None)?;
+    scene.saved.entry(new).or_default().extend(saved.edits);
+    let file = scene.dir.path().join("out/outbox.age");
+    let done = alice.export_outbox(&file)?;
+    ensure!((done.edits, done.photos, done.lost) == (4, 2, 0), "{done:?}");
+    let bytes = disk::read(&file)?;
+    for clear in ["13800000001", "周文博"] {
+        ensure!(!bytes.windows(clear.len()).any(|window| window == clear.as_bytes()));
+    }
+
+    // A newer app was here, then the old one came back: the database is refused in words, the outbox leaves all the same.
+    drop(alice);
+    database(&scene, "member1a")?.pragma_update(None, "user_version", 99)?;
+    let folder = scene.dir.path().join("member1a");
+    let services = app::platform::Services::files(&folder);
+    let system = Arc::new(app::system::System);
+    ensure!(Handheld::open(&folder, services.clone(), system.clone()).is_err());
+    let again = scene.dir.path().join("out/again.age");
+    ensure!(Handheld::export_unopened(&folder, &services, &*system, &again)?.edits == 4);
+
+    // Cut, changed, or not ours: refused in words, and nothing is taken.
+    let import = |path: std::path::PathBuf| {
+        let (centre, path) = (&scene.centre, path.to_string_lossy().into_owned());
+        async move { centre.try_command(&["outbox", "import"], &[&path, "--lang", "en"]).await }
+    };
+    let bad = scene.dir.path().join("out/bad.age");
+    let cut = bytes.get(..bytes.len() - 40).context("long enough")?;
+    let mut changed = bytes.clone();
+    *changed.iter_mut().rev().nth(60).context("long enough")? ^= 1;
+    for broken in [cut, &changed, b"something else"] {
+        disk::replace(&bad, broken)?;
+        let output = import(bad.clone()).await?;
+        ensure!(!output.status.success());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(said.contains("not whole or was changed") || said.contains("no export for this centre"), "{said}");
+    }
+    ensure!(scene.kept()?.edits(new)?.is_empty());
+
+    for (path, applied) in [(&again, "3 edits merged"), (&file, "0 edits merged")] {
+        let output = import(path.clone()).await?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(output.status.success() && said.contains(applied), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    }
+    scene.kept()?.holds_exactly(&scene.saved)?;
+
+    // The handheld comes back alive: receipts, nothing twice, no photo sent again in vain.
+    database(&scene, "member1a")?.pragma_update(None, "user_version", 3)?;
+    let alice = scene.handheld("member1a").await?;
+    scene.settled(&alice)?;
+    ensure!(alice.lights()?.delivered);
+    scene.kept()?.holds_exactly(&scene.saved)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_merged_at_the_centre_leads_to_the_other_and_offers_what_came_later() -> Result<()> {
+    let mut scene = Scene::set().await?;
+    let (alice, bob) = (scene.handheld("member1a").await?, scene.handheld("member1b").await?);
+    let (winner, loser) = (scene.newcomer(&alice, "欧阳归并")?, scene.newcomer(&alice, "欧阳归并重")?);
+    sync(&alice).await?;
+    sync(&bob).await?;
+    let count = |hand: &Handheld| Ok::<u64, anyhow::Error>(hand.today()?.counts.values().sum());
+    let before = [count(&alice)?, count(&bob)?];
+    // Bob is away while the two are merged.
+    scene.change(&bob, loser, &[("phone", "13800000001")])?;
+    let kept = scene.kept()?;
+    let users = store::read::<_, store::StoreError>(&*kept.app().store, scene.township.town, |read| read.users())?;
+    let staff = users.into_iter().find(|user| user.role == Role::CenterStaff).context("staff")?;
+    let seen =
+        |id| Ok::<_, anyhow::Error>(alias::Seen { open: alice.whole(id)?.open.vector().clone(), ..Default::default() });
+    let merging =
+        alias::Merging { winner, loser, winner_seen: seen(winner)?, loser_seen: seen(loser)?, chosen: BTreeMap::new() };
+    alias::merge(kept.app(), &Who::of(staff, &*kept.app().areas()?), &merging)?;
+    sync(&alice).await?;
+    sync(&bob).await?;
+    sync(&alice).await?;
+    for (hand, before) in [&alice, &bob].into_iter().zip(before) {
+        let page = hand.record(loser)?.context("its page is still there")?;
+        let into = page.merged_into.context("it says where it went")?;
+        ensure!((into.id, into.title.as_deref()) == (winner, Some("欧阳归并")));
+        let found = hand.search("欧阳归并", &Default::default(), 10, 0)?;
+        ensure!(found.hits.iter().map(|hit| hit.id).collect::<Vec<_>>() == [winner]);
+        ensure!(count(hand)? + 1 == before);
+        let offered = hand.record(winner)?.context("the winner")?.offered;
+        ensure!(offered.len() == 1 && offered[0].value.plain() == "13800000001", "{offered:?}");
+    }
+    // Taken over by an ordinary save it is offered no more.
+    bob.change(winner, &[("phone", "13800000001")])?;
+    ensure!(bob.record(winner)?.context("the winner")?.offered.is_empty());
     Ok(())
 }
 

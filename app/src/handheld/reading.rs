@@ -90,7 +90,21 @@ impl Session {
             .into_iter()
             .map(|own| OwnEdit { edit: own.edit, state: state_of(&own.state), replaced: own.replaced })
             .collect();
+        let stands = |late: &crate::store::Late| {
+            let field = form.field(late.path.field_name());
+            let part = record.part(field.map_or(Part::Open, shared::form::Field::part));
+            field.is_none() || part.live(&late.path).any(|write| *write.value == late.value)
+        };
+        let offered = whole.late.into_iter().filter(|late| !stands(late)).collect();
+        let merged_into = whole.merged_into.map(|(id, title)| RecordLink {
+            field: view::MERGED_INTO.to_owned(),
+            id,
+            kind: Some(record.kind),
+            title,
+        });
         Ok(Some(RecordPage {
+            merged_into,
+            offered,
             vectors: Part::ALL.into_iter().map(|part| (part, record.part(part).vector().clone())).collect(),
             seen: whole.seen,
             title: view::shown(&record.open, &form.title, view::Policy::One).map(Value::plain).unwrap_or_default(),
@@ -174,11 +188,11 @@ impl Session {
         Ok(OutboxCounts { edits: counts.edits, photos: counts.photos, tray: counts.tray })
     }
 
-    pub(super) fn lights(&self) -> Result<Lights, StoreError> {
+    pub(super) fn lights(&self, others: u64) -> Result<Lights, StoreError> {
         let counts = self.store.counts()?;
         let delivered = counts.edits == 0 && counts.photos == 0 && counts.photo_bytes == 0;
         let backed_up = counts.backed_up >= counts.last_n && !counts.earlier_open;
-        Ok(Lights { delivered, safe_to_hand_in: delivered && backed_up })
+        Ok(Lights { delivered, safe_to_hand_in: delivered && backed_up && others == 0, others })
     }
 
     pub(super) fn today(&self, now: DateTime<Utc>) -> Result<Today, StoreError> {

@@ -1,6 +1,6 @@
 //! What a handheld is made of: files, settings, and the session of who is enrolled.
 
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -16,7 +16,7 @@ use tokio::sync::{Notify, watch};
 use super::types::{Message, Settings, TakenIn};
 use super::{PhotoError, SaveError};
 use crate::platform::{Paths, Services};
-use crate::store::{PhotoState, Rules, Store, StoreError};
+use crate::store::{PhotoState, Rules, Source, Store, StoreError};
 use crate::sync::{Phase, SyncProgress, Transport, TransportError};
 
 /// The inside of a handheld.
@@ -41,6 +41,8 @@ pub(crate) struct Inner {
 pub(crate) struct Session {
     pub(super) store: Arc<Store>,
     known: RwLock<Known>,
+    /// What the other users were told last of what is not delivered.
+    told: Mutex<Option<(u64, bool)>>,
 }
 
 #[derive(Clone)]
@@ -64,7 +66,22 @@ impl Session {
     pub(super) fn of(store: Arc<Store>) -> Result<Option<Self>, StoreError> {
         let meta = store.meta()?;
         let Some(setup) = meta.setup.filter(|_| !meta.token.is_empty()) else { return Ok(None) };
-        Ok(Some(Self { store, known: RwLock::new(Known::of(setup, meta.clock_offset)) }))
+        Ok(Some(Self { store, known: RwLock::new(Known::of(setup, meta.clock_offset)), told: Mutex::new(None) }))
+    }
+
+    /// Whether the other users know that something is not delivered.
+    pub(super) fn is_told_open(&self) -> bool {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|(undelivered, _)| undelivered > 0)
+    }
+
+    /// Whether the other users were not told just this.
+    pub(super) fn is_news(&self, told: (u64, bool)) -> bool {
+        let mut last = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = *last != Some(told);
+        if news {
+            *last = Some(told);
+        }
+        news
     }
 
     fn known(&self) -> Known {
@@ -255,6 +272,10 @@ impl Inner {
         &self.rules
     }
 
+    pub(super) fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
     pub(super) fn services(&self) -> &Services {
         &self.services
     }
@@ -316,6 +337,11 @@ impl Inner {
     /// After a save: lists read again, and the sync is asked to run.
     pub(super) fn saved<T>(&self, saved: Result<T, SaveError>) -> Result<T, SaveError> {
         if saved.is_ok() {
+            if let Ok(session) = self.session()
+                && !session.is_told_open()
+            {
+                self.note_delivery(&session);
+            }
             self.moved(|progress| progress.changed += 1);
             self.wake();
         }
@@ -347,6 +373,19 @@ impl Inner {
         };
         Ok(TakenIn { hash: taken.hash, particulars })
     }
+}
+
+/// The database of who is enrolled, to be read for an export alone.
+pub(super) fn source(dir: &FilePath, services: &Services) -> Result<Source, StoreError> {
+    let paths = Paths::new(dir);
+    let user = read_settings(&paths)?.user.ok_or(StoreError::NotEnrolled)?;
+    let key = services.keys.get(&format!("db-{user}"))?.ok_or(StoreError::NotEnrolled)?;
+    Store::open_for_export(&paths.user(user).join("handheld.db"), &key)
+}
+
+/// A name for an export, in a folder of its own.
+pub(super) fn export_path(root: &FilePath, outside: &dyn Outside) -> PathBuf {
+    root.join("exports").join(format!("outbox-{}.age", outside.now().format("%Y%m%dT%H%M%S")))
 }
 
 /// Forms and calendar as they come with the app.

@@ -103,6 +103,7 @@ impl Inner {
             (progress.done, progress.total, progress.sent, progress.received) = (0, 0, 0, 0);
         });
         let result = self.walk(&session, &mut attempts).await;
+        self.note_delivery(&session);
         let now = self.outside().now();
         match result {
             Ok(speed) => {

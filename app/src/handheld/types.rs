@@ -90,6 +90,10 @@ pub struct RecordPage {
     pub deletion: Deletion,
     /// Edits of this record that the server has not answered yet.
     pub waiting: usize,
+    /// It was found to be the same as this one, which goes on in its place.
+    pub merged_into: Option<RecordLink>,
+    /// What reached records merged into this one since then, as far as it does not stand here.
+    pub offered: Vec<Late>,
 }
 
 /// A field on which a person has to decide.
@@ -372,8 +376,10 @@ pub struct Estimate {
 pub struct Lights {
     /// 已全部上传: every edit has an outcome and every photo its hash said back.
     pub delivered: bool,
-    /// 可以交机: delivered, and a backup of the server holds it.
+    /// 可以交机: delivered, also by all others who use this handheld, and a backup of the server holds it.
     pub safe_to_hand_in: bool,
+    /// Others who use this handheld and have not delivered everything, or of whom no backup holds everything.
+    pub others: u64,
 }
 
 /// A photo taken in.
@@ -439,4 +445,5 @@ impl Default for Settings {
     }
 }
 
+pub use crate::store::Late;
 pub use shared::validate::Problem;

@@ -90,9 +90,14 @@ impl Paths {
         self.root.join("keys")
     }
 
+    /// The folder of the users' folders.
+    pub fn users(&self) -> PathBuf {
+        self.root.join("users")
+    }
+
     /// The folder of one user: database and photos.
     pub fn user(&self, user: shared::ids::UserId) -> PathBuf {
-        self.root.join("users").join(user.to_string())
+        self.users().join(user.to_string())
     }
 }
 

@@ -315,7 +315,8 @@ impl Tx<'_> {
         for mut item in items {
             let content = item.content.as_mut().filter(|_| !known_more_of.contains(&item.id));
             let Some((content, shown)) = content.and_then(|content| {
-                let shown = content.alone.take()?;
+                // What was merged into another changes more than its own row.
+                let shown = content.alone.take().filter(|shown| shown.merged.is_none())?;
                 Some((&*content, shown))
             }) else {
                 return Ok(Some(item));

@@ -10,10 +10,9 @@ use shared::ids::RecordId;
 use shared::record::{Part, RecordKind};
 use shared::wire::{Branch, DigestAnswer, DigestAsk};
 
-use super::aside;
 use super::meta::{self, key};
 use super::rows::{find, id_at, place};
-use super::{Store, StoreError, Tx};
+use super::{Store, StoreError, Tx, unread};
 
 /// Between two looks at everything.
 const DAY_MS: i64 = 24 * 3600 * 1000;
@@ -165,7 +164,7 @@ fn leaves(sql: &Connection, part: Part, branches: &[&Prefix]) -> Result<Leaves, 
             leaves.insert(id, (place_of, leaf));
         }
     }
-    for item in aside::items(sql)?.into_iter().filter(|item| item.part == part) {
+    for item in unread::items(sql)?.into_iter().filter(|item| item.part == part) {
         if let (Some(place), Some(kind), Some(state)) = (inside(item.id), item.kind, &item.state) {
             leaves.insert(item.id, (place, Sum::leaf(item.id, part, kind, state.get())));
         }

@@ -31,7 +31,7 @@ impl Store {
         self.read(|sql| {
             let mut statement = sql.prepare_cached(
                 "SELECT event.row, record.id FROM event JOIN record ON record.row = event.row
-                 WHERE (?1 = 0 OR event.ended = 0) AND (?2 = x'' OR event.reporter = ?2) AND record.deleted = 0
+                 WHERE (?1 = 0 OR event.ended = 0) AND (?2 = x'' OR event.reporter = ?2) AND record.deleted = 0 AND record.alias = x''
                  ORDER BY event.ended, event.due, event.updated DESC",
             )?;
             let user = reporter.map(|user| user.0.as_bytes().to_vec()).unwrap_or_default();

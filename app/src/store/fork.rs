@@ -85,9 +85,15 @@ impl Store {
             let mut statement =
                 sql.prepare_cached("SELECT id, n FROM edit WHERE state = 'waiting' ORDER BY seq LIMIT ?1")?;
             let most = i64::try_from(IDS_A_QUESTION).unwrap_or(i64::MAX);
-            let waiting = statement
+            let mut waiting: Vec<(EditId, u64)> = statement
                 .query_map([most], |row| Ok((EditId(id_at(row, 0)?), row.get::<_, i64>(1)?.cast_unsigned())))?
                 .collect::<Result<_, _>>()?;
+            if doubt.moving.is_some() {
+                // They may be of several slots, each counting for itself. Here they count as they will in the new one.
+                for ((_, n), place) in waiting.iter_mut().zip(1..) {
+                    *n = place;
+                }
+            }
             // Of a new enrolment the server knows no n at all.
             let forgotten = if doubt.moving.is_some() { 0 } else { forgotten(sql)? };
             Ok(Some(SlotRequest { protocol: PROTOCOL, key: doubt.key, restored: doubt.restored, forgotten, waiting }))
@@ -314,6 +320,11 @@ impl Tx<'_> {
 
     /// Writes as `slot` from now on. The feed begins anew: a cursor is bound to its enrolment; so are uploads.
     fn become_writer(&mut self, slot: Slot, next: u64) -> Result<(), StoreError> {
+        let given = meta::get::<u64>(&self.sql, key::NEXT_N)?.unwrap_or(1).saturating_sub(1);
+        let held = meta::get::<u64>(&self.sql, key::BACKED_UP)?.unwrap_or_default();
+        // What went up before is in a backup for certain only once one holds an edit of the new slot.
+        let open: bool = meta::get(&self.sql, key::ENROLLED_OPEN)?.unwrap_or_default();
+        meta::put(&self.sql, key::ENROLLED_OPEN, &(given > held || open && held == 0))?;
         meta::put(&self.sql, key::SLOT, &slot)?;
         meta::put(&self.sql, key::NEXT_N, &next)?;
         meta::put(&self.sql, key::BACKED_UP, &0_u64)?;

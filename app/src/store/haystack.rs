@@ -65,7 +65,8 @@ pub(super) struct Haystack {
 impl Haystack {
     pub(super) fn load(sql: &Connection) -> Result<Self, StoreError> {
         let mut haystack = Self::default();
-        let mut rows = sql.prepare("SELECT row, kind, area, deleted, words FROM record ORDER BY row")?;
+        let mut rows =
+            sql.prepare("SELECT row, kind, area, deleted, words FROM record WHERE alias = x'' ORDER BY row")?;
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()? {
             let kind = row.get_ref(1)?.as_str().ok().and_then(RecordKind::from_code);

@@ -24,6 +24,7 @@ pub(super) mod key {
     pub const STALE: &str = "stale";
     pub const BACKED_UP: &str = "backed_up";
     pub const EARLIER_OPEN: &str = "earlier_open";
+    pub const ENROLLED_OPEN: &str = "enrolled_open";
     pub const CLOCK_OFFSET: &str = "clock_offset";
     pub const LAST_SYNC: &str = "last_sync";
     pub const SPEED: &str = "speed";

@@ -3,7 +3,7 @@
 //! Confirmed state (what the server says) and pending edits (what was saved here) lie apart; what lists and search
 //! read is derived from both in the transaction that changes either. Nothing here knows of screens or of the network.
 
-mod aside;
+mod alias;
 mod aside;
 mod confirmed;
 mod digest;
@@ -11,6 +11,7 @@ mod drafts;
 mod erase;
 mod error;
 mod events;
+mod export;
 mod fork;
 mod haystack;
 mod leaving;
@@ -28,6 +29,7 @@ mod remains;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod unread;
 mod words;
 
 use std::path::PathBuf;
@@ -36,10 +38,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+pub use alias::Late;
 pub use confirmed::{Page, PageApplied};
 pub use digest::{Checked, Differing};
 pub use error::StoreError;
 pub use events::Event;
+pub use export::{ExportError, Exported, Source};
 pub use meta::Meta;
 pub use outbox::{Counts, Outgoing, Returned, Waiting};
 pub use pending::{Also, NewEdit, Replaced, Stamp};

@@ -111,7 +111,8 @@ pub(super) fn connect(path: &Path, key: &RawKey) -> Result<Connection, StoreErro
     Ok(connection)
 }
 
-fn prepare(connection: &Connection, key: &RawKey) -> Result<(), StoreError> {
+/// Gives the key and looks into the file.
+pub(super) fn unlock(connection: &Connection, key: &RawKey) -> Result<(), StoreError> {
     use std::fmt::Write;
     let mut hex = String::with_capacity(64);
     for byte in key {
@@ -124,6 +125,11 @@ fn prepare(connection: &Connection, key: &RawKey) -> Result<(), StoreError> {
     connection.set_prepared_statement_cache_capacity(64);
     // The first look into the file: here a wrong key shows.
     connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;
+    Ok(())
+}
+
+fn prepare(connection: &Connection, key: &RawKey) -> Result<(), StoreError> {
+    unlock(connection, key)?;
     connection.execute_batch(
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;

@@ -208,7 +208,9 @@ impl Store {
             let (tray, _) = two("SELECT count(*), 0 FROM edit WHERE state = 'rejected'")?;
             let next: u64 = meta::get(sql, key::NEXT_N)?.unwrap_or(1);
             let backed_up = meta::get(sql, key::BACKED_UP)?.unwrap_or_default();
-            let earlier_open = meta::get(sql, key::EARLIER_OPEN)?.unwrap_or_default();
+            let enrolled_open: bool = meta::get(sql, key::ENROLLED_OPEN)?.unwrap_or_default();
+            let earlier_open =
+                meta::get(sql, key::EARLIER_OPEN)?.unwrap_or_default() || (enrolled_open && backed_up == 0_u64);
             let last_n = next.saturating_sub(1);
             Ok(Counts { edits, edit_bytes, photos, photo_bytes, tray, last_n, backed_up, earlier_open })
         })

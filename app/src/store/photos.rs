@@ -59,7 +59,7 @@ pub struct PhotoRow {
     pub taken: DateTime<Utc>,
 }
 
-const NONCE: usize = 24;
+pub(super) const NONCE: usize = 24;
 
 impl Store {
     fn photo_path(&self, hash: &PhotoHash) -> PathBuf {

@@ -10,7 +10,7 @@ use shared::mask::LinkOrText;
 use shared::merge::{Deletion, LiveWrite, PartState};
 use shared::record::{Part, RecordKind};
 use shared::value::Value;
-use shared::view::Policy;
+use shared::view::{self, Policy};
 use shared::workflow::{self, Stage};
 
 use super::words;
@@ -97,6 +97,8 @@ pub(super) struct Shown {
     pub words: String,
     pub links: Vec<(String, RecordId)>,
     pub event: Option<ShownEvent>,
+    /// The record it says it was merged into.
+    pub merged: Option<RecordId>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -168,7 +170,8 @@ fn text_of(kind: FieldType, value: &Value) -> Option<String> {
 
 /// The row of a record. Without a form of its kind (never the case for the five kinds) only area and time are known.
 pub(super) fn project(rules: &Rules, kind: RecordKind, open: &PartState, restricted: &PartState) -> Shown {
-    let mut shown = Shown { deleted: open.deletion() == Deletion::Deleted, ..Shown::default() };
+    let (deleted, merged) = (open.deletion() == Deletion::Deleted, view::merged_into(open));
+    let mut shown = Shown { deleted, merged, ..Shown::default() };
     let Some(plan) = rules.plans.get(&kind) else { return shown };
     let mut facts: Vec<Option<Value>> = vec![None; facts_of(kind).len()];
     let mut searched = String::new();

@@ -12,6 +12,7 @@ use shared::path::Path;
 use shared::record::{Part, Record, RecordKind};
 use shared::value::Value;
 
+use super::alias::{self, Late};
 use super::haystack::Choice;
 use super::meta::{self, key};
 use super::project::open_fields;
@@ -82,6 +83,10 @@ pub struct Whole {
     pub open_fields: Vec<(Part, String)>,
     /// When this was read.
     pub seen: SeenAt,
+    /// The record it was merged into, and its title if it is held.
+    pub merged_into: Option<(RecordId, Option<String>)>,
+    /// What reached records merged into this one since then.
+    pub late: Vec<Late>,
 }
 
 fn sql_count(count: usize) -> i64 {
@@ -209,6 +214,8 @@ impl Store {
                     params![blob(&id.0)],
                 )?,
                 open_fields,
+                merged_into: alias::winner(sql, id)?,
+                late: alias::late(sql, id)?,
                 seen: SeenAt { epoch: epoch(sql, id)?, slot: meta::get(sql, key::SLOT)?.unwrap_or(Slot(0)) },
                 record,
             }))
@@ -220,7 +227,7 @@ impl Store {
     pub fn conflicts(&self, limit: usize, offset: usize) -> Result<Vec<OpenRow>, StoreError> {
         self.read(|sql| {
             let mut statement = sql.prepare_cached(
-                "SELECT row FROM record WHERE conflicts > 0 AND deleted = 0 ORDER BY updated DESC LIMIT ?1 OFFSET ?2",
+                "SELECT row FROM record WHERE conflicts > 0 AND deleted = 0 AND alias = x'' ORDER BY updated DESC LIMIT ?1 OFFSET ?2",
             )?;
             let places = statement
                 .query_map(params![sql_count(limit), sql_count(offset)], |row| row.get(0))?
@@ -245,7 +252,7 @@ impl Store {
     pub fn conflict_count(&self) -> Result<u64, StoreError> {
         self.read(|sql| {
             let count: i64 = sql
-                .prepare_cached("SELECT count(*) FROM record WHERE conflicts > 0 AND deleted = 0")?
+                .prepare_cached("SELECT count(*) FROM record WHERE conflicts > 0 AND deleted = 0 AND alias = x''")?
                 .query_row([], |row| row.get(0))?;
             Ok(count.cast_unsigned())
         })

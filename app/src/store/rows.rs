@@ -181,6 +181,7 @@ impl Tx<'_> {
     /// Derives row, links, event and words of a record anew.
     pub(super) fn put_shown(&mut self, record: &Record) -> Result<i64, StoreError> {
         let shown = project(self.rules, record.kind, &record.open, &record.restricted);
+        let merged = shown.merged;
         let row: i64 = self
             .sql
             .prepare_cached(
@@ -207,6 +208,7 @@ impl Tx<'_> {
         self.sql.prepare_cached("DELETE FROM link WHERE from_row = ?1")?.execute([row])?;
         put_beside(&self.sql, row, &shown)?;
         self.changes.push(put(row, record.kind, shown));
+        self.follow_aliases(record.id, merged)?;
         Ok(row)
     }
 

@@ -23,7 +23,7 @@ use crate::handheld::{
     Candidate, Draft, Estimate, EventFilter, EventRow, Filter, Handheld, Hit, Hits, Lights, Message, OpenField,
     OutboxCounts, OutboxItem, RecordPage, SaveError, Saved, SyncError, TakenIn, Today, TrayItem,
 };
-use crate::store::StoreError;
+use crate::store::{Checked, Exported, StoreError};
 use crate::sync::SyncProgress;
 
 /// Settings of the screen.
@@ -108,6 +108,15 @@ impl PartialEq for State {
     fn eq(&self, other: &Self) -> bool {
         self.look == other.look
     }
+}
+
+/// What came of an export, and where it is.
+pub fn exported(done: &Exported) -> Message {
+    Message::of("app-exported")
+        .with("edits", done.edits)
+        .with("photos", done.photos)
+        .with("lost", done.lost)
+        .with("path", done.path.display())
 }
 
 impl State {
@@ -439,6 +448,29 @@ impl State {
         let done = self.handheld.sync_now().await;
         self.touched();
         done
+    }
+
+    /// Syncs and compares all that is held with the centre.
+    pub async fn check_data(&self) -> Result<(), SyncError> {
+        let done = self.handheld.check_data().await;
+        self.touched();
+        done
+    }
+
+    /// What the last comparison gave, and how many records this version cannot read.
+    pub fn checked(&self) -> (Checked, u64) {
+        self.read(self.handheld.checked())
+    }
+
+    /// Writes what is not delivered into a file and says where it is.
+    pub async fn export_outbox(&self) -> Message {
+        let handheld = self.handheld.clone();
+        let work = tokio::task::spawn_blocking(move || handheld.export_outbox(&handheld.export_path()));
+        match work.await {
+            Ok(Ok(done)) => exported(&done),
+            Ok(Err(error)) => error.message(),
+            Err(_) => Message::of("export-failed"),
+        }
     }
 
     /// Photos wait, or go along.

@@ -412,3 +412,16 @@ app-sex-male = male
 app-sex-female = female
 app-sex-age = { $sex }, { $age }
 app-from-number = { $says } (from the number)
+
+# Doubts, comparing, duplicates, exports
+app-merged-into = Merged into { $title }
+app-offered = Arrived later at what was merged
+app-take-over = Take over
+app-lamp-others = { $n } others on this handheld have not sent or backed up everything
+app-check-data = Compare data
+app-checked = compared { $when }, { $n } mended
+app-not-checked = not yet compared with the centre
+app-aside = { $n } records need a newer app
+app-export = Export what is not sent
+app-exported = Written to { $path }: { $edits } edits, { $photos } photos, { $lost } photos not found. Only the centre opens it; please hand it over.
+app-refused = Cannot be opened

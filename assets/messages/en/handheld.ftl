@@ -22,3 +22,6 @@ sync-slow = The network is too slow, no answer came. It is sent again shortly.
 sync-text-only = Only text is sent now; photos wait.
 sync-too-large = Too much was sent at once; the centre did not take it. Please ask the administrator.
 sync-under-way = Being sent.
+
+export-no-recipient = The centre's key is not known yet: sync once, then export.
+export-failed = The export could not be written. Please check the storage.

@@ -402,3 +402,16 @@ app-sex-male = 男
 app-sex-female = 女
 app-sex-age = { $sex }，{ $age }
 app-from-number = { $says }（由号码得出）
+
+# Doubts, comparing, duplicates, exports
+app-merged-into = 已并入 { $title }
+app-offered = 并入的档案后来又收到
+app-take-over = 采用
+app-lamp-others = 这台机上还有 { $n } 个人没有传完或备份
+app-check-data = 核对数据
+app-checked = { $when }核对过，修正了 { $n } 条
+app-not-checked = 还没有和中心核对过
+app-aside = { $n } 条记录要新版应用才能看
+app-export = 导出没传的
+app-exported = 已写成文件：{ $path }（{ $edits } 处改动，{ $photos } 张照片，{ $lost } 张照片找不到）。只有中心能打开，请交给中心。
+app-refused = 打不开

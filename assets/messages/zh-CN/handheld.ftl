@@ -22,3 +22,6 @@ sync-slow = 网络太慢，没等到回复，稍后自动再传。
 sync-text-only = 现在只传文字，照片先留着。
 sync-too-large = 一次发得太多，中心没有收下，请找管理员。
 sync-under-way = 正在传。
+
+export-no-recipient = 还不知道中心的密钥：请先同步一次再导出。
+export-failed = 导出文件没有写成，请检查存储空间。

@@ -71,7 +71,8 @@ pub fn enrol(app: &AppState, request: &EnrolRequest) -> Result<Enrolled, StoreEr
         };
         tx.put_device(&device, &token_hash)?;
         let who = Who::of(user, &areas);
-        let setup = setup::setup(&who, &areas, app.store.directory_version()?, &tx.users()?);
+        let setup =
+            setup::setup(&who, &areas, app.store.directory_version()?, &tx.users()?, &app.outbox_key.recipient());
         Ok(Enrolled::Done(Box::new(EnrolAnswer {
             device: device.id,
             slot,

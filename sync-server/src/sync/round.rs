@@ -117,6 +117,7 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
 
     // Read after the edits were applied, at one moment: the page and what stands beside it belong together.
     let directory = app.store.directory_version()?;
+    let recipient = app.outbox_key.recipient();
     let (mut answer, broken) = store::read(&*app.store, device.town, |read| {
         let total = if refill { Some(changes::total(read, who, &rules.areas)?) } else { None };
         let mut page = changes::page(read, who, &rules.areas, &mut position, &settled, app.page_items)?;
@@ -134,10 +135,10 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
         position.decided = decided.last().map_or(position.decided, |(number, _)| *number);
         let released = undecided.into_iter().chain(decided.into_iter().map(|(_, seen)| seen));
         let released = released.map(|seen| Receipt { edit: seen.edit, outcome: seen.outcome }).collect();
-        let setup = if request.setup.as_deref() == Some(setup::version(directory).as_str()) {
+        let setup = if request.setup.as_deref() == Some(setup::version(directory, &recipient).as_str()) {
             None
         } else {
-            Some(setup::setup(who, &rules.areas, directory, &read.users()?))
+            Some(setup::setup(who, &rules.areas, directory, &read.users()?, &recipient))
         };
         let answer = SyncAnswer {
             receipts: receipts.clone(),

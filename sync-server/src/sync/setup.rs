@@ -9,13 +9,15 @@ use shared::wire::{Handler, Me, Setup};
 use crate::auth::Who;
 use crate::store::User;
 
-/// The name of a set-up's version: it changes whenever any user or area does, which is seldom.
-pub fn version(directory: u64) -> String {
-    directory.to_string()
+/// The name of a set-up's version: it changes whenever any user or area does, which is seldom, and with the key of the
+/// centre.
+pub fn version(directory: u64, recipient: &str) -> String {
+    let key: String = recipient.chars().rev().take(6).collect();
+    format!("{directory}.{key}")
 }
 
-/// The set-up of `who`. `users` are the town's.
-pub fn setup(who: &Who, areas: &AreaTree, directory: u64, users: &[User]) -> Setup {
+/// The set-up of `who`. `users` are the town's, `recipient` is for whom exports are encrypted.
+pub fn setup(who: &Who, areas: &AreaTree, directory: u64, users: &[User], recipient: &str) -> Setup {
     let mut known: BTreeSet<AreaId> = who.scope.iter().collect();
     for root in who.user.scope.iter().chain([&who.user.town]) {
         known.extend(areas.ancestors(*root));
@@ -27,12 +29,12 @@ pub fn setup(who: &Who, areas: &AreaTree, directory: u64, users: &[User]) -> Set
         .map(|user| Handler { id: user.id, name: user.name.clone(), role: user.role })
         .collect();
     Setup {
-        version: version(directory),
+        version: version(directory, recipient),
         town: who.user.town,
         user: Me { id: who.user.id, name: who.user.name.clone(), role: who.user.role, cleared: who.user.cleared },
         areas,
         scope: who.user.scope.clone(),
         handlers,
-        recipient: None,
+        recipient: Some(recipient.to_owned()),
     }
 }

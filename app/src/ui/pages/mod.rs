@@ -12,6 +12,7 @@ pub mod history;
 pub mod me;
 pub mod missing;
 pub mod record;
+pub mod refused;
 pub mod report;
 pub mod review;
 pub mod search;

@@ -13,16 +13,17 @@ use super::event::{EventHead, EventSteps, Remarks};
 use super::form::values_of;
 use super::history::History;
 use super::missing::Missing;
-use crate::handheld::{OutboxWhat, RecordLink, RecordPage};
+use crate::handheld::{Draft, Message, OutboxWhat, RecordLink, RecordPage};
 use crate::ui::components::frame::{Foot, Nav, NavEnd};
 use crate::ui::components::photo::Photos;
 use crate::ui::components::row::kind_icon;
 use crate::ui::components::{Go, Group, Icon, Light, Mark};
 use crate::ui::entry::of_part;
 use crate::ui::route::{Route, Tab};
+use crate::ui::say;
 use crate::ui::state::State;
 use crate::ui::value;
-use crate::ui::words::{Words, words};
+use crate::ui::words::{Words, message, words};
 
 /// A record.
 #[component]
@@ -107,6 +108,22 @@ fn Shown(id: RecordId) -> Element {
                 }
                 }
             }
+            if let Some(winner) = page.merged_into.clone() {
+                ul { class: "list", id: "merged-into",
+                    li {
+                        Go { class: "row row--one", to: Route::ShowRecord { id: winner.id }, hook: "merged-into",
+                            Icon { name: kind_icon(kind) }
+                            span { class: "row__main",
+                                {words.s("app-merged-into", "title", &winner.title.clone().unwrap_or_else(|| words.t("app-untitled")))}
+                            }
+                            span { class: "row__end", Icon { name: "next" } }
+                        }
+                    }
+                }
+            }
+            if !page.offered.is_empty() {
+                Offered { page: PageOf(page.clone()) }
+            }
             if event.is_some() {
                 EventSteps { page: PageOf(page.clone()) }
             }
@@ -152,13 +169,78 @@ fn Shown(id: RecordId) -> Element {
     }
 }
 
+/// What reached records merged into this one: taken over by an ordinary save, or left.
+#[component]
+fn Offered(page: PageOf) -> Element {
+    let state = use_context::<State>();
+    let words = words();
+    let mut trouble = use_signal(|| None::<Message>);
+    let PageOf(page) = page;
+    let me = state.me();
+    rsx! {
+        Group { title: words.t("app-offered"), end: page.offered.len().to_string(),
+            ul { class: "list", id: "offered",
+                for (place, late) in page.offered.iter().cloned().enumerate() {
+                    li { key: "{place}", "data-offered": late.path.as_str(),
+                        div { class: "item",
+                            div { class: "item__l",
+                                span {
+                                    if let Some(field) = page.form.field(late.path.field_name()) {
+                                        {words.label(&field.label)}
+                                        " "
+                                        {value::shown(&words, &state, field, &late.value)}
+                                    }
+                                }
+                            }
+                            p { class: "item__s",
+                                {say::author(&words, &late.author, me)}
+                                " "
+                                {say::when(&words, late.at, state.now())}
+                            }
+                            div { class: "acts",
+                                button {
+                                    class: "btn btn--second",
+                                    r#type: "button",
+                                    "data-do": "take-over",
+                                    onclick: {
+                                        let (state, page) = (state.clone(), page.clone());
+                                        move |_| {
+                                            let draft = Draft {
+                                                edit: state.new_edit(),
+                                                record: page.record.id,
+                                                kind: page.record.kind,
+                                                form: page.form.version,
+                                                context: page.vectors.clone(),
+                                                seen: Some(page.seen),
+                                                writes: [(late.path.clone(), late.value.clone())].into(),
+                                            };
+                                            trouble.set(state.save(draft, None).err().map(|error| error.message()));
+                                        }
+                                    },
+                                    {words.t("app-take-over")}
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            if let Some(said) = trouble() {
+                p { class: "field__say field__say--problem", role: "alert",
+                    Icon { name: Mark::Red.icon() }
+                    span { {message(&words, &said)} }
+                }
+            }
+        }
+    }
+}
+
 /// A record page as a property: the same page is the same record in the same state.
 #[derive(Clone)]
 pub struct PageOf(pub RecordPage);
 
 impl PartialEq for PageOf {
     fn eq(&self, other: &Self) -> bool {
-        self.0.record == other.0.record && self.0.waiting == other.0.waiting
+        self.0.record == other.0.record && self.0.waiting == other.0.waiting && self.0.offered == other.0.offered
     }
 }
 

@@ -2,7 +2,7 @@
 
 use dioxus::prelude::*;
 
-use crate::handheld::{Message, OutboxItem, OutboxWhat};
+use crate::handheld::{Lights, Message, OutboxItem, OutboxWhat};
 use crate::sync::Phase;
 use crate::ui::components::frame::{Foot, Nav, NavEnd};
 use crate::ui::components::{Go, Group, Icon, Mark};
@@ -67,11 +67,12 @@ pub fn SyncPanel() -> Element {
                 code: "safe",
                 on: lights.safe_to_hand_in,
                 title: words.t(if lights.safe_to_hand_in { "app-lamp-safe" } else { "app-lamp-not-safe" }),
-                text: words.t(match (lights.safe_to_hand_in, lights.delivered) {
-                    (true, _) => "app-lamp-safe-why",
-                    (false, true) => "app-lamp-not-backed-up",
-                    (false, false) => "app-lamp-not-safe-why",
-                }),
+                text: match (lights.safe_to_hand_in, lights.delivered, lights.others) {
+                    (true, ..) => words.t("app-lamp-safe-why"),
+                    (false, true, 0) => words.t("app-lamp-not-backed-up"),
+                    (false, true, others) => words.n("app-lamp-others", others as usize),
+                    (false, false, _) => words.t("app-lamp-not-safe-why"),
+                },
             }
         }
         section { class: "group",
@@ -134,6 +135,7 @@ pub fn SyncPanel() -> Element {
                 }
             }
         }
+        More { lights }
         if counts.tray > 0 {
             section { class: "group",
                 ul { class: "list",
@@ -156,6 +158,79 @@ pub fn SyncPanel() -> Element {
                 }
                 if rest > 0 {
                     p { class: "quiet", {words.n("app-items-more", rest)} }
+                }
+            }
+        }
+    }
+}
+
+/// What is seldom needed: comparing with the centre, and a file of what was not delivered.
+#[component]
+fn More(lights: Lights) -> Element {
+    let state = use_context::<State>();
+    let words = words();
+    let mut busy = use_signal(|| false);
+    let mut said = use_signal(|| None::<Message>);
+    let (checked, aside) = state.checked();
+    let line = match checked.at {
+        Some(at) => words.with(
+            "app-checked",
+            &[("when", say::when(&words, at, state.now()).into()), ("n", (checked.mended as f64).into())],
+        ),
+        None => words.t("app-not-checked"),
+    };
+    rsx! {
+        section { class: "group",
+            div { class: "sheet",
+                p { class: "sub", id: "checked", "data-mended": "{checked.mended}", {line} }
+                if aside > 0 {
+                    p { class: "field__say field__say--doubt", id: "aside", "data-aside": "{aside}",
+                        Icon { name: Mark::Yellow.icon() }
+                        span { {words.n("app-aside", aside as usize)} }
+                    }
+                }
+                if let Some(said) = said() {
+                    p { class: "sub", role: "status", "data-said": said.key.clone(), {message(&words, &said)} }
+                }
+                div { class: "acts",
+                    button {
+                        class: "btn btn--second",
+                        r#type: "button",
+                        "data-do": "check-data",
+                        disabled: busy(),
+                        onclick: {
+                            let state = state.clone();
+                            move |_| {
+                                let state = state.clone();
+                                async move {
+                                    busy.set(true);
+                                    said.set(state.check_data().await.err().map(|error| error.message));
+                                    busy.set(false);
+                                }
+                            }
+                        },
+                        {words.t("app-check-data")}
+                    }
+                    if !lights.delivered {
+                        button {
+                            class: "btn btn--quiet",
+                            r#type: "button",
+                            "data-do": "export",
+                            disabled: busy(),
+                            onclick: {
+                                let state = state.clone();
+                                move |_| {
+                                    let state = state.clone();
+                                    async move {
+                                        busy.set(true);
+                                        said.set(Some(state.export_outbox().await));
+                                        busy.set(false);
+                                    }
+                                }
+                            },
+                            {words.t("app-export")}
+                        }
+                    }
                 }
             }
         }

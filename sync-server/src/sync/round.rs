@@ -242,7 +242,7 @@ fn apply<T>(
     town: AreaId,
     mut work: impl FnMut(&mut dyn Tx) -> Result<T, RoundError>,
 ) -> Result<T, RoundError> {
-    if !Mutant::AckBeforeCommit.on() || app.outside.uuid().as_u128() % 8 != 0 {
+    if !Mutant::AckBeforeCommit.on() || !app.outside.uuid().as_u128().is_multiple_of(8) {
         return store::write(&*app.store, town, work);
     }
     let mut done = None;

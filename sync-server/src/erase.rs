@@ -273,7 +273,8 @@ fn is_to_sweep(app: &AppState) -> Result<bool, StoreError> {
 pub fn resume(app: &AppState) -> Result<(), EraseError> {
     let listed = list::read(&app.data.join(ERASED))?.unwrap_or_default();
     let mut again = Vec::new();
-    for town in app.store.towns()? {
+    let towns: BTreeSet<AreaId> = app.store.towns()?.into_iter().chain(listed.iter().map(|(town, _)| town)).collect();
+    for town in towns {
         let of_town: Vec<Erased> = listed.iter().filter(|(it, _)| *it == town).map(|(_, erased)| *erased).collect();
         let back = store::read::<_, StoreError>(&*app.store, town, |read| {
             let ids: BTreeSet<RecordId> = of_town.iter().map(|erased| erased.record).collect();
@@ -301,13 +302,17 @@ pub fn resume(app: &AppState) -> Result<(), EraseError> {
             "folders of batches without a number are still there"
         );
     }
-    // What is left on the disk is told to nobody: no reason not to start.
-    if is_to_sweep(app)?
-        && let Err(error) = leftovers(app).and_then(|()| sweep(app))
-    {
+    go_on(app);
+    Ok(())
+}
+
+/// Takes remnants off the disk that an erasure could not, for lack of room or because somebody was reading. They are told
+/// to nobody: that they stay is no reason not to start, or not to make a backup.
+pub fn go_on(app: &AppState) {
+    let done = is_to_sweep(app).and_then(|due| if due { leftovers(app).and_then(|()| sweep(app)) } else { Ok(()) });
+    if let Err(error) = done {
         tracing::error!(error = &error as &dyn std::error::Error, "remnants of an erased record are still on the disk");
     }
-    Ok(())
 }
 
 /// Files that a crash left between forgetting and clearing away.

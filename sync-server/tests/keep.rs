@@ -318,6 +318,13 @@ async fn on_a_schedule_old_ones_go_failures_are_told_and_two_do_not_meet() {
     assert_eq!(kept.len(), 3, "two backups and the folder that is none: {kept:?}");
     assert!(!kept.contains(&first[0]) && kept.contains(&"backup-of-my-photos".to_owned()), "{first:?} {kept:?}");
 
+    // What an erasure could not take off the disk goes with the next one.
+    store::write::<_, store::StoreError>(&*centre.app.store, TOWN, |tx| tx.set_meta("to_sweep", "1")).unwrap();
+    run(1).await;
+    let due = store::read::<_, store::StoreError>(&*centre.app.store, TOWN, |read| read.meta("to_sweep")).unwrap();
+    assert_eq!(due.as_deref(), Some(""));
+    let kept = backups(&to);
+
     // While another process makes one.
     let other = std::fs::File::open(to.join(".lock")).unwrap();
     other.lock().unwrap();

@@ -26,7 +26,11 @@ pub struct Plan {
 pub async fn on_schedule(app: App, plan: Plan, mut due: mpsc::Receiver<()>) {
     while due.recv().await.is_some() {
         let (app, to, keep) = (app.clone(), plan.to.clone(), plan.keep);
-        match tokio::task::spawn_blocking(move || make(&app, &to, keep)).await {
+        let work = move || {
+            crate::erase::go_on(&app);
+            make(&app, &to, keep)
+        };
+        match tokio::task::spawn_blocking(work).await {
             Ok(Ok(made)) => {
                 let (folder, bytes) = (made.folder.display().to_string(), made.manifest.bytes());
                 tracing::info!(folder, bytes, dropped = made.dropped, "backup made and verified");

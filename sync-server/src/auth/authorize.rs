@@ -66,9 +66,8 @@ pub fn authorize(
             Action::Write { part, fields } => may_write(who, part, fields, before, after, areas),
             Action::TakeOut => who.user.role == Role::CenterStaff && in_scope(who, &after.areas),
             Action::Erase => {
-                let all = |reach: &Reach| {
-                    !reach.areas.is_empty() && reach.areas.iter().all(|area| who.scope.contains(*area))
-                };
+                let all =
+                    |reach: &Reach| !reach.areas.is_empty() && reach.areas.iter().all(|area| who.scope.contains(*area));
                 who.user.role == Role::CenterStaff && who.user.cleared && before.is_some_and(all)
             }
             Action::Decide => {

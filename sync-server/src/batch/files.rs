@@ -157,10 +157,6 @@ pub fn copy_out(sealed: &Sealed, out: &Path) -> Result<PathBuf, BatchError> {
     Ok(folder)
 }
 
-fn put(
-    folder: &Path,
-    name: &str,
-    write: impl FnOnce(&mut disk::File) -> io::Result<()>,
-) -> Result<(), BatchError> {
+fn put(folder: &Path, name: &str, write: impl FnOnce(&mut disk::File) -> io::Result<()>) -> Result<(), BatchError> {
     disk::replace_with(&folder.join(name), disk::Access::Usual, write).map_err(BatchError::io("writing a file"))
 }

@@ -9,8 +9,8 @@ use shared::record::RecordKind;
 use shared::view;
 use uuid::Uuid;
 
-use super::columns::{areas, count, int, key, kind, ms, photo_hash, time, users, uuid};
 use super::InTown;
+use super::columns::{areas, count, int, key, kind, ms, photo_hash, time, users, uuid};
 use crate::store::{Erased, Gone, Keep, Kept, Overflown, Photo, ReaderKey, StoreError};
 
 impl InTown<'_> {

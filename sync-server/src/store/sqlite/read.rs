@@ -77,8 +77,7 @@ fn batch(row: &Row<'_>) -> Result<Batch, StoreError> {
     })
 }
 
-const BATCH: &str =
-    "id, scope, format, masked, after_open, after_restricted, upto_open, upto_restricted, at, user, manifest, \
+const BATCH: &str = "id, scope, format, masked, after_open, after_restricted, upto_open, upto_restricted, at, user, manifest, \
      erased";
 
 impl InTown<'_> {

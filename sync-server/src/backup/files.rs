@@ -28,6 +28,17 @@ pub fn hash(path: &Path) -> io::Result<(u64, String)> {
     }
 }
 
+/// Whether a file has this length and SHA-256. What failed or did not fit is read a second time: a disk that failed once
+/// must not cost a photo.
+pub fn is(path: &Path, bytes: u64, sha256: &str) -> io::Result<bool> {
+    let fits = |read: io::Result<(u64, String)>| read.map(|(length, hash)| length == bytes && hash == sha256);
+    match fits(hash(path)) {
+        Ok(true) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
+        _ => fits(hash(path)),
+    }
+}
+
 /// The files right in a data folder that belong into a backup beside the database: keys. What begins with a dot, the
 /// database with its logs and the list of erased ids do not.
 pub fn beside_database(data: &Path) -> io::Result<Vec<PathBuf>> {

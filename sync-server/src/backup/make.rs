@@ -175,8 +175,11 @@ fn attempt(app: &AppState, aside: &Path, now: DateTime<Utc>) -> Result<Attempt, 
     }
 }
 
-/// The photo a finding is about, if it is about one.
+/// The photo a finding is about, if it is about one that is damaged: one that cannot be read just now may be whole.
 fn damaged_photo(finding: &Finding) -> Option<PhotoHash> {
+    if finding.key == "keep-found-unread" {
+        return None;
+    }
     let (_, path) = finding.args.iter().find(|(name, _)| *name == "path")?;
     path.strip_prefix("blobs/photos/")?.rsplit('/').next()?.parse().ok()
 }

@@ -8,7 +8,7 @@ use shared::outside::Outside;
 
 use super::files::{self, DATABASE, ERASED};
 use super::manifest::Manifest;
-use super::{BackupError, verify};
+use super::{BackupError, Finding, verify};
 use crate::AppState;
 use crate::erase::list;
 use crate::store::sqlite::SqliteStore;
@@ -115,6 +115,10 @@ fn fill(
         let key = !entry.path.contains('/') && entry.path != DATABASE;
         let copied = if key { files::copy_private(&source, &to) } else { disk::copy(&source, &to) };
         copied.map_err(BackupError::file(&to))?;
+        // What is restored is what was backed up, whatever the disk gave while it was copied.
+        if !files::is(&to, entry.bytes, &entry.sha256).map_err(BackupError::file(&to))? {
+            return Err(BackupError::NotWhole(vec![Finding::new("keep-found-bytes", &[("path", &entry.path)])]));
+        }
     }
     let store = SqliteStore::open(&aside.join(DATABASE))?;
     let towns = store.towns()?;

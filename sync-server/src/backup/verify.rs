@@ -31,15 +31,15 @@ pub(super) fn files(folder: &Path, manifest: &Manifest) -> Result<Vec<Finding>, 
             found.push(Finding::new("keep-found-path", &[("path", &entry.path)]));
             continue;
         };
-        match files::hash(&path) {
+        match files::is(&path, entry.bytes, &entry.sha256) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 found.push(Finding::new("keep-found-missing", &[("path", &entry.path)]));
             }
             Err(error) => found.push(Finding::new("keep-found-unread", &[("path", &entry.path), ("why", &error)])),
-            Ok(read) if read != (entry.bytes, entry.sha256.clone()) => {
+            Ok(false) => {
                 found.push(Finding::new("keep-found-bytes", &[("path", &entry.path)]));
             }
-            Ok(_) => {}
+            Ok(true) => {}
         }
     }
     if !manifest.files.iter().any(|entry| entry.path == DATABASE) {

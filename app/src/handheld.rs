@@ -94,6 +94,8 @@ pub struct SyncError {
     pub detail: String,
     /// When to try again, if that makes sense.
     pub retry: Option<DateTime<Utc>>,
+    /// The server asked to wait until then: a save does not bring it forward, only the user does.
+    pub asked_to_wait: bool,
 }
 
 /// Why a picture was not taken in or is not there.

@@ -296,10 +296,22 @@ async fn an_outbox_leaves_as_a_file_and_the_centre_takes_it_once() -> Result<()>
     let new = scene.newcomer(&alice, "何静")?;
     let picture = tests::picture::jpeg(640, 480, None, 7)?;
     let taken = alice.take_in(&picture, None, None)?;
-    let mut draft = alice.open_form(new)?;
-    draft.writes = BTreeMap::from([(Path::element("photos", taken.hash.as_str()), Value::of(&taken.particulars))]);
-    let saved = alice.save(draft, None)?;
-    scene.saved.entry(new).or_default().extend(saved.edits);
+    let event = app::handheld::Draft {
+        edit: alice.new_edit_id(),
+        record: alice.new_record_id(),
+        kind: RecordKind::Event,
+        form: alice.form(RecordKind::Event).context("the form of events")?.version,
+        context: BTreeMap::new(),
+        seen: None,
+        writes: BTreeMap::from([
+            (Path::field("area"), Value::of(&scene.township.grids[0])),
+            (Path::field("category"), Value::text("hazard")),
+            (Path::field("title"), Value::text("路口井盖松动")),
+            (Path::element("photos", taken.hash.as_str()), Value::of(&taken.particulars)),
+        ]),
+    };
+    let saved = alice.save(event, None)?;
+    scene.saved.entry(saved.record).or_default().extend(saved.edits);
     let file = scene.dir.path().join("out/outbox.age");
     let done = alice.export_outbox(&file)?;
     ensure!((done.edits, done.photos, done.lost) == (4, 2, 0), "{done:?}");

@@ -184,6 +184,6 @@ impl Session {
 
 impl From<StoreError> for super::SyncError {
     fn from(error: StoreError) -> Self {
-        Self { message: error.message(), detail: error.to_string(), retry: None }
+        Self { message: error.message(), detail: error.to_string(), retry: None, asked_to_wait: false }
     }
 }

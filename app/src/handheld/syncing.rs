@@ -45,7 +45,8 @@ impl Inner {
     }
 
     fn said(&self, refused: Refused, retry: Option<DateTime<Utc>>) -> SyncError {
-        SyncError { message: refused.message, detail: refused.detail, retry }
+        let asked_to_wait = refused.retry_after.is_some() && retry.is_some();
+        SyncError { message: refused.message, detail: refused.detail, retry, asked_to_wait }
     }
 
     pub(super) async fn enrol(&self, server: &str, code: &str) -> Result<Arc<Setup>, SyncError> {
@@ -277,15 +278,20 @@ pub(super) fn start(inner: &Arc<Inner>) {
     tokio::spawn(async move {
         loop {
             let Some(inner) = weak.upgrade() else { return };
-            let mut wait = IDLE;
+            let (mut wait, mut firm) = (IDLE, false);
             if !inner.is_offline()
                 && inner.session().is_ok()
                 && let Err(error) = inner.sync().await
             {
                 let until = error.retry.map(|at| (at - inner.outside().now()).to_std().unwrap_or_default());
                 wait = until.unwrap_or(IDLE);
+                firm = error.asked_to_wait;
             }
             drop(inner);
+            if firm {
+                tokio::time::sleep(wait).await;
+                continue;
+            }
             tokio::select! {
                 () = notify.notified() => {}
                 () = tokio::time::sleep(wait) => {}

@@ -597,6 +597,8 @@ fn trouble_is_said_in_words_with_the_time_of_the_next_attempt() {
         world.server(|server| server.status = Some(status));
         let error = runtime().block_on(alice.sync_now()).unwrap_err();
         assert_eq!((error.message.key.as_str(), error.retry.is_some()), (key, again));
+        // The test's server says for how long: a save in between does not bring it forward.
+        assert_eq!(error.asked_to_wait, again);
         let progress = alice.progress().borrow().clone();
         assert_eq!(progress.next_attempt, error.retry);
         assert_eq!(alice.outbox().unwrap()[0].why, error.message);

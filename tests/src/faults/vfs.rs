@@ -190,6 +190,9 @@ unsafe extern "C" fn read(file: *mut ffi::sqlite3_file, to: *mut c_void, amount:
         return ffi::SQLITE_IOERR_READ;
     };
     let code = unsafe { read(file, to, amount, at) };
+    if asked.is_err() && is_plain(&open.path) {
+        return ffi::SQLITE_IOERR_READ;
+    }
     if asked.is_err() && code == ffi::SQLITE_OK {
         // The file ends in the middle: SQLite wants zeros where nothing was read.
         let amount = usize::try_from(amount).unwrap_or_default();
@@ -199,6 +202,18 @@ unsafe extern "C" fn read(file: *mut ffi::sqlite3_file, to: *mut c_void, amount:
         return ffi::SQLITE_IOERR_SHORT_READ;
     }
     code
+}
+
+/// Whether a database is not encrypted. Zeros in the middle of a page are then taken for data: SQLite keeps no checksums
+/// of pages, and a file that really ends there is none it could tell from its own. There a short read is an error; in an
+/// encrypted one it is the zeros that SQLCipher has to notice.
+fn is_plain(path: &Path) -> bool {
+    use std::io::Read;
+    let name = path.to_string_lossy();
+    let database = name.strip_suffix("-wal").or_else(|| name.strip_suffix("-journal")).unwrap_or(&name);
+    let mut magic = [0; 16];
+    let read = std::fs::File::open(database).and_then(|mut file| file.read_exact(&mut magic));
+    read.is_ok() && magic == *b"SQLite format 3\0"
 }
 
 unsafe extern "C" fn write(file: *mut ffi::sqlite3_file, from: *const c_void, amount: c_int, at: i64) -> c_int {

@@ -168,7 +168,8 @@ pub(super) type Touched = BTreeSet<(RecordId, Part)>;
 impl Tx<'_> {
     fn apply_page(&mut self, page: Page) -> Result<PageApplied, StoreError> {
         let Page { items, answer, received } = page;
-        let now = received.timestamp_millis();
+        // By the server's clock: 30 days are counted from here, and the one of the device may jump by years.
+        let now = answer.time.timestamp_millis();
         let mut done = PageApplied { items: items.len(), ..PageApplied::default() };
         let mut touched = Touched::new();
         for receipt in &answer.receipts {

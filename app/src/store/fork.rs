@@ -144,7 +144,8 @@ impl Store {
             let Some(doubt) = meta::get::<Doubt>(&tx.sql, key::DOUBT)?.filter(|doubt| doubt.key == asked.key) else {
                 return Ok(());
             };
-            tx.settle_slot(&doubt, answer, received.timestamp_millis(), outside)?;
+            let off: i64 = meta::get(&tx.sql, key::CLOCK_OFFSET)?.unwrap_or_default();
+            tx.settle_slot(&doubt, answer, received.timestamp_millis().saturating_add(off), outside)?;
             meta::put(&tx.sql, key::NONCE, &doubt.nonce)?;
             tx.sql.execute("DELETE FROM meta WHERE key = ?1", [key::DOUBT])?;
             Ok(())

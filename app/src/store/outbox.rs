@@ -224,13 +224,15 @@ impl Store {
         })
     }
 
-    /// Forgets delivered edits and photo rows older than 30 days. Gives the hashes whose files may go.
+    /// Forgets edits that were delivered more than 30 days ago by the server's clock, and photo rows older than that by
+    /// the device's, which `now` is. Gives the hashes whose files may go.
     pub fn forget_old(&self, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
         let bound = (now - TimeDelta::days(KEEP_DAYS)).timestamp_millis();
         self.write(|tx| {
+            let off: i64 = meta::get(&tx.sql, key::CLOCK_OFFSET)?.unwrap_or_default();
             tx.sql.execute(
                 "DELETE FROM edit WHERE state IN ('done', 'corrected', 'withdrawn') AND answered < ?1 AND answered > 0",
-                [bound],
+                [bound.saturating_add(off)],
             )?;
             // A form opened before may still be in the making.
             tx.sql.execute("DELETE FROM moved WHERE at < ?1 AND NOT EXISTS (SELECT 1 FROM draft)", [bound])?;

@@ -214,7 +214,19 @@ impl Tx<'_> {
 
     /// Derives a record anew from what is stored, or drops its row when nothing is stored of it any more.
     pub(super) fn refresh(&mut self, id: RecordId) -> Result<(), StoreError> {
-        let Some(record) = shown(&self.sql, id)? else { return Ok(()) };
+        let record = match shown(&self.sql, id)? {
+            Some(record) => record,
+            // A restored server did not name it, and so it left; what is offered again of it is shown all the same.
+            None => {
+                let edits = live_edits(&self.sql, id)?;
+                let Some(first) = edits.first() else { return Ok(()) };
+                let mut record = Record::empty(id, first.kind);
+                for edit in &edits {
+                    record.part_mut(edit.part).apply(edit);
+                }
+                record
+            }
+        };
         if record.open.is_empty() && record.restricted.is_empty() {
             self.drop_record(id)
         } else {

@@ -16,7 +16,7 @@ DEMO_DIR ?= ./demo-data
 # nextest where it stands, cargo's own runner otherwise.
 RUN_TESTS := $(if $(shell command -v cargo-nextest),nextest run,test --no-fail-fast)
 
-.PHONY: help setup setup-browser build demo demo-reset test lint unit bench pictures sweep crashes fuzz fuzz-minute deny
+.PHONY: help setup setup-browser build demo demo-reset test lint unit bench pictures simulate crashes fuzz fuzz-minute deny
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,10 +60,10 @@ fuzz: setup ## Every reader of outside bytes under libFuzzer for SECONDS_EACH=�
 fuzz-minute: setup
 	fuzz/run.sh 4
 
-SEEDS ?= 1000
-STEPS ?= 140
-sweep: setup ## The random test of handhelds, console and server with more seeds (SEEDS=…, STEPS=…, or SEED=… for one)
-	SEEDS=$(SEEDS) STEPS=$(STEPS) $(CARGO) test $(SELECT) --test convergence -- --nocapture
+SEEDS ?= 20000
+STEPS ?= 300
+simulate: setup ## The simulation with more seeds than the 2,000 of `make test` (SEEDS=…, STEPS=…, or SEED=… for one, told)
+	SEEDS=$(SEEDS) STEPS=$(STEPS) $(CARGO) test $(SELECT) --test simulation -- --nocapture
 
 crashes: setup ## Every point at which a disk can fail (POINT="server: batch/power cut/7" for one); `make test` tries every 23rd
 	STRIDE=1 $(CARGO) test $(SELECT) --test crashes -- --nocapture

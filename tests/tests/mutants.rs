@@ -17,10 +17,18 @@ fn every_planted_mistake_is_noticed_and_what_it_breaks_is_named() -> Result<()> 
     let driver = Driver::new()?;
     let options = Options { wrong_clocks: true, true_ids: false, told: false };
     let mut missed = Vec::new();
+    // A seed that fails by itself says nothing about a mistake.
+    let mut sound: Vec<bool> = Vec::new();
     for mutant in Mutant::ALL {
         let mut noticed = None;
         for seed in 0..SEEDS {
-            // The plain run holds, or nothing is said by the other one: that is the business of the other test.
+            let place = usize::try_from(seed)?;
+            if sound.len() <= place {
+                sound.push(run(&driver, seed, &plan(seed, STEPS), options)?.broken.is_none());
+            }
+            if sound.get(place) != Some(&true) {
+                continue;
+            }
             make(Some(mutant));
             let outcome = run(&driver, seed, &plan(seed, STEPS), options);
             make(None);

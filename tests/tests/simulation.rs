@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use tests::simulation::drive::Driver;
 use tests::simulation::invariant::Invariant;
-use tests::simulation::plan::{Step, plan};
+use tests::simulation::plan::{Step, What, plan};
 use tests::simulation::shrink::shrink;
 use tests::simulation::trace::Counts;
 use tests::simulation::world::Options;
@@ -20,6 +20,61 @@ const SEEDS: u64 = 2_000;
 const STEPS: usize = 300;
 /// Every so manieth seed is run with right clocks too.
 const CLOCKS: u64 = 10;
+
+/// What has to have happened at least once in all the seeds: each step, each fault, each thing worth telling of.
+const COVERED: &[&str] = &[
+    "a clock is set right",
+    "a clock is ten years ahead",
+    "a clock is ten years behind",
+    "a clock jumps back",
+    "a clock runs backwards",
+    "a clock stands still",
+    "a backup of the server is made",
+    "a conflict is decided",
+    "a decision is taken back",
+    "a form left open is saved",
+    "a handheld begins with nothing",
+    "a handheld is enrolled",
+    "a handheld lost what was not synced",
+    "a handheld's process ended",
+    "a lamp says that a handheld can be handed in",
+    "a machine on the way is busy",
+    "a merge is undone",
+    "a photo is taken",
+    "a record is gone for good",
+    "a restricted edit is saved",
+    "a step is taken",
+    "a sync came through",
+    "a sync did not come through",
+    "a user has another scope",
+    "a value is altered behind everybody's back",
+    "an edit is corrected",
+    "an edit is dismissed",
+    "an edit is released from quarantine",
+    "an edit is withdrawn",
+    "answer cut short",
+    "answer lost",
+    "arrives unexpected",
+    "clearance is given",
+    "clearance is taken",
+    "duplicates are merged",
+    "killed in the middle of a sync",
+    "old files of a handheld are back",
+    "request cut short",
+    "request doubled",
+    "request late or spoilt",
+    "request lost",
+    "the console saved",
+    "the console takes a step of an event",
+    "the form refuses",
+    "the server lost what was not synced",
+    "the server's process ended",
+    "a handheld takes a new slot",
+    "an answer begins a fill",
+    "an answer is one page of several",
+    "something is gone from a handheld's sight",
+    "an edit comes back to its author",
+];
 
 const USUAL: Options = Options { wrong_clocks: true, true_ids: false, told: false };
 
@@ -80,7 +135,8 @@ fn after_the_links_heal_everything_holds_and_every_seed_replays() -> Result<()> 
     let begun = Instant::now();
     let next = AtomicU64::new(0);
     let all: Mutex<(Counts, Vec<String>)> = Mutex::default();
-    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    // One more than there are cores: each waits now and then for its own blocking thread.
+    let threads = 1 + std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
@@ -117,6 +173,15 @@ fn after_the_links_heal_everything_holds_and_every_seed_replays() -> Result<()> 
     eprintln!("{seeds} seeds of {steps} steps, each twice, in {} s", begun.elapsed().as_secs());
     for (what, count) in &counts {
         eprintln!("{count:>10}  {what}");
+    }
+    let (drawn, left_out): (Vec<_>, Vec<_>) = What::ALL.iter().partition(|(_, weight)| *weight > 0);
+    for (what, _) in left_out {
+        eprintln!("not drawn: {}", what.text());
+    }
+    let steps_too = drawn.into_iter().map(|(what, _)| what.text());
+    let never: Vec<&str> = COVERED.iter().copied().chain(steps_too).filter(|what| !counts.contains_key(what)).collect();
+    if seeds >= SEEDS && !never.is_empty() {
+        bail!("never happened in {seeds} seeds: {never:?}");
     }
     Ok(())
 }

@@ -54,7 +54,7 @@ impl World<'_> {
         let mut screen = Screen::new();
         for part in Part::ALL {
             let past = self.pasts.seen(page.record.part(part));
-            let past = past.map_err(|why| broken(Invariant::LiveWrites, format!("[{place}] shows {record}: {why}")))?;
+            let past = past.map_err(|why| why.at(&format!("[{place}] shows {record}")))?;
             screen.insert(part, past);
         }
         Ok(Some((page, screen)))
@@ -300,7 +300,7 @@ impl World<'_> {
         let app = self.hand(place)?.app()?.clone();
         let Some((page, screen)) = self.look(place, record)? else { return Ok(()) };
         let at = chrono::DateTime::from_timestamp_millis(self.time.now()).unwrap_or_default();
-        let picture = crate::picture::jpeg(32, 24, None, dice.next())?;
+        let picture = crate::picture::jpeg(32, 24, None, dice.roll())?;
         let taken = app.take_in(&picture, None, Some(at)).map_err(|error| anyhow::anyhow!("{error}"))?;
         let draft = Draft {
             edit: app.new_edit_id(),

@@ -1,4 +1,4 @@
-//! A handheld in a run: the product's own, its folder, its clock, and what lies open on its screen.
+//! A handheld in a run: the product's own, its folders, its clock, and what lies open on its screen.
 
 use std::path::{Path as FilePath, PathBuf};
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use app::handheld::{Draft, Handheld, SyncError};
 use app::platform::Services;
-use shared::ids::EditId;
+use shared::ids::{EditId, Slot};
 use shared::outside::Outside;
 
 use super::clock::Machine;
@@ -15,10 +15,19 @@ use super::dice::Dice;
 use super::forms::Edition;
 use super::network::Line;
 use super::past::Screen;
+use crate::faults::{Loss, Watch, watch};
 
-/// What a handheld asks of its platform.
-pub fn services(folder: &FilePath, line: Line) -> Services {
-    Services { connect: Arc::new(line), ..Services::files(folder) }
+/// Below the folder of a machine: what a backup of the device holds.
+const FILES: &str = "files";
+/// Below the folder of a machine: what no backup holds.
+const NO_BACKUP: &str = "no-backup";
+
+/// Opens the handheld whose machine has this folder.
+pub fn open(root: &FilePath, machine: &Arc<Machine>, line: Line, edition: Edition) -> Result<Handheld> {
+    let folder = root.join(FILES);
+    let no_backup = Some(root.join(NO_BACKUP));
+    let services = Services { connect: Arc::new(line), no_backup, ..Services::files(&folder) };
+    Ok(Handheld::open_with(&folder, services, Arc::clone(machine) as Arc<dyn Outside>, edition.rules()?)?)
 }
 
 /// A sync that is under way.
@@ -35,8 +44,8 @@ pub struct Flight {
 
 /// One handheld.
 pub struct Hand {
-    /// Where its files lie.
-    pub folder: PathBuf,
+    /// The folder of its machine.
+    pub root: PathBuf,
     /// Its clock and randomness.
     pub machine: Arc<Machine>,
     /// Which forms it knows.
@@ -51,19 +60,23 @@ pub struct Hand {
     pub open: Vec<(Draft, Screen)>,
     /// Decisions that can be taken back.
     pub settled: Vec<EditId>,
-    /// A copy of its folder of some time ago.
+    /// A copy of its files of some time ago.
     pub backup: Option<Backup>,
     /// Every edit that was saved on it, or on what it was copied from.
     pub saved: Vec<EditId>,
+    /// Who it was when the run began.
+    pub first_slot: Option<Slot>,
     /// Its line.
     pub line: Line,
+    /// Notes what has not reached its disk, where that may be lost.
+    pub watch: Option<Watch>,
 }
 
-/// A copy of a handheld's folder.
+/// A copy of a handheld's files.
 #[derive(Clone)]
 pub struct Backup {
-    /// Where.
-    pub folder: PathBuf,
+    /// Where: like the folder of a machine.
+    pub root: PathBuf,
     /// What had been saved on it by then.
     pub saved: Vec<EditId>,
 }
@@ -74,11 +87,14 @@ impl Hand {
         self.app.as_ref().context("the handheld is open")
     }
 
-    /// Opens what lies in its folder.
+    /// What a backup of the device holds.
+    pub fn files(&self) -> PathBuf {
+        self.root.join(FILES)
+    }
+
+    /// Opens what lies in its folders.
     pub fn start(&mut self) -> Result<()> {
-        let services = services(&self.folder, self.line.clone());
-        let outside = Arc::clone(&self.machine) as Arc<dyn Outside>;
-        self.app = Some(Handheld::open_with(&self.folder, services, outside, self.edition.rules()?)?);
+        self.app = Some(open(&self.root, &self.machine, self.line.clone(), self.edition)?);
         Ok(())
     }
 
@@ -87,5 +103,46 @@ impl Hand {
         self.flight = None;
         self.open.clear();
         self.app = None;
+    }
+
+    /// The process ends between two instructions, or the power fails, and starts again. Of a machine that is not watched
+    /// the files are copied while it runs, for closing it in order would write more than a killed process does.
+    pub fn die(&mut self, loss: Loss, new_root: PathBuf) -> Result<()> {
+        match &self.watch {
+            Some(watch) => {
+                watch.crash();
+                self.flight = None;
+                self.open.clear();
+                self.app = None;
+                watch.lose(loss)?;
+            }
+            None => {
+                super::template::copy(&self.root, &new_root)?;
+                self.stop();
+                std::fs::remove_dir_all(&self.root)?;
+                self.root = new_root;
+            }
+        }
+        self.start()
+    }
+
+    /// Other files are put in place of its own: all of the machine's, or only what a backup of the device holds.
+    pub fn put_back(&mut self, from: Option<&FilePath>, whole: bool) -> Result<()> {
+        self.stop();
+        let watched = self.watch.take().is_some();
+        let (old, new) = if whole {
+            (self.root.clone(), from.map(FilePath::to_owned))
+        } else {
+            (self.files(), from.map(|from| from.join(FILES)))
+        };
+        std::fs::remove_dir_all(&old)?;
+        std::fs::create_dir_all(&self.root)?;
+        if let Some(new) = new {
+            super::template::copy(&new, &old)?;
+        }
+        if watched {
+            self.watch = Some(watch(&self.root)?);
+        }
+        self.start()
     }
 }

@@ -41,6 +41,8 @@ invariants! {
     Receipts = "receipt-is-durable";
     /// Nothing is applied twice, and no two edits have one dot.
     NothingTwice = "nothing-twice";
+    /// The vector of a part is the join of the dots of its own edits, and of nothing else.
+    Vectors = "vector-of-own-edits";
     /// The open part says nothing of the restricted one, and who is not cleared holds nothing of it.
     Restricted = "restricted-part-apart";
     /// What left the sight of a user left the handheld.
@@ -77,6 +79,13 @@ impl fmt::Display for Broken {
 }
 
 impl std::error::Error for Broken {}
+
+impl Broken {
+    /// The same, with where it was seen.
+    pub fn at(self, place: &str) -> anyhow::Error {
+        broken(self.invariant, format!("{place}: {}", self.what))
+    }
+}
 
 /// An invariant that did not hold, as an error.
 pub fn broken(invariant: Invariant, what: impl Into<String>) -> anyhow::Error {

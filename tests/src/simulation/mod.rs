@@ -24,6 +24,7 @@ pub mod shrink;
 pub mod template;
 pub mod trace;
 pub mod world;
+mod yesterday;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -58,7 +59,16 @@ pub fn run(driver: &Driver, seed: u64, steps: &[Step], options: Options) -> Resu
             world.step(*step)?;
         }
         world.heal()?;
-        world.judge()
+        let clockless = world.judge()?;
+        let mut dice = dice::Dice::new(seed ^ 0xd1_6e57);
+        if dice.percent(25) && world.damage(&mut dice)? {
+            let mended = world.judge().map_err(|error| invariant::broken(Invariant::Digest, format!("{error:#}")))?;
+            invariant::must(mended == clockless, Invariant::Digest, || "not mended to what it was".to_owned())?;
+        }
+        if dice.percent(25) {
+            world.hand_in()?;
+        }
+        Ok(clockless)
     }));
     let told = told.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();

@@ -8,11 +8,16 @@ use shared::ids::{EditId, RecordId};
 use shared::path::Path;
 use shared::record::{Part, RecordKind};
 use shared::value::Value;
+use shared::view::MERGED_INTO;
 use shared::workflow::{self, Actor, STEPS};
+use sync_server::auth::Who;
+use sync_server::erase::{Reason, erase};
+use sync_server::sync::alias::{self, AliasError, Merging, Seen};
 use sync_server::sync::quarantine::Decided;
 
 use super::dice::Dice;
 use super::invariant::{Invariant, broken};
+use super::past::Past;
 use super::template::{COMMUNITY, GRIDS};
 use super::world::World;
 
@@ -27,7 +32,7 @@ impl World<'_> {
         let centre = self.centre.as_ref().context("the server runs")?;
         let Some(stored) = centre.part(record, part)? else { return Ok(()) };
         let past = self.pasts.seen(&stored.state);
-        let past = past.map_err(|why| broken(Invariant::LiveWrites, format!("the server holds {record}: {why}")))?;
+        let past = past.map_err(|why| why.at(&format!("the server holds {record}")))?;
         let id = EditId::fresh(&*centre.app().outside);
         let writes = writes(id);
         let edit = centre.save(&self.staff, (record, stored.kind, part), stored.state.vector(), id, &writes)?;
@@ -107,5 +112,105 @@ impl World<'_> {
         self.trace.count(if user.cleared { "clearance is given" } else { "clearance is taken" });
         self.trace.say(|| format!("      {} cleared: {}", user.login, user.cleared));
         self.centre()?.put_user(&user)
+    }
+}
+
+impl World<'_> {
+    /// Learns what the centre saved on these records, whose parts had these pasts before.
+    fn learn_new(&mut self, records: &[RecordId], before: &BTreeMap<(RecordId, Part), Past>) -> Result<()> {
+        let edits = self.centre()?.read(|read| {
+            let mut edits = Vec::new();
+            for record in records {
+                edits.extend(read.edits_of(*record)?);
+            }
+            Ok(edits)
+        })?;
+        for stored in edits {
+            if self.pasts.known(stored.edit.id).is_none() {
+                let past = before.get(&(stored.edit.record, stored.edit.part)).cloned().unwrap_or_default();
+                self.pasts.learn(&stored.edit, past, true);
+            }
+        }
+        Ok(())
+    }
+
+    /// Staff see that two records are of one person, and choose a phone.
+    pub(super) fn merge(&mut self, dice: &mut Dice) -> Result<()> {
+        let (Some((winner, kind)), Some((loser, other))) = (self.some_record(dice), self.some_record(dice)) else {
+            return Ok(());
+        };
+        if winner == loser || kind != RecordKind::Person || other != kind {
+            return Ok(());
+        }
+        let centre = self.centre()?;
+        let mut before = BTreeMap::new();
+        let mut seen = Vec::new();
+        for record in [winner, loser] {
+            let mut vectors = Seen::default();
+            for part in Part::ALL {
+                let Some(stored) = centre.part(record, part)? else { continue };
+                let past = self.pasts.seen(&stored.state);
+                let past = past.map_err(|why| why.at("the server"))?;
+                before.insert((record, part), past);
+                match part {
+                    Part::Open => vectors.open = stored.state.vector().clone(),
+                    Part::Restricted => vectors.restricted = stored.state.vector().clone(),
+                }
+            }
+            seen.push(vectors);
+        }
+        let (Some(loser_seen), Some(winner_seen)) = (seen.pop(), seen.pop()) else { return Ok(()) };
+        let phone = Value::text(&format!("1380000000{}", dice.below(4)));
+        let chosen = BTreeMap::from([(Part::Open, BTreeMap::from([(Path::field("phone"), phone)]))]);
+        let who = self.staff_now()?;
+        let merging = Merging { winner, winner_seen, loser, loser_seen, chosen };
+        let merged = alias::merge(self.centre()?.app(), &who, &merging);
+        self.trace.say(|| format!("      {loser} into {winner}: {merged:?}"));
+        match merged {
+            Ok(()) => self.trace.count("duplicates are merged"),
+            Err(AliasError::Store(error)) => return Err(error.into()),
+            // One of them never arrived, is erased, or belongs to a third.
+            Err(_) => {}
+        }
+        self.learn_new(&[winner, loser], &before)
+    }
+
+    pub(super) fn unmerge(&mut self, dice: &mut Dice) -> Result<()> {
+        let people: Vec<RecordId> =
+            self.records.iter().filter(|(_, kind)| *kind == RecordKind::Person).map(|(id, _)| *id).collect();
+        let centre = self.centre()?;
+        let mut losers = Vec::new();
+        for record in people {
+            let Some(stored) = centre.part(record, Part::Open)? else { continue };
+            if stored.state.live(&Path::field(MERGED_INTO)).any(|write| !write.value.is_null()) {
+                losers.push((record, stored.state));
+            }
+        }
+        let Some((loser, state)) = dice.one(&losers) else { return Ok(()) };
+        let past = self.pasts.seen(state);
+        let past = past.map_err(|why| why.at("the server"))?;
+        let who = self.staff_now()?;
+        let parted = alias::unmerge(self.centre()?.app(), &who, *loser, state.vector());
+        self.trace.say(|| format!("      {loser} by itself: {parted:?}"));
+        if parted.is_ok() {
+            self.trace.count("a merge is undone");
+        }
+        self.learn_new(&[*loser], &BTreeMap::from([((*loser, Part::Open), past)]))
+    }
+
+    /// Somebody asks that everything about them be erased.
+    pub(super) fn erase(&mut self, dice: &mut Dice) -> Result<()> {
+        let Some((record, _)) = self.some_record(dice) else { return Ok(()) };
+        let erased = erase(self.centre()?.app(), None, record, Reason::Request);
+        self.trace.say(|| format!("      {record}: {erased:?}"));
+        if let Ok(done) = erased {
+            self.trace.count("a record is gone for good");
+            self.erased.extend(done.records);
+        }
+        Ok(())
+    }
+
+    fn staff_now(&self) -> Result<Who> {
+        Ok(Who::of(self.staff.clone(), &*self.centre()?.app().areas()?))
     }
 }

@@ -13,6 +13,8 @@ use shared::path::Path;
 use shared::record::{Part, RecordKind};
 use shared::value::Value;
 
+use super::invariant::{Broken, Invariant};
+
 /// A set of edits, by their place in [`Pasts`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Past(Vec<u64>);
@@ -69,7 +71,7 @@ pub struct Pasts {
     all: Vec<Known>,
     first: BTreeMap<EditId, usize>,
     /// Edits accepted from quarantine are as if saved anew: nobody who saw the rejected one has seen this.
-    released: BTreeMap<EditId, (Dot, usize)>,
+    released: BTreeMap<(EditId, Dot), usize>,
 }
 
 impl Pasts {
@@ -90,7 +92,7 @@ impl Pasts {
     /// An edit was accepted from quarantine under another dot.
     pub fn release(&mut self, id: EditId, dot: Dot) {
         let Some(known) = self.known(id).cloned() else { return };
-        self.released.insert(id, (dot, self.all.len()));
+        self.released.insert((id, dot), self.all.len());
         self.all.push(known);
     }
 
@@ -105,10 +107,7 @@ impl Pasts {
     }
 
     fn place(&self, id: EditId, dot: Dot) -> Option<usize> {
-        match self.released.get(&id) {
-            Some((there, place)) if *there == dot => Some(*place),
-            _ => self.first.get(&id).copied(),
-        }
+        self.released.get(&(id, dot)).or_else(|| self.first.get(&id)).copied()
     }
 
     fn has_seen(&self, later: usize, earlier: usize) -> bool {
@@ -117,13 +116,16 @@ impl Pasts {
 
     /// What somebody sees who looks at this state of a part; an error names an edit that nobody saved, or a write that
     /// stands there although one beside it has seen it.
-    pub fn seen(&self, state: &PartState) -> Result<Past, String> {
+    pub fn seen(&self, state: &PartState) -> Result<Past, Broken> {
         let mut past = Past::default();
         let mut path: Option<&Path> = None;
         let mut beside: Vec<(usize, EditId)> = Vec::new();
         for (at, write) in state.all_live() {
             let id = write.head.id;
-            let place = self.place(id, write.dot).ok_or_else(|| format!("nobody saved the edit {id}"))?;
+            let place = self.place(id, write.dot).ok_or_else(|| Broken {
+                invariant: Invariant::NothingTwice,
+                what: format!("nobody saved the edit {id}"),
+            })?;
             if !past.holds(place) {
                 if let Some(known) = self.all.get(place) {
                     past.join(&known.past);
@@ -137,7 +139,8 @@ impl Pasts {
             for (other, other_id) in &beside {
                 let (old, new) = if self.has_seen(place, *other) { (*other_id, id) } else { (id, *other_id) };
                 if self.has_seen(place, *other) || self.has_seen(*other, place) {
-                    return Err(format!("{old} stands at {at} beside {new}, which has seen it"));
+                    let what = format!("{old} stands at {at} beside {new}, which has seen it");
+                    return Err(Broken { invariant: Invariant::LiveWrites, what });
                 }
             }
             beside.push((place, id));

@@ -62,9 +62,9 @@ steps! {
     /// A photo is taken and linked.
     Photo = 2, "takes a photo";
     /// A handheld begins to sync on a bad line.
-    SyncRough = 70, "syncs on a bad line";
+    SyncRough = 52, "syncs on a bad line";
     /// A handheld syncs on a good line.
-    Sync = 30, "syncs";
+    Sync = 22, "syncs";
     /// Time passes.
     Wait = 10, "time passes";
     /// Staff change a record at the console.
@@ -83,6 +83,30 @@ steps! {
     KillSyncing = 8, "a handheld is killed while it syncs";
     /// The server's process ends at once and starts again.
     KillServer = 3, "the server is killed";
+    /// The power of a handheld fails.
+    PowerCut = 4, "the power of a handheld fails";
+    /// The power of the server fails.
+    ServerPowerCut = 4, "the power of the server fails";
+    /// A handheld's files are copied away.
+    Keep = 5, "a handheld's files are backed up";
+    /// An old copy of a handheld's files is put back.
+    PutBack = 3, "an old backup of a handheld is put back";
+    /// A handheld is cloned, and both go on. Not drawn until what it found is mended.
+    Clone = 0, "a handheld is cloned";
+    /// The app is installed anew and enrolled.
+    Reinstall = 1, "a handheld is reinstalled";
+    /// A handheld is enrolled again with what it holds.
+    Enrol = 2, "a handheld is enrolled again";
+    /// The server is backed up.
+    Backup = 2, "the server is backed up";
+    /// The server is restored from a backup. Not drawn until what it found is mended.
+    Yesterday = 0, "the server is restored";
+    /// A record is erased.
+    Erase = 1, "a record is erased";
+    /// Two records are merged.
+    Merge = 6, "two records are merged";
+    /// A merge is taken back.
+    Unmerge = 3, "a merge is taken back";
     /// A clock is set wrong, or right.
     Clock = 6, "a clock is set";
 }
@@ -101,5 +125,5 @@ pub fn plan(seed: u64, steps: usize) -> Vec<Step> {
         }
         What::Wait
     };
-    (0..steps).map(|number| Step { number, what: draw(&mut dice), dice: dice.next() }).collect()
+    (0..steps).map(|number| Step { number, what: draw(&mut dice), dice: dice.roll() }).collect()
 }

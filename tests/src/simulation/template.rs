@@ -6,10 +6,8 @@ use std::path::{Path as FilePath, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
-use app::handheld::Handheld;
 use shared::area::AreaId;
 use shared::author::Role;
-use shared::outside::Outside;
 use sync_server::auth::enrol::make_code;
 use sync_server::auth::people::{NewUser, add_user, import_areas};
 use sync_server::store::User;
@@ -18,7 +16,7 @@ use super::centre::Centre;
 use super::clock::{Machine, Shows, Time};
 use super::drive::Driver;
 use super::forms::Edition;
-use super::hand::services;
+use super::hand;
 use super::network::Network;
 use super::world::soundly;
 
@@ -133,9 +131,7 @@ impl Template {
                 None => add(login, role, area, cleared)?,
             };
             let dir = folder.path().join(format!("hand-{place}"));
-            let outside = machine(1 + place as u64) as Arc<dyn Outside>;
-            let handheld =
-                Handheld::open_with(&dir, services(&dir, network.line(place)), outside, Edition::Both.rules()?)?;
+            let handheld = hand::open(&dir, &machine(1 + place as u64), network.line(place), Edition::Both)?;
             let code = make_code(app, &user)?;
             soundly(&driver, &network, &centre, handheld.enrol("http://127.0.0.1", &code))?
                 .map_err(|error| anyhow::anyhow!("enrolling: {}", error.detail))?;

@@ -1,6 +1,7 @@
 //! The world of a run: handhelds, centre and network under one event queue in virtual time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::pin::Pin;
 
 use anyhow::{Context, Result};
@@ -21,6 +22,7 @@ use super::past::Pasts;
 use super::plan::{Step, What};
 use super::template::{Template, copy, scratch};
 use super::trace::Trace;
+use crate::faults::watch;
 
 /// How a run is made.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +52,7 @@ pub struct World<'a> {
     queue: BTreeMap<(i64, u64), Event>,
     queued: u64,
     pub(super) centre: Option<Centre>,
+    pub(super) server_watch: Option<crate::faults::Watch>,
     /// The forms the server knows.
     pub(super) edition: Edition,
     pub(super) hands: Vec<Hand>,
@@ -57,6 +60,12 @@ pub struct World<'a> {
     pub(super) staff: User,
     pub(super) pasts: Pasts,
     pub(super) records: Vec<(RecordId, RecordKind)>,
+    /// Records that were erased.
+    pub(super) erased: BTreeSet<RecordId>,
+    /// Edits that may be lost, by the stated exceptions.
+    pub(super) excused: BTreeSet<EditId>,
+    /// Backups of the server, the latest last.
+    pub(super) backups: Vec<PathBuf>,
     /// Edits that their authors took back or corrected: nobody need find them in a tray.
     pub(super) put_away: Vec<EditId>,
     pub(super) trace: Trace,
@@ -74,7 +83,10 @@ impl<'a> World<'a> {
         let time = Time::default();
         let server = folder.path().join("server");
         copy(&template.server(), &server)?;
-        let machine = Machine::new(&time, Shows::Off(0), dice.next(), options.true_ids);
+        // In some worlds the power fails too.
+        let watched = dice.percent(12);
+        let server_watch = if watched { Some(watch(&server)?) } else { None };
+        let machine = Machine::new(&time, Shows::Off(0), dice.roll(), options.true_ids);
         // Some servers learn of the new form later.
         let edition = if dice.percent(25) { Edition::Old } else { Edition::Both };
         let page_items = dice.one(&[2, 3, 5, 9, 4_000]).copied().unwrap_or(3);
@@ -96,10 +108,11 @@ impl<'a> World<'a> {
             let years = [0, 1, -1].get(dice.below(3)).copied().unwrap_or(0);
             let off = years * TEN_YEARS + dice.between(-90_000, 90_000);
             let off = if options.wrong_clocks { off } else { 0 };
-            let machine = Machine::new(&time, Shows::Off(off), dice.next(), options.true_ids);
+            let machine = Machine::new(&time, Shows::Off(off), dice.roll(), options.true_ids);
             let edition = if dice.percent(50) { Edition::Old } else { Edition::Both };
+            let watch = if watched { Some(watch(&dir)?) } else { None };
             let mut hand = Hand {
-                folder: dir,
+                root: dir,
                 machine,
                 edition,
                 owner,
@@ -109,9 +122,12 @@ impl<'a> World<'a> {
                 settled: Vec::new(),
                 backup: None,
                 saved: Vec::new(),
+                first_slot: None,
                 line: network.line(place),
+                watch,
             };
             hand.start()?;
+            hand.first_slot = hand.app()?.store()?.meta()?.slot;
             hands.push(hand);
         }
         Ok(Self {
@@ -122,12 +138,16 @@ impl<'a> World<'a> {
             queue: BTreeMap::new(),
             queued: 0,
             centre: Some(centre),
+            server_watch,
             edition,
             hands,
             users,
             staff: template.staff.clone(),
             pasts: Pasts::default(),
             records: Vec::new(),
+            erased: BTreeSet::new(),
+            excused: BTreeSet::new(),
+            backups: Vec::new(),
             put_away: Vec::new(),
             trace: Trace::new(options.told),
             healed: false,
@@ -152,7 +172,7 @@ impl<'a> World<'a> {
     }
 
     /// A name for a new folder.
-    pub(super) fn new_folder(&mut self) -> std::path::PathBuf {
+    pub(super) fn new_folder(&mut self) -> PathBuf {
         self.folders += 1;
         self.folder.path().join(format!("f{}", self.folders))
     }
@@ -179,8 +199,8 @@ impl<'a> World<'a> {
             What::Undo => self.undo(place),
             What::Tray => self.see_to_tray(place, &mut dice),
             What::Photo => self.photo(place, &mut dice),
-            What::SyncRough => self.begin_sync(place, dice.next(), true, u32::MAX),
-            What::Sync => self.begin_sync(place, dice.next(), false, u32::MAX),
+            What::SyncRough => self.begin_sync(place, dice.roll(), true, u32::MAX),
+            What::Sync => self.begin_sync(place, dice.roll(), false, u32::MAX),
             What::Wait => self.run_until(self.time.now() + dice.between(60_000, 1_200_000)),
             What::Console => self.console_writes(&mut dice),
             What::ConsoleStep => self.console_steps(&mut dice),
@@ -190,9 +210,21 @@ impl<'a> World<'a> {
             What::Kill => self.kill(place),
             What::KillSyncing => {
                 let polls = 1 + u32::try_from(dice.below(14)).unwrap_or(0);
-                self.begin_sync(place, dice.next(), true, polls)
+                self.begin_sync(place, dice.roll(), true, polls)
             }
             What::KillServer => self.kill_server(),
+            What::PowerCut => self.power_cut(place, &mut dice),
+            What::ServerPowerCut => self.server_power_cut(&mut dice),
+            What::Keep => self.keep(place),
+            What::PutBack => self.put_back(place, &mut dice),
+            What::Clone => self.clone_hand(place, &mut dice),
+            What::Reinstall => self.reinstall(place),
+            What::Enrol => self.enrol(place),
+            What::Backup => self.back_up(),
+            What::Yesterday => self.yesterday(&mut dice),
+            What::Erase => self.erase(&mut dice),
+            What::Merge => self.merge(&mut dice),
+            What::Unmerge => self.unmerge(&mut dice),
             What::Clock => self.set_clock(place, &mut dice),
         }
     }
@@ -270,6 +302,7 @@ impl<'a> World<'a> {
         let centre = self.centre.as_ref().context("the server runs")?;
         let response = centre.deliver(self.driver, &asked.request, cut)?;
         self.trace.bytes("answer", &response.body);
+        self.watch_answer(asked, &response);
         let (status, path) = (response.status, &asked.request.path);
         if status >= 300 {
             self.trace.say(|| {
@@ -281,6 +314,31 @@ impl<'a> World<'a> {
             return Err(broken(Invariant::NothingFails, format!("the server answers {status} to {path}")));
         }
         Ok(response)
+    }
+
+    /// Counts what is worth knowing to have happened on the wire.
+    fn watch_answer(&mut self, asked: &Asked, response: &Response) {
+        if response.status != 200 || !asked.request.path.starts_with("/api/v1/s") {
+            return;
+        }
+        let zipped = response.header("content-encoding") == Some("zstd");
+        let body = if zipped { zstd::decode_all(response.body.as_slice()).ok() } else { Some(response.body.clone()) };
+        let body = body.and_then(|body| String::from_utf8(body).ok()).unwrap_or_default();
+        for (said, what) in [
+            ("\"fork\":", "a handheld takes a new slot"),
+            ("\"refill\":true", "an answer begins a fill"),
+            ("\"more\":true", "an answer is one page of several"),
+            ("\"rejected\":", "an edit comes back to its author"),
+        ] {
+            if body.contains(said) {
+                self.trace.count(what);
+            }
+        }
+        // An item with an id and no state.
+        let ids = body.match_indices("{\"id\":\"").filter_map(|(at, id)| body.get(at + id.len() + 36..));
+        if ids.into_iter().any(|rest| rest.starts_with("\"}") || rest.starts_with("\",\"part\":\"restricted\"}")) {
+            self.trace.count("something is gone from a handheld's sight");
+        }
     }
 
     /// A handheld begins to sync, unless it does.
@@ -300,10 +358,16 @@ impl<'a> World<'a> {
         let Some(mut flight) = self.hand_mut(place)?.flight.take() else { return Ok(()) };
         match self.driver.advance(flight.sync.as_mut(), &mut flight.polls) {
             Came::Done(result) => {
+                let ended = result.as_ref().is_err_and(|error| error.message.key == "sync-credential-ended");
                 let said = result.map_err(|error| error.detail);
                 self.trace.bytes("synced", format!("{said:?}").as_bytes());
                 self.trace.count(if said.is_ok() { "a sync came through" } else { "a sync did not come through" });
                 self.trace.say(|| format!("      [{place}] synced: {said:?}"));
+                if ended {
+                    // The server knows nothing of this enrolment any more: the administrator makes a code.
+                    self.trace.count("a credential is not known any more");
+                    return self.enrol(place);
+                }
                 if self.healed
                     && let Err(error) = said
                 {

@@ -73,13 +73,25 @@ impl Centre {
         )
         .unwrap();
         let code = make_code(&app, &user).unwrap();
-        let request =
-            EnrolRequest { protocol: shared::limits::PROTOCOL, code, name: "fuzz".to_owned(), app: "0".to_owned() };
+        let request = EnrolRequest {
+            protocol: shared::limits::PROTOCOL,
+            code,
+            name: "fuzz".to_owned(),
+            app: "0".to_owned(),
+            before: None,
+        };
         let Enrolled::Done(answer) = enrol(&app, &request).unwrap() else { panic!("a fresh code is taken") };
         let who = sync_server::auth::Who::of(user, &app.areas().unwrap());
         let binding = Binding::of(answer.device, &who, answer.epoch);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { router: sync_server::http::router(app.clone()), app, token: answer.token, binding, runtime, _folder: folder }
+        Self {
+            router: sync_server::http::router(app.clone()),
+            app,
+            token: answer.token,
+            binding,
+            runtime,
+            _folder: folder,
+        }
     }
 
     fn ask(&self, request: Request<Body>) {

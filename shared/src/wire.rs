@@ -28,6 +28,20 @@ pub struct EnrolRequest {
     pub name: String,
     /// The app's version.
     pub app: String,
+    /// Who this installation was before, if it was somebody. A restored server that does not know that slot any more lets
+    /// the same user take it up again, so that what others have seen of its edits still names them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Before>,
+}
+
+/// An earlier enrolment of an installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Before {
+    /// Of whom.
+    pub user: UserId,
+    /// The slot written under.
+    pub slot: Slot,
 }
 
 /// What enrolment gives.
@@ -228,7 +242,7 @@ pub struct SlotRequest {
     /// before them goes on behind them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub forgotten: u64,
-    /// What waits here, in order of n: at most [`crate::limits::IDS_A_QUESTION`].
+    /// What is kept here of the slot, waiting or not, in order of n: at most [`crate::limits::IDS_A_QUESTION`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<(EditId, u64)>,
 }

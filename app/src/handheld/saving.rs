@@ -101,6 +101,8 @@ impl Session {
         path: Path,
         value: Value,
     ) -> Result<NewEdit, SaveError> {
+        // Asked first: should this handheld become another writer in between, dots of the old slot are mapped.
+        let seen = self.store.seen(record)?;
         let held = self.store.record(record)?.ok_or(SaveError::Nothing)?;
         let form = inner.rules().form(held.kind).ok_or(SaveError::NoSuchForm(held.kind, 0))?;
         Ok(NewEdit {
@@ -109,7 +111,7 @@ impl Session {
             kind: held.kind,
             part,
             context: held.part(part).vector().clone(),
-            seen: None,
+            seen: Some(seen),
             form: form.version,
             writes: BTreeMap::from([(path, value)]),
         })
@@ -119,6 +121,7 @@ impl Session {
     /// edit of its own that has not seen the others: so they stand beside each other again.
     pub(super) fn undo(&self, inner: &Inner, settled: EditId) -> Result<Saved, SaveError> {
         let (edit, replaced) = self.store.own_edit(settled)?.ok_or(SaveError::Nothing)?;
+        let seen = self.store.seen(edit.record)?;
         let held = self.store.record(edit.record)?.ok_or(SaveError::Nothing)?;
         let context: VectorTimestamp = held.part(edit.part).vector().clone();
         let most = replaced.values().map(Vec::len).max().unwrap_or_default().max(1);
@@ -139,7 +142,7 @@ impl Session {
                 kind: edit.kind,
                 part: edit.part,
                 context: context.clone(),
-                seen: None,
+                seen: Some(seen),
                 form: edit.form,
                 writes,
             });

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::ids::{PhotoHash, RecordId};
 use shared::limits::PROTOCOL;
-use shared::wire::{DeviceState, EnrolAnswer, EnrolRequest, HistoryEntry, Setup};
+use shared::wire::{Before, DeviceState, EnrolAnswer, EnrolRequest, HistoryEntry, Setup};
 
 use super::session::{Inner, Session};
 use super::types::{Estimate, Message, OutboxItem, OutboxWhat};
@@ -57,7 +57,12 @@ impl Inner {
         let mut syncing = self.syncing.lock().await;
         let server = server.trim().trim_end_matches('/');
         let transport = self.line(server).map_err(|error| said(error.into()))?;
+        let before = self.session().ok().and_then(|session| {
+            let slot = session.store.meta().ok()?.slot?;
+            Some(Before { user: session.setup().user.id, slot })
+        });
         let request = EnrolRequest {
+            before,
             protocol: PROTOCOL,
             code: code.chars().filter(char::is_ascii_alphanumeric).collect(),
             name: device_name(),

@@ -4,7 +4,7 @@
 //! All of it is settled by one question (`docs/decisions/007`) and one transaction: outcomes are taken, what the server
 //! does not have gets dots of the new slot in order, and own dots in contexts follow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
@@ -82,27 +82,35 @@ impl Store {
     pub fn question(&self) -> Result<Option<SlotRequest>, StoreError> {
         self.read(|sql| {
             let Some(doubt) = meta::get::<Doubt>(sql, key::DOUBT)? else { return Ok(None) };
+            // All that is kept of the slot, not only what waits: a restored server may lack some of it below its
+            // high-water, where another installation wrote since. Of a new enrolment only what waits moves; it may be of
+            // several slots, each counting for itself, and counts here as it will in the new one.
+            let moving = doubt.moving.is_some();
+            let slot = meta::get::<Slot>(sql, key::SLOT)?.unwrap_or(Slot(0));
+            let which = if moving { "state = 'waiting' ORDER BY seq" } else { "slot = ?2 ORDER BY n, seq" };
             let mut statement =
-                sql.prepare_cached("SELECT id, n FROM edit WHERE state = 'waiting' ORDER BY seq LIMIT ?1")?;
+                sql.prepare_cached(&format!("SELECT id, n FROM edit WHERE ?2 IS NOT NULL AND {which} LIMIT ?1"))?;
             let most = i64::try_from(IDS_A_QUESTION).unwrap_or(i64::MAX);
             let mut waiting: Vec<(EditId, u64)> = statement
-                .query_map([most], |row| Ok((EditId(id_at(row, 0)?), row.get::<_, i64>(1)?.cast_unsigned())))?
+                .query_map([most, slot.0.cast_signed()], |row| {
+                    Ok((EditId(id_at(row, 0)?), row.get::<_, i64>(1)?.cast_unsigned()))
+                })?
                 .collect::<Result<_, _>>()?;
-            if doubt.moving.is_some() {
-                // They may be of several slots, each counting for itself. Here they count as they will in the new one.
+            if moving {
                 for ((_, n), place) in waiting.iter_mut().zip(1..) {
                     *n = place;
                 }
             }
+            waiting.dedup_by_key(|(_, n)| *n);
             // Of a new enrolment the server knows no n at all.
-            let forgotten = if doubt.moving.is_some() { 0 } else { forgotten(sql)? };
+            let forgotten = if moving { 0 } else { forgotten(sql)? };
             Ok(Some(SlotRequest { protocol: PROTOCOL, key: doubt.key, restored: doubt.restored, forgotten, waiting }))
         })
     }
 
     /// Whether an answer to a round shows that the server and this handheld do not mean the same by the slot: it has
-    /// outcomes for an n that waits here and brought no receipt, or that was never given; or it lacks one that is not
-    /// kept any more. Then not even its page may be taken in: it could hide what waits.
+    /// outcomes for an n that waits here and brought no receipt, or that was never given; it lacks one that is not kept any
+    /// more; or it was restored and has not been asked since. Then not even its page may be taken in: it could hide what waits.
     pub fn parted(&self, answer: &SyncAnswer) -> Result<bool, StoreError> {
         // Planted mistake, see shared::mutants.
         if Mutant::SlotReused.on() {
@@ -114,6 +122,14 @@ impl Store {
             let high_water = answer.high_water;
             if high_water >= next {
                 return Ok(true);
+            }
+            let epoch: Option<u32> = meta::get(sql, key::EPOCH)?;
+            let asked: Option<u32> = meta::get(sql, key::ASKED_EPOCH)?;
+            if epoch.is_some_and(|epoch| epoch != answer.epoch) && asked != Some(answer.epoch) {
+                // The server was restored. By its high-water alone nobody can tell which edits it has: another
+                // installation under this slot may have written there since.
+                let kept = "SELECT EXISTS (SELECT 1 FROM edit WHERE slot = ?1)";
+                return Ok(sql.prepare_cached(kept)?.query_row([slot.0.cast_signed()], |row| row.get(0))?);
             }
             let mut statement = sql
                 .prepare_cached("SELECT id FROM edit WHERE slot = ?1 AND n <= ?2 AND state = 'waiting' ORDER BY seq")?;
@@ -145,8 +161,9 @@ impl Store {
                 return Ok(());
             };
             let off: i64 = meta::get(&tx.sql, key::CLOCK_OFFSET)?.unwrap_or_default();
-            tx.settle_slot(&doubt, answer, received.timestamp_millis().saturating_add(off), outside)?;
+            tx.settle_slot(&doubt, asked, answer, received.timestamp_millis().saturating_add(off), outside)?;
             meta::put(&tx.sql, key::NONCE, &doubt.nonce)?;
+            meta::put(&tx.sql, key::ASKED_EPOCH, &answer.epoch)?;
             tx.sql.execute("DELETE FROM meta WHERE key = ?1", [key::DOUBT])?;
             Ok(())
         })
@@ -260,6 +277,7 @@ impl Tx<'_> {
     fn settle_slot(
         &mut self,
         doubt: &Doubt,
+        asked: &SlotRequest,
         answer: &SlotAnswer,
         now: i64,
         outside: &dyn Outside,
@@ -267,6 +285,10 @@ impl Tx<'_> {
         let old = meta::get::<Slot>(&self.sql, key::SLOT)?.ok_or(StoreError::NotEnrolled)?;
         if doubt.moving.is_none() {
             self.offer_again("slot = ?1 AND n > ?2", params![old.0.cast_signed(), answer.high_water.cast_signed()])?;
+            let known: BTreeSet<EditId> = answer.receipts.iter().map(|receipt| receipt.edit).collect();
+            for (id, _) in asked.waiting.iter().filter(|(id, _)| !known.contains(id)) {
+                self.offer_again("id = ?1", [blob(&id.0)])?;
+            }
         }
         let asked_about = self.waiting_edits()?;
         let mut touched = Touched::new();

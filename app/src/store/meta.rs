@@ -23,6 +23,7 @@ pub(super) mod key {
     pub const FROM_EMPTY: &str = "from_empty";
     pub const STALE: &str = "stale";
     pub const BACKED_UP: &str = "backed_up";
+    pub const ASKED_EPOCH: &str = "asked_epoch";
     pub const EARLIER_OPEN: &str = "earlier_open";
     pub const ENROLLED_OPEN: &str = "enrolled_open";
     pub const CLOCK_OFFSET: &str = "clock_offset";

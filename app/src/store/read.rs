@@ -188,6 +188,11 @@ impl Store {
         self.read(|sql| shown(sql, id))
     }
 
+    /// When and as whom what stands of a record now is read: goes with a context that is taken from it.
+    pub fn seen(&self, id: RecordId) -> Result<SeenAt, StoreError> {
+        self.read(|sql| seen(sql, id))
+    }
+
     /// Everything the page of a record shows.
     pub fn whole(&self, id: RecordId) -> Result<Option<Whole>, StoreError> {
         self.read(|sql| {
@@ -216,7 +221,7 @@ impl Store {
                 open_fields,
                 merged_into: alias::winner(sql, id)?,
                 late: alias::late(sql, id)?,
-                seen: SeenAt { epoch: epoch(sql, id)?, slot: meta::get(sql, key::SLOT)?.unwrap_or(Slot(0)) },
+                seen: seen(sql, id)?,
                 record,
             }))
         })
@@ -268,6 +273,10 @@ impl Store {
             text.map(|text| json("edit", &text)).transpose()
         })
     }
+}
+
+fn seen(sql: &Connection, id: RecordId) -> Result<SeenAt, StoreError> {
+    Ok(SeenAt { epoch: epoch(sql, id)?, slot: meta::get(sql, key::SLOT)?.unwrap_or(Slot(0)) })
 }
 
 /// The server's epoch in which what stands here of a record was read. While a fill goes on that is an earlier one for

@@ -115,6 +115,6 @@ pub fn cursor(bytes: &[u8]) {
     use sync_server::sync::cursor::{Binding, Read, read};
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let key = [0x5a; 32];
-    static BINDING: LazyLock<Binding> = LazyLock::new(|| crate::doors::binding());
+    static BINDING: LazyLock<Binding> = LazyLock::new(crate::doors::binding);
     assert_eq!(read(&key, &BINDING, text), Read::Forged);
 }

@@ -1,6 +1,8 @@
 //! Handhelds that were restored, cloned and installed again, with a real server process: nothing is lost, nothing is
 //! applied twice, nobody is asked, and the stated exceptions of `sync.md` are the only ones.
 
+#![allow(clippy::indexing_slicing, reason = "the linter knows tests by their attribute and misses their helpers")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};

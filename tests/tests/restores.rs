@@ -1,6 +1,8 @@
 //! A server put back to yesterday, an erasure, a value altered behind somebody's back: with a real server process and
 //! handhelds over HTTP. What is lost is what `sync.md` states and nothing else.
 
+#![allow(clippy::indexing_slicing, reason = "the linter knows tests by their attribute and misses their helpers")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;

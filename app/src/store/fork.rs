@@ -15,7 +15,7 @@ use shared::limits::{IDS_A_QUESTION, PROTOCOL};
 use shared::mutants::Mutant;
 use shared::outside::Outside;
 use shared::vector::VectorTimestamp;
-use shared::wire::{EnrolAnswer, Outcome, SlotAnswer, SlotRequest, SyncAnswer};
+use shared::wire::{EnrolAnswer, Outcome, Receipt, SlotAnswer, SlotRequest, SyncAnswer};
 use uuid::Uuid;
 
 use super::confirmed::Touched;
@@ -63,6 +63,18 @@ impl Store {
                 },
             };
             meta::put(sql, key::DOUBT, &doubt)
+        })
+    }
+
+    /// The slot written under, if all that is kept was saved under it. What was saved under earlier ones could not be
+    /// offered under it again: it would come behind what has seen it.
+    pub fn only_slot(&self) -> Result<Option<Slot>, StoreError> {
+        self.read(|sql| {
+            let Some(slot) = meta::get::<Slot>(sql, key::SLOT)? else { return Ok(None) };
+            let others: bool = sql
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM edit WHERE slot <> ?1)")?
+                .query_row([slot.0.cast_signed()], |row| row.get(0))?;
+            Ok((!others).then_some(slot))
         })
     }
 
@@ -160,6 +172,13 @@ impl Store {
             let Some(doubt) = meta::get::<Doubt>(&tx.sql, key::DOUBT)?.filter(|doubt| doubt.key == asked.key) else {
                 return Ok(());
             };
+            let ns: BTreeMap<EditId, u64> = asked.waiting.iter().copied().collect();
+            let beyond = |receipt: &Receipt| ns.get(&receipt.edit).is_some_and(|n| *n > answer.high_water);
+            if doubt.moving.is_none() && answer.fork.is_none() && answer.receipts.iter().any(beyond) {
+                // A restored server got some of it from another installation, under other numbers: those here will never
+                // be filled in order. Another slot it is.
+                return meta::put(&tx.sql, key::DOUBT, &Doubt { restored: true, ..doubt });
+            }
             let off: i64 = meta::get(&tx.sql, key::CLOCK_OFFSET)?.unwrap_or_default();
             tx.settle_slot(&doubt, asked, answer, received.timestamp_millis().saturating_add(off), outside)?;
             meta::put(&tx.sql, key::NONCE, &doubt.nonce)?;

@@ -12,6 +12,8 @@ use crate::store::Store;
 
 const PATH: &str = "/api/v1/slot";
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// Questions in a row.
+const QUESTIONS: u32 = 3;
 
 /// Notes that there is doubt. It lasts, over restarts too, until it is settled.
 pub(super) async fn raise(store: &Arc<Store>, outside: &Arc<dyn Outside>) -> Result<(), Refused> {
@@ -27,23 +29,26 @@ pub(super) async fn settle(
     outside: &Arc<dyn Outside>,
     done: &mut RoundDone,
 ) -> Result<(), Refused> {
-    let reader = Arc::clone(store);
-    let Some(question) = blocking(move || reader.question()).await?? else { return Ok(()) };
-    let answered = client.post(PATH, &question, TIMEOUT).await?;
-    done.requests += 1;
-    done.sent += answered.sent;
-    done.received += answered.received;
-    done.changed = true;
-    let received = outside.now();
-    let (store, outside) = (Arc::clone(store), Arc::clone(outside));
-    let token = blocking(move || {
-        let answer: SlotAnswer = shared::json::from_slice(&answered.bytes()?)
-            .map_err(|error| Refused::of("sync-bad-answer", error, true))?;
-        store.settle_slot(&question, &answer, received, &*outside)?;
-        tracing::info!(fork = answer.fork.is_some(), receipts = answer.receipts.len(), "the slot was in doubt");
-        Ok::<_, Refused>(store.meta()?.token)
-    })
-    .await??;
-    client.go_on_with(&token);
+    // One answer may lead to another question: for a slot of its own.
+    for _ in 0..QUESTIONS {
+        let reader = Arc::clone(store);
+        let Some(question) = blocking(move || reader.question()).await?? else { return Ok(()) };
+        let answered = client.post(PATH, &question, TIMEOUT).await?;
+        done.requests += 1;
+        done.sent += answered.sent;
+        done.received += answered.received;
+        done.changed = true;
+        let received = outside.now();
+        let (keeper, outside) = (Arc::clone(store), Arc::clone(outside));
+        let token = blocking(move || {
+            let answer: SlotAnswer = shared::json::from_slice(&answered.bytes()?)
+                .map_err(|error| Refused::of("sync-bad-answer", error, true))?;
+            keeper.settle_slot(&question, &answer, received, &*outside)?;
+            tracing::info!(fork = answer.fork.is_some(), receipts = answer.receipts.len(), "the slot was in doubt");
+            Ok::<_, Refused>(keeper.meta()?.token)
+        })
+        .await??;
+        client.go_on_with(&token);
+    }
     Ok(())
 }

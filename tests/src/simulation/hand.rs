@@ -40,6 +40,8 @@ pub struct Flight {
     pub rough: bool,
     /// The handheld stops after so many polls.
     pub polls: u32,
+    /// Requests so far.
+    pub requests: u32,
 }
 
 /// One handheld.

@@ -99,7 +99,8 @@ steps! {
     Enrol = 2, "a handheld is enrolled again";
     /// The server is backed up.
     Backup = 2, "the server is backed up";
-    /// The server is restored from a backup. Not drawn until what it found is mended.
+    /// The server is restored from a backup. Not drawn until what it found is mended: edits of a handheld that the restored server does
+    /// not know any more, and that was enrolled more than once, come again under a new slot.
     Yesterday = 0, "the server is restored";
     /// A record is erased.
     Erase = 1, "a record is erased";

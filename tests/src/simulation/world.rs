@@ -24,6 +24,9 @@ use super::template::{Template, copy, scratch};
 use super::trace::Trace;
 use crate::faults::watch;
 
+/// Requests of one sync, or of anything else, after which it counts as one without end. The longest take some dozens.
+const ENOUGH: u32 = 500;
+
 /// How a run is made.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
@@ -349,7 +352,7 @@ impl<'a> World<'a> {
         }
         let app = hand.app()?.clone();
         let sync = Box::pin(async move { app.sync_now().await });
-        hand.flight = Some(Flight { sync, dice: Dice::new(seed), rough, polls });
+        hand.flight = Some(Flight { sync, dice: Dice::new(seed), rough, polls, requests: 0 });
         self.fly(place)
     }
 
@@ -377,7 +380,11 @@ impl<'a> World<'a> {
             }
             Came::Waits => {
                 for asked in self.network.asked() {
+                    flight.requests += 1;
                     self.send(asked, &mut flight);
+                }
+                if flight.requests > ENOUGH {
+                    return Err(broken(Invariant::NothingFails, format!("[{place}] asks without end in one sync")));
                 }
                 self.hand_mut(place)?.flight = Some(flight);
                 Ok(())
@@ -432,7 +439,7 @@ impl<'a> World<'a> {
 /// Carries something of a handheld to its end over a sound line, and nothing else meanwhile.
 pub fn soundly<T>(driver: &Driver, network: &Network, centre: &Centre, future: impl Future<Output = T>) -> Result<T> {
     let mut future = std::pin::pin!(future);
-    loop {
+    for _ in 0..ENOUGH {
         let future: Pin<&mut _> = future.as_mut();
         match driver.advance(future, &mut u32::MAX.clone()) {
             Came::Done(value) => return Ok(value),
@@ -446,4 +453,5 @@ pub fn soundly<T>(driver: &Driver, network: &Network, centre: &Centre, future: i
             }
         }
     }
+    Err(broken(Invariant::NothingFails, "it asks without end".to_owned()))
 }

@@ -4,7 +4,7 @@
 use anyhow::{Result, bail};
 use shared::mutants::{Mutant, make};
 use tests::simulation::drive::Driver;
-use tests::simulation::plan::plan;
+use tests::simulation::plan::plan_of_all;
 use tests::simulation::run;
 use tests::simulation::world::Options;
 
@@ -24,13 +24,13 @@ fn every_planted_mistake_is_noticed_and_what_it_breaks_is_named() -> Result<()> 
         for seed in 0..SEEDS {
             let place = usize::try_from(seed)?;
             if sound.len() <= place {
-                sound.push(run(&driver, seed, &plan(seed, STEPS), options)?.broken.is_none());
+                sound.push(run(&driver, seed, &plan_of_all(seed, STEPS), options)?.broken.is_none());
             }
             if sound.get(place) != Some(&true) {
                 continue;
             }
             make(Some(mutant));
-            let outcome = run(&driver, seed, &plan(seed, STEPS), options);
+            let outcome = run(&driver, seed, &plan_of_all(seed, STEPS), options);
             make(None);
             if let Some((invariant, what)) = outcome?.broken {
                 noticed = Some((seed + 1, invariant, what));

@@ -81,7 +81,7 @@ fn an_upgraded_database_has_the_schema_of_a_fresh_one() -> Result<()> {
     let fresh_handheld = released::open_with(&fresh_handheld, &key)?;
     for released in Released::all()? {
         for old in &released.servers {
-            let (_dir, _, town) = copies(&released, 1, *old)?;
+            let (_dir, _, town) = copies(&released, released.handhelds[0], *old)?;
             ensure!(version(&Connection::open(town.join("town.db"))?)? == *old, "the fixture is of another version");
             drop(AppState::open(&town, Replay::new(2))?);
             let upgraded = Connection::open(town.join("town.db"))?;
@@ -89,7 +89,7 @@ fn an_upgraded_database_has_the_schema_of_a_fresh_one() -> Result<()> {
             assert_eq!(schema(&upgraded)?, schema(&fresh_server)?, "server, from version {old}");
         }
         for old in &released.handhelds {
-            let (_dir, hand, _) = copies(&released, *old, 1)?;
+            let (_dir, hand, _) = copies(&released, *old, released.servers[0])?;
             ensure!(version(&released::open(&hand)?)? == *old, "the fixture is of another version");
             drop(open_handheld(&hand, None)?);
             let upgraded = released::open(&hand)?;

@@ -126,7 +126,7 @@ pub struct Inside {
     pub status: Option<u16>,
     pub refill: bool,
     pub backed_up: u64,
-    pub earlier_open: bool,
+    pub elsewhere_safe: bool,
     pub photos: BTreeMap<String, Vec<u8>>,
     pub uploads: BTreeMap<String, (String, usize, Vec<u8>)>,
     /// Breaks the connection within the next so many pieces.
@@ -156,7 +156,7 @@ impl Default for Inside {
             status: None,
             refill: false,
             backed_up: 0,
-            earlier_open: false,
+            elsewhere_safe: false,
             photos: BTreeMap::new(),
             uploads: BTreeMap::new(),
             lose_pieces: 0,
@@ -238,7 +238,7 @@ impl Inside {
             cursor,
             wanted: Vec::new(),
             backed_up: self.backed_up,
-            earlier_open: self.earlier_open,
+            elsewhere_safe: self.elsewhere_safe,
             time: DateTime::from_timestamp(1_795_000_000, 0).unwrap(),
             digest: None,
             setup: None,
@@ -265,35 +265,38 @@ impl Inside {
         None
     }
 
-    /// Who this is: another one if the files were restored, or stand under dots that others wrote.
+    /// Who this is: another one if the files or the server were restored, or stand under dots that others wrote.
     fn slot(&mut self, slot: Slot, asked: SlotRequest) -> SlotAnswer {
-        let high_water = self.high_water.entry(slot).or_insert(0);
-        *high_water = (*high_water).max(asked.forgotten);
-        let high_water = *high_water;
+        let high_water = *self.high_water.entry(slot).or_insert(0);
         let known = |id: &EditId| self.outcomes.get(id).map(|outcome| Receipt { edit: *id, outcome: outcome.clone() });
-        let receipts: Vec<Receipt> = asked.waiting.iter().filter_map(|(id, _)| known(id)).collect();
-        let foreign = |(id, n): &&(EditId, u64)| *n <= high_water && !self.outcomes.contains_key(id);
-        let first = asked.waiting.iter().find(foreign).map(|(_, n)| *n);
+        let receipts: Vec<Receipt> = asked.kept.iter().filter_map(|kept| known(&kept.id)).collect();
         let stands = |id: &EditId| self.accepted.iter().find(|edit| edit.id == *id).map(|edit| edit.dot);
-        let dots = asked
-            .waiting
+        let dots: Vec<(EditId, Dot)> = asked
+            .kept
             .iter()
-            .filter_map(|(id, n)| Some((*id, stands(id).filter(|dot| *dot != Dot { slot, n: *n })?)))
+            .filter_map(|kept| Some((kept.id, stands(&kept.id).filter(|dot| *dot != kept.dot)?)))
             .collect();
-        let fork = (asked.restored || first.is_some()).then(|| {
+        let unknown = asked.kept.iter().filter(|kept| !self.outcomes.contains_key(&kept.id));
+        let mut follow = (high_water + 1..).zip(unknown.clone());
+        let agree = dots.is_empty()
+            && asked.epoch == self.epoch
+            && high_water + unknown.count() as u64 == asked.last
+            && follow.all(|(n, kept)| kept.dot == Dot { slot, n });
+        let fresh = asked.moving && high_water == 0;
+        let fork = (asked.restored || !(agree || fresh)).then(|| {
             let new = *self.forks.entry(asked.key).or_insert_with(|| {
                 self.slots += 1;
                 self.slots
             });
             Fork {
-                common: first.map_or(high_water, |first| first - 1),
                 device: DeviceId(Uuid::from_u128(u128::from(new))),
                 slot: Slot(new),
                 token: new.to_string(),
                 expires: DateTime::from_timestamp(2_000_000_000, 0).unwrap(),
             }
         });
-        SlotAnswer { high_water, epoch: self.epoch, receipts, dots, fork }
+        let time = DateTime::from_timestamp(1_795_000_000, 0).unwrap();
+        SlotAnswer { epoch: self.epoch, time, receipts, dots, fork }
     }
 
     fn photo(&mut self, request: &Request) -> Result<Response, TransportError> {

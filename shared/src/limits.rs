@@ -22,7 +22,7 @@ pub const PHOTO_PIXELS: u64 = 50_000_000;
 pub const PHOTO_SIDE: u32 = 1_600;
 /// The longest side of a thumbnail, in pixels.
 pub const THUMBNAIL_SIDE: u32 = 320;
-/// The most ids a handheld names when it asks how far the server knows its slot.
+/// The most edits a handheld names when it asks how far the server knows its slot.
 pub const IDS_A_QUESTION: usize = 20_000;
 /// The most values told in one request that only this handheld still shows after a restore of the server.
 pub const REMAINS_A_ROUND: usize = 500;

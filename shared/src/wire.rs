@@ -28,8 +28,7 @@ pub struct EnrolRequest {
     pub name: String,
     /// The app's version.
     pub app: String,
-    /// Who this installation was before, if it was somebody. A restored server that does not know that slot any more lets
-    /// the same user take it up again, so that what others have seen of its edits still names them.
+    /// Who this installation was before, if it was somebody: the same terminal, which keeps the credential it had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Before>,
 }
@@ -134,10 +133,16 @@ pub struct SyncRequestOf<E> {
     /// Edits in quarantine that nobody need decide on any more: their author took them back or sent a corrected one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub withdrawn: Vec<EditId>,
+    /// After a restore of the server: edits that it had refused. Sent until an answer came; taken once by id.
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<HeldEdit<E>>,
     /// After a restore of the server: what this handheld showed of edits that the server lost. Sent until an answer came;
     /// taken once by edit and path.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remains: Vec<Remain>,
+    /// Own edits that do not stand under the slot: asked about until a backup holds them all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<Elsewhere>,
     /// Branches whose sums are to be told, taken in the read of this answer's page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<DigestAsk>,
@@ -157,11 +162,25 @@ impl<E> SyncRequestOf<E> {
             device: None,
             looks: Vec::new(),
             withdrawn: Vec::new(),
+            held: Vec::new(),
             remains: Vec::new(),
+            elsewhere: None,
             digest: None,
             again: Vec::new(),
         }
     }
+}
+
+/// Edits of a handheld that have their outcome under other slots than the one it writes as.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Elsewhere {
+    /// The highest n of each slot.
+    #[serde(default, skip_serializing_if = "VectorTimestamp::is_empty")]
+    pub upto: VectorTimestamp,
+    /// Refused ones, which may have come under a dot of another installation or, held again, under none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<EditId>,
 }
 
 /// A live write that a handheld had from the server before it was restored, and that the restored server no longer has.
@@ -227,8 +246,8 @@ pub struct Branch {
 
 /// `POST /api/v1/slot`: asks how far the server knows this handheld's slot, and gets a new one where the two have parted.
 ///
-/// Asked when there is doubt, never in an ordinary round: the handheld's files were restored or cloned, the server says it
-/// has an outcome for an n that waits here, or the edits do not follow on what the server has.
+/// Asked when there is doubt, never in an ordinary round: the handheld's files were restored or cloned, the server was
+/// restored, it has an outcome for an n that waits here, or the edits do not follow on what it has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SlotRequest {
@@ -238,27 +257,59 @@ pub struct SlotRequest {
     pub key: uuid::Uuid,
     /// The installation says itself that its files are older than it, or of another one: a new slot whatever is known.
     pub restored: bool,
-    /// Edits up to this n are kept here no longer (they were acknowledged over 30 days ago): a server that was restored to
-    /// before them goes on behind them.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub forgotten: u64,
-    /// What is kept here of the slot, waiting or not, in order of n: at most [`crate::limits::IDS_A_QUESTION`].
+    /// The slot is that of a new enrolment, and nothing was saved under it yet: all that waits is to move there.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub moving: bool,
+    /// The epoch of the server that what stands here was read in.
+    pub epoch: u32,
+    /// The highest n given of the slot.
+    pub last: u64,
+    /// What is kept here and was not refused, waiting or not, in the order it was saved: at most
+    /// [`crate::limits::IDS_A_QUESTION`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub waiting: Vec<(EditId, u64)>,
+    pub kept: Vec<KeptEdit>,
+}
+
+/// An edit that a handheld keeps, and by what it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptEdit {
+    /// The edit.
+    pub id: EditId,
+    /// Its dot as it stands here.
+    pub dot: Dot,
+    /// Whether a server said that it applied it under that dot. Then every context that covers the dot has seen it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub sure: bool,
+    /// Dots it had before, each with the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub once: Vec<(Dot, bool)>,
+}
+
+/// An edit that was refused before the server was restored, and that it may not know any more. It is put into quarantine
+/// again as it was, and not judged anew: applied now it would be covered by contexts that never saw it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeldEdit<E> {
+    /// The edit.
+    pub edit: E,
+    /// Why it was refused.
+    pub why: Rejection,
 }
 
 /// Answer to a [`SlotRequest`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SlotAnswer {
-    /// The highest n of the slot asked about that the server has an outcome for.
-    pub high_water: u64,
     /// The present epoch.
     pub epoch: u32,
-    /// The outcomes of those that wait and that the server has, whatever slot they came under.
+    /// The server's clock.
+    #[serde(with = "chrono::serde::ts_milliseconds")]
+    pub time: DateTime<Utc>,
+    /// The outcomes of those that are kept and that the server has, whatever slot they came under.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub receipts: Vec<Receipt>,
-    /// Of these the applied ones that stand under another dot than the one they were asked about with: what was saved
-    /// after them has seen them under this one.
+    /// Of these the applied ones that stand under another dot than here: what was saved after them has seen them under
+    /// this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dots: Vec<(EditId, Dot)>,
     /// Where handheld and server have parted: who this installation is from now on.
@@ -266,12 +317,10 @@ pub struct SlotAnswer {
     pub fork: Option<Fork>,
 }
 
-/// A new writer in place of one that two installations shared. What waits and the server does not have gets dots of it,
-/// from 1 on, and own dots in its contexts follow.
+/// A new writer in place of one that two installations shared, or that the server does not know to the end. What is kept
+/// and the server does not have gets dots of it, from 1 on, and own dots in its contexts follow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fork {
-    /// The last n of the old slot up to which both agree.
-    pub common: u64,
     /// The new enrolment; the old one stays with the other installation.
     pub device: DeviceId,
     /// The new slot.
@@ -362,9 +411,9 @@ pub struct SyncAnswerOf<I> {
     /// Up to which n of this slot a backup holds every edit and photo.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub backed_up: u64,
-    /// Some of what was sent under the slots that this one was parted from is in no backup yet.
+    /// A backup holds all that was asked about as [`Elsewhere`], with its photos.
     #[serde(default, skip_serializing_if = "is_false")]
-    pub earlier_open: bool,
+    pub elsewhere_safe: bool,
     /// The server's clock.
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub time: DateTime<Utc>,
@@ -392,7 +441,7 @@ impl<I> SyncAnswerOf<I> {
             cursor: self.cursor,
             wanted: self.wanted,
             backed_up: self.backed_up,
-            earlier_open: self.earlier_open,
+            elsewhere_safe: self.elsewhere_safe,
             time: self.time,
             setup: self.setup,
             digest: self.digest,

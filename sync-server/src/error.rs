@@ -105,7 +105,7 @@ impl From<RoundError> for Problem {
             RoundError::TooMany { what, count, most } => {
                 Self::too_large("too_many_of").with("what", what).with("count", count).with("most", most)
             }
-            RoundError::NotInOrder => Self::bad("bad_shape").with("why", "waiting"),
+            RoundError::NotInOrder => Self::bad("bad_shape").with("why", "kept"),
             RoundError::TooManyPartings => {
                 Self { retry_after: Some(3_600), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_partings") }
             }

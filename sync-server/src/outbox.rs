@@ -8,12 +8,13 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use assets::messages::Messages;
 use bech32::{ToBase32, Variant};
 use hmac::{Hmac, Mac};
 use serde_json::value::RawValue;
 use sha2::Sha256;
-use shared::ids::{Dot, EditId, PhotoHash};
-use shared::limits::EDITS_A_ROUND;
+use shared::ids::{Dot, EditId, PhotoHash, UserId};
+use shared::limits::{EDITS_A_ROUND, PROTOCOL};
 use shared::outbox::{HASH, Header, Kind, MAGIC, head, next};
 use shared::outside::Outside;
 use shared::wire::{Outcome, SyncRequestOf};
@@ -28,7 +29,11 @@ use crate::sync::incoming::{self, Offered};
 use crate::{AppState, OpenError};
 
 /// The key of the centre, beside `server.key`.
-pub struct Key(age::x25519::Identity);
+pub struct Key {
+    secret: age::x25519::Identity,
+    /// Told to every handheld: worked out once.
+    recipient: String,
+}
 
 impl Key {
     /// The key kept in `path`, made if there is none yet.
@@ -48,12 +53,14 @@ impl Key {
             }
             Err(error) => return Err(file(error)),
         };
-        age::x25519::Identity::from_str(&text).map(Self).map_err(|why| file(io::Error::other(why)))
+        let secret = age::x25519::Identity::from_str(&text).map_err(|why| file(io::Error::other(why)))?;
+        let recipient = secret.to_public().to_string();
+        Ok(Self { secret, recipient })
     }
 
     /// For whom handhelds encrypt: `age1…`.
-    pub fn recipient(&self) -> String {
-        self.0.to_public().to_string()
+    pub fn recipient(&self) -> &str {
+        &self.recipient
     }
 }
 
@@ -69,6 +76,9 @@ pub enum OutboxError {
     /// No enrolment here has the credential it was signed with.
     #[error("no handheld of this centre signed it")]
     Stranger,
+    /// The handheld is of another town than who brings the file.
+    #[error("the handheld that signed it is of another town")]
+    OtherTown,
     /// Its numbers were used by another installation of the same handheld, whose edits are here.
     #[error("another installation has used the number {0}")]
     Parted(u64),
@@ -90,6 +100,7 @@ impl OutboxError {
             Self::NotOurs(_) => "outbox-not-ours",
             Self::Broken(_) => "outbox-broken",
             Self::Stranger => "outbox-stranger",
+            Self::OtherTown => "outbox-other-town",
             Self::Parted(_) => "outbox-parted",
             Self::File(..) | Self::Store(_) | Self::Photo(_) => "outbox-failed",
         }
@@ -113,19 +124,41 @@ pub struct Imported {
     pub bad_photos: u64,
 }
 
-/// Takes what stands in `file`. Taking it again changes nothing.
-pub fn import(app: &AppState, file: &Path) -> Result<Imported, OutboxError> {
+impl Imported {
+    /// In words for whoever brought the file.
+    pub fn sentence(&self, words: &Messages) -> String {
+        let count = |n: u64| n.to_string().into();
+        words.with(
+            "outbox-done",
+            &[
+                ("user", self.user.as_str().into()),
+                ("applied", count(self.applied)),
+                ("quarantined", count(self.quarantined)),
+                ("known", count(self.known)),
+                ("photos", count(self.photos)),
+                ("bad", count(self.bad_photos)),
+            ],
+        )
+    }
+}
+
+/// Takes what stands in `file`. Taking it again changes nothing. `by` is who brought it: the audit names them, and only
+/// a file of their own town's handhelds is taken. None is a command on the server, which takes every town's.
+pub fn import(app: &AppState, file: &Path, by: Option<&Who>) -> Result<Imported, OutboxError> {
     // First all of it is looked at: nothing of a file that was cut or changed is applied.
     let mut frames = Frames::open(app, file)?;
     let header = frames.header()?;
     let secret = secret_of(&header)?;
     let (device, user) = app.store.device_by_token(&secret)?.ok_or(OutboxError::Stranger)?;
+    if by.is_some_and(|by| by.user.town != device.town) {
+        return Err(OutboxError::OtherTown);
+    }
     frames.verify(&secret, &header)?;
 
     let mut frames = Frames::open(app, file)?;
     frames.header()?;
     let who = Who::of(user.clone(), &*app.areas()?);
-    let caller = Taking { app, device, user, who };
+    let caller = Taking { app, device, user, who, by: by.map(|by| by.user.id) };
     caller.take(&mut frames)
 }
 
@@ -154,7 +187,7 @@ impl Frames<Box<dyn Read>> {
         }
         let ours = |error: age::DecryptError| OutboxError::NotOurs(error.to_string());
         let sealed = age::Decryptor::new_buffered(io::BufReader::new(input)).map_err(ours)?;
-        let key: &dyn age::Identity = &app.outbox_key.0;
+        let key: &dyn age::Identity = &app.outbox_key.secret;
         let packed = sealed.decrypt(std::iter::once(key)).map_err(ours)?;
         let input = zstd::Decoder::new(packed).map_err(|error| OutboxError::Broken(error.to_string()))?;
         Ok(Self { input: Box::new(input), signed: Vec::new() })
@@ -200,6 +233,8 @@ struct Taking<'a> {
     device: Device,
     user: User,
     who: Who,
+    /// Who brought it; none: a command on the server.
+    by: Option<UserId>,
 }
 
 impl Taking<'_> {
@@ -224,7 +259,7 @@ impl Taking<'_> {
         store::write::<_, StoreError>(&*self.app.store, self.device.town, |tx| {
             tx.put_audit(&Audit {
                 at: self.app.outside.now(),
-                user: None,
+                user: self.by,
                 action: "audit-outbox".to_owned(),
                 subject: self.device.id.to_string(),
                 detail: format!("{} + {} + {}", done.applied, done.quarantined, done.photos),
@@ -263,7 +298,7 @@ impl Taking<'_> {
             }
         }
         let fresh: Vec<Offered> = offered.iter().filter(|edit| !known.contains(&edit.id())).cloned().collect();
-        if !in_step(tx, slot, &fresh)? {
+        if !in_step(tx, slot, &fresh, PROTOCOL)? {
             return Err(OutboxError::Parted(fresh.first().map_or(0, |edit| edit.dot().n)));
         }
         let writer = Writer { who: self.who.clone(), slot, origin: Origin::Device };

@@ -15,10 +15,10 @@ use common::desk::*;
 use common::*;
 use shared::author::Role;
 use shared::edit::Edit;
-use shared::ids::RecordId;
+use shared::ids::{Dot, RecordId};
 use shared::record::Part;
 use shared::value::Value;
-use shared::wire::{Outcome, RejectReason, Remain, SyncRequest};
+use shared::wire::{Elsewhere, HeldEdit, KeptEdit, Outcome, RejectReason, Remain, SyncRequest};
 use sync_server::store::{self, StoreError};
 use sync_server::sync::slot::PARTINGS_A_DAY;
 
@@ -64,13 +64,12 @@ async fn a_handheld_put_back_gets_a_slot_of_its_own_and_loses_nothing() {
     let question = restored.question(true, &waiting);
     let told = restored.ask(&question).await;
     let fork = told.fork.clone().unwrap();
-    assert_eq!((told.high_water, fork.common), (3, 2), "both agree up to the save whose answer was lost");
     assert_eq!(told.receipts.iter().map(|it| it.edit).collect::<Vec<_>>(), [waiting[0].id]);
     assert!(told.dots.is_empty() && fork.slot != restored.slot);
 
     // The answer is lost as well: the same question gets the same again.
     let once_more = restored.ask(&question).await;
-    assert_eq!(once_more, told);
+    assert_eq!((&once_more.fork, &once_more.receipts), (&told.fork, &told.receipts));
     let left = restored.adopt(&told, waiting);
     assert_eq!(left.len(), 1);
     let answer = restored.sync(left).await;
@@ -83,8 +82,8 @@ async fn a_handheld_put_back_gets_a_slot_of_its_own_and_loses_nothing() {
 
     person(&centre, "staff", Role::CenterStaff, TOWN, false, false);
     let staff = Desk::logged_in(&centre, "staff").await;
-    assert!(staff.page("/console/terminals").await.contains("数据是复制来的"));
-    assert!(staff.page("/console/audit").await.contains("终端的数据是复制来的"));
+    assert!(staff.page("/console/terminals").await.contains("换过编号"));
+    assert!(staff.page("/console/audit").await.contains("终端另给了编号"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,21 +107,24 @@ async fn of_two_clones_both_go_on() {
     assert_eq!(refusal(clone.try_sync(waiting.clone()).await, 409).await.code, "out_of_step");
     // It does not know that it is one: the numbers tell.
     let told = clone.ask(&clone.question(false, &waiting)).await;
-    assert_eq!((told.fork.as_ref().unwrap().common, told.receipts.len()), (2, 1));
+    assert_eq!((told.fork.is_some(), told.receipts.len()), (true, 1));
     let left = clone.adopt(&told, waiting);
     assert_eq!(left.iter().map(|edit| edit.dot.n).collect::<Vec<_>>(), [1, 2]);
     let answer = clone.sync(left).await;
     applied(&answer, 0);
     applied(&answer, 1);
     // What went up under the old slot is in no backup yet; the first backup holds it all.
-    assert!(answer.earlier_open && !alice.sync(vec![]).await.earlier_open);
+    let upto = [Dot { slot: alice.slot, n: 2 }].into_iter().collect();
+    let elsewhere = SyncRequest { elsewhere: Some(Elsewhere { upto, held: vec![] }), ..clone.request(vec![]) };
+    let elsewhere = serde_json::to_vec(&elsewhere).unwrap();
+    assert!(!common::answer(clone.raw(elsewhere.clone(), &[]).await).await.elsewhere_safe);
     store::write::<_, StoreError>(&*centre.app.store, TOWN, |tx| {
         let upto = tx.complete_upto()?;
         tx.note_backed_up(&upto)
     })
     .unwrap();
-    let told = clone.sync(vec![]).await;
-    assert_eq!((told.backed_up, told.earlier_open), (2, false));
+    let told = common::answer(clone.raw(elsewhere, &[]).await).await;
+    assert_eq!((told.backed_up, told.elsewhere_safe), (2, true));
     // Both go on, each by its own token and slot.
     for hand in [&mut alice, &mut clone] {
         let more = hand.resident("后来的人", GRID);
@@ -135,7 +137,7 @@ async fn of_two_clones_both_go_on() {
     assert!(alice.holds(followed.record, Part::Open) && alice.confirmed.len() == 4);
     // Nobody asks again for nothing.
     let none = alice.ask(&alice.question(false, &[])).await;
-    assert!(none.fork.is_none() && none.high_water == alice.n);
+    assert!(none.fork.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,28 +216,70 @@ async fn a_database_put_back_is_noticed_and_superseded_edits_stay_superseded() {
     assert_eq!(audit.matches("数据库退回过").count(), 1, "noticed once");
 }
 
+/// An edit as its handheld keeps it: applied under its dot, as the centre said.
+fn sure(edit: &Edit, once: &[(Dot, bool)]) -> KeptEdit {
+    KeptEdit { id: edit.id, dot: edit.dot, sure: true, once: once.to_vec() }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_handheld_no_longer_keeps_leaves_a_gap_and_the_rest_is_taken() {
+async fn what_others_saw_before_a_restore_is_what_comes_again_as_another_writer() {
     let centre = Centre::open().await;
     let wei = centre.person("wei", Role::GridMember, GRID, false);
+    let juan = centre.person("juan", Role::GridMember, GRID, false);
+    let mut bob = centre.enrol(&juan).await;
+    bob.catch_up().await;
+    let backups = [centre.copy(), centre.copy()];
+    // Alice's handheld is enrolled after the backup. Of what it sends some is seen by Bob, who corrects it.
     let mut alice = centre.enrol(&wei).await;
-    let enrolled = centre.copy();
     alice.catch_up().await;
-    let edits: Vec<Edit> = (0..3).map(|n| alice.resident(&format!("居民{n}"), GRID)).collect();
-    applied(&alice.sync(edits.clone()).await, 2);
-    let put_back = centre.put_back(enrolled).await;
-    let mut alice = alice.at(&put_back);
-    // Only the last of them is kept any longer.
-    let kept = vec![edits[2].clone()];
-    assert_eq!(refusal(alice.try_sync(kept.clone()).await, 409).await.code, "out_of_step");
-    let mut question = alice.question(false, &kept);
-    question.forgotten = 2;
-    let told = alice.ask(&question).await;
-    assert!(told.fork.is_none() && told.high_water == 2 && told.receipts.is_empty());
-    applied(&alice.sync(kept).await, 0);
-    assert_eq!((alice.confirmed.len(), alice.holds(edits[2].record, Part::Open)), (1, true));
-    let more = alice.change(edits[2].record, &phone("13900000001"));
-    applied(&alice.sync(vec![more]).await, 0);
+    let create = alice.resident("张伟", GRID);
+    let record = create.record;
+    applied(&alice.sync(vec![create.clone()]).await, 0);
+    let hers = alice.change(record, &phone("13900000001"));
+    applied(&alice.sync(vec![hers.clone()]).await, 0);
+    bob.catch_up().await;
+    let his = bob.change(record, &phone("13900000002"));
+    applied(&bob.sync(vec![his.clone()]).await, 0);
+    let refused = alice.resident("邻格居民", NEXT_GRID);
+    let why = rejected(&alice.sync(vec![refused.clone()]).await, 0).clone();
+
+    for (alice_comes_first, backup) in [true, false].into_iter().zip(backups) {
+        // The restored centre does not know her handheld any more. It is enrolled again, and asks.
+        let put_back = centre.put_back(backup).await;
+        let mut bob = bob.copy().at(&put_back);
+        assert!(bob.sync(vec![]).await.refill, "it notices that the database was put back");
+        let mut anew = put_back.enrol(&wei).await;
+        let mut question = anew.question(false, &[]);
+        (question.moving, question.epoch) = (true, 1);
+        question.kept = vec![sure(&create, &[]), sure(&hers, &[])];
+        let told = anew.ask(&question).await;
+        assert!(told.fork.is_none() && told.receipts.is_empty(), "nobody has used the new slot");
+        let offered = |edit: &Edit, n| Edit { dot: Dot { slot: anew.slot, n }, ..edit.clone() };
+        let again = vec![offered(&create, 1), offered(&hers, 2)];
+        if alice_comes_first {
+            applied(&anew.sync(again).await, 1);
+            applied(&bob.sync(vec![his.clone()]).await, 0);
+        } else {
+            // His correction comes before what it corrects.
+            applied(&anew.sync(again[..1].to_vec()).await, 0);
+            applied(&bob.sync(vec![his.clone()]).await, 0);
+            applied(&anew.sync(again[1..].to_vec()).await, 0);
+        }
+        bob.catch_up().await;
+        assert_eq!(phones(&bob, record), ["13900000002"], "he had seen hers, whatever it is called now");
+        // What had been refused is held again, not judged anew: the leader may still accept it.
+        let held = vec![HeldEdit { edit: refused.clone(), why: why.clone() }];
+        for _ in 0..2 {
+            let request = SyncRequest { held: held.clone(), ..anew.request(vec![]) };
+            answer_of(anew.raw(serde_json::to_vec(&request).unwrap(), &[]).await).await;
+        }
+        person(&put_back, "leader", Role::GridLeader, NEXT_GRID, false, false);
+        let desk = Desk::logged_in(&put_back, "leader").await;
+        let page = desk.page("/console/quarantine").await;
+        assert!(page.contains("邻格居民"), "{page}");
+        desk.submit(&page, &format!("/console/quarantine/{}/accept", refused.id), &[]).await;
+        assert_eq!(edits_of(&put_back, refused.record), 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

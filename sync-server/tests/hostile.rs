@@ -18,13 +18,13 @@ use serde_json::{Value as Json, json};
 use shared::author::{Author, Role};
 use shared::digest::{Prefix, VERSION};
 use shared::edit::Edit;
-use shared::ids::{EditId, RecordId, UserId};
+use shared::ids::{Dot, EditId, RecordId, UserId};
 use shared::limits::{AGAIN_A_ROUND, IDS_A_QUESTION, REMAINS_A_ROUND};
 use shared::merge::PartState;
 use shared::outside::Outside;
 use shared::record::Part;
 use shared::value::Value;
-use shared::wire::{DigestAsk, RejectReason, Remain, SlotAnswer, SlotRequest, SyncAnswer, SyncRequest};
+use shared::wire::{DigestAsk, KeptEdit, RejectReason, Remain, SlotAnswer, SlotRequest, SyncAnswer, SyncRequest};
 use sync_server::store::{self, StoreError};
 use sync_server::sync::cursor::{self, Binding, Position};
 use sync_server::sync::epoch::{self, Why};
@@ -133,9 +133,9 @@ async fn lies_about_dots_and_authors() {
     let taken = store::read::<_, StoreError>(&*centre.app.store, TOWN, |read| read.edits_of(stage.secret)).unwrap();
     let mut stolen = stage.liar.resident("假", GRID);
     stolen.id = taken[0].edit.id;
-    let (record, answer) = (stolen.record, stage.sends(vec![stolen]).await);
-    applied(&answer, 0);
-    assert!(answer.items.iter().all(|item| item.id != record), "it got that edit's outcome and wrote nothing");
+    stage.liar.n -= 1;
+    let (status, text) = stage.lies(&stage.liar.request(vec![stolen])).await;
+    assert!(status == 409 && text.contains("out_of_step"), "{text}");
     stage.undisturbed().await;
     // The same dot twice, a gap, the end of all numbers.
     let good = stage.liar.resident("真", GRID);
@@ -246,31 +246,44 @@ async fn lies_about_the_slot() {
     let centre = Centre::open().await;
     let mut stage = Stage::set(&centre).await;
     let key = || centre.clock.uuid();
-    let ask = |restored, forgotten, waiting| SlotRequest { protocol: 2, key: key(), restored, forgotten, waiting };
-    let foreign: Vec<(EditId, u64)> =
-        store::read::<_, StoreError>(&*centre.app.store, TOWN, |read| read.edits_of(stage.secret))
-            .unwrap()
-            .iter()
-            .map(|it| (it.edit.id, it.edit.dot.n))
-            .collect();
-    // Forgotten: the end of all numbers. It harms nobody but the liar, and not even that for good.
-    let (status, text) = stage.says("/api/v1/slot", &serde_json::to_value(ask(false, 1 << 63, vec![])).unwrap()).await;
-    let told: SlotAnswer = serde_json::from_str(&text).unwrap();
-    assert!(status == 200 && told.fork.is_none() && told.high_water == 1 << 53, "{text}");
-    stage.undisturbed().await;
+    let (slot, epoch, last) = (stage.liar.slot, stage.liar.enrolled.epoch, stage.liar.n);
+    let ask = |restored, kept: Vec<KeptEdit>| SlotRequest {
+        protocol: 2,
+        key: key(),
+        restored,
+        moving: false,
+        epoch,
+        last,
+        kept,
+    };
+    let kept = |id, n| KeptEdit { id, dot: Dot { slot, n }, sure: true, once: vec![] };
+    let edits_of =
+        |record| store::read::<_, StoreError>(&*centre.app.store, TOWN, |read| read.edits_of(record)).unwrap();
+    let foreign: Vec<KeptEdit> = edits_of(stage.secret).iter().map(|it| kept(it.edit.id, it.edit.dot.n)).collect();
     // Others' edits as its own, too many, out of order, twice.
-    let too_many: Vec<(EditId, u64)> =
-        (1..=IDS_A_QUESTION as u64 + 1).map(|n| (EditId::fresh(&*centre.clock), n)).collect();
-    let unordered = vec![too_many[1], too_many[0]];
-    for (waiting, expected) in
-        [(foreign, 200), (too_many.clone(), 413), (unordered, 400), (vec![too_many[0], too_many[0]], 400)]
+    let too_many: Vec<KeptEdit> =
+        (1..=IDS_A_QUESTION as u64 + 1).map(|n| kept(EditId::fresh(&*centre.clock), n)).collect();
+    let first = too_many[0].clone();
+    let unordered = vec![too_many[1].clone(), first.clone()];
+    let once = KeptEdit { once: vec![(first.dot, true); 4 * IDS_A_QUESTION], ..first.clone() };
+    for (kept, expected) in
+        [(foreign, 200), (too_many, 413), (unordered, 400), (vec![first.clone(), first], 400), (vec![once], 413)]
     {
-        let (status, text) = stage.says("/api/v1/slot", &serde_json::to_value(ask(false, 0, waiting)).unwrap()).await;
+        let (status, text) = stage.says("/api/v1/slot", &serde_json::to_value(ask(false, kept)).unwrap()).await;
         assert_eq!(status, expected, "{text}");
     }
     stage.undisturbed().await;
+    // That others' edits once stood where everybody has seen something, so that all would count as seen: it may say so of
+    // its own alone.
+    let shared = edits_of(stage.shared);
+    let seen: Vec<(Dot, bool)> = shared.iter().flat_map(|it| it.edit.context.iter()).map(|dot| (dot, true)).collect();
+    let theirs = shared.iter().map(|it| KeptEdit { once: seen.clone(), ..kept(it.edit.id, it.edit.dot.n) });
+    let (status, text) =
+        stage.says("/api/v1/slot", &serde_json::to_value(ask(true, theirs.take(1).collect())).unwrap()).await;
+    assert_eq!(status, 200, "{text}");
+    stage.undisturbed().await;
     // A slot of its own it gets for saying so, with the rights it has, until the end it had.
-    let (_, text) = stage.says("/api/v1/slot", &serde_json::to_value(ask(true, 0, vec![])).unwrap()).await;
+    let (_, text) = stage.says("/api/v1/slot", &serde_json::to_value(ask(true, vec![])).unwrap()).await;
     let told: SlotAnswer = serde_json::from_str(&text).unwrap();
     let fork = told.fork.unwrap();
     assert_eq!(fork.expires, stage.liar.enrolled.expires);

@@ -14,7 +14,7 @@ use shared::author::Role;
 use shared::record::Part;
 use shared::value::Value;
 use shared::view;
-use shared::wire::{Outcome, RejectReason};
+use shared::wire::{Outcome, RejectReason, SlotRequest, SyncRequest};
 use shared::workflow::{Limit, Step, StepEntry};
 use sync_server::auth::Who;
 use sync_server::store;
@@ -77,12 +77,18 @@ async fn sending_again_gets_the_first_outcome_and_changes_nothing() {
 
     // The same edits from a newly enrolled app, under dots of its own.
     let mut again = centre.enrol(&user).await;
-    let mut offered = edits;
+    let mut offered = edits.clone();
     for edit in &mut offered {
         again.n += 1;
         edit.dot = (again.slot, again.n).into();
     }
-    let third = again.sync(offered).await;
+    assert_eq!(refusal(again.try_sync(offered.clone()).await, 409).await.code, "out_of_step");
+    let told = again.ask(&SlotRequest { moving: true, last: 0, ..again.question(false, &edits) }).await;
+    assert!(told.fork.is_none() && told.receipts == first.receipts);
+    // An app of the protocol before cannot ask.
+    let old = SyncRequest { protocol: 1, edits: offered.clone(), ..again.request(vec![]) };
+    let third = answer(again.raw(serde_json::to_vec(&old).unwrap(), &[]).await).await;
+    again.take(&third, &offered);
     assert_eq!(third.receipts, first.receipts);
     let next = again.change(create.record, &[("phone", Value::text("13912345678"))]);
     let fourth = again.sync(vec![next]).await;

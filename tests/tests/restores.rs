@@ -324,7 +324,12 @@ async fn an_outbox_leaves_as_a_file_and_the_centre_takes_it_once() -> Result<()>
 
     // A newer app was here, then the old one came back: the database is refused in words, the outbox leaves all the same.
     drop(alice);
-    database(&scene, "member1a")?.pragma_update(None, "user_version", 99)?;
+    let version = {
+        let sql = database(&scene, "member1a")?;
+        let version: i64 = sql.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        sql.pragma_update(None, "user_version", 99)?;
+        version
+    };
     let folder = scene.dir.path().join("member1a");
     let services = app::platform::Services::files(&folder);
     let system = Arc::new(app::system::System);
@@ -358,7 +363,7 @@ async fn an_outbox_leaves_as_a_file_and_the_centre_takes_it_once() -> Result<()>
     scene.kept()?.holds_exactly(&scene.saved)?;
 
     // The handheld comes back alive: receipts, nothing twice, no photo sent again in vain.
-    database(&scene, "member1a")?.pragma_update(None, "user_version", 3)?;
+    database(&scene, "member1a")?.pragma_update(None, "user_version", version)?;
     let alice = scene.handheld("member1a").await?;
     scene.settled(&alice)?;
     ensure!(alice.lights()?.delivered);

@@ -58,7 +58,7 @@ impl Inner {
         let server = server.trim().trim_end_matches('/');
         let transport = self.line(server).map_err(|error| said(error.into()))?;
         let before = self.session().ok().and_then(|session| {
-            let slot = session.store.only_slot().ok()??;
+            let slot = session.store.meta().ok()?.slot?;
             Some(Before { user: session.setup().user.id, slot })
         });
         let request = EnrolRequest {

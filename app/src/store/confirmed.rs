@@ -60,8 +60,6 @@ pub struct PageApplied {
     pub applied: usize,
     /// Edits that went to the tray.
     pub rejected: usize,
-    /// Edits that have to be sent again: the server lost them to a restore.
-    pub again: usize,
     /// Parts among those asked for again that were not what the server sent now.
     pub mended: usize,
 }
@@ -213,14 +211,15 @@ impl Tx<'_> {
             filling = false;
             meta::put(&self.sql, key::EPOCH_BEFORE, &answer.epoch)?;
         }
-        done.again = self.compare_high_water(&answer)?;
         self.want_photos(&answer.wanted)?;
         meta::put(&self.sql, key::FILL, &fill)?;
         meta::put(&self.sql, key::FILLING, &filling)?;
         meta::put(&self.sql, key::CURSOR, &answer.cursor)?;
         meta::put(&self.sql, key::EPOCH, &answer.epoch)?;
         meta::put(&self.sql, key::BACKED_UP, &answer.backed_up)?;
-        meta::put(&self.sql, key::EARLIER_OPEN, &answer.earlier_open)?;
+        if answer.elsewhere_safe {
+            meta::put(&self.sql, key::EARLIER_OPEN, &false)?;
+        }
         meta::put(&self.sql, key::CLOCK_OFFSET, &(answer.time - received).num_milliseconds())?;
         if let Some(setup) = &answer.setup {
             meta::put(&self.sql, key::SETUP, setup)?;
@@ -335,7 +334,7 @@ impl Tx<'_> {
         for hash in wanted {
             self.sql
                 .prepare_cached(
-                    "UPDATE photo SET state = 'waiting', sent = 0, upload = ''
+                    "UPDATE photo SET state = 'waiting', sent = 0, upload = '', delivered = 0
                      WHERE hash = ?1 AND state = 'delivered'",
                 )?
                 .execute([hash.as_str()])?;

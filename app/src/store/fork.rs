@@ -4,24 +4,26 @@
 //! All of it is settled by one question (`docs/decisions/007`) and one transaction: outcomes are taken, what the server
 //! does not have gets dots of the new slot in order, and own dots in contexts follow.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use shared::edit::Edit;
-use shared::ids::{DeviceId, Dot, EditId, RecordId, Slot};
+use shared::ids::{DeviceId, Dot, EditId, Slot};
 use shared::limits::{IDS_A_QUESTION, PROTOCOL};
 use shared::mutants::Mutant;
 use shared::outside::Outside;
 use shared::vector::VectorTimestamp;
-use shared::wire::{EnrolAnswer, Outcome, Receipt, SlotAnswer, SlotRequest, SyncAnswer};
+use shared::wire::{EnrolAnswer, KeptEdit, Outcome, Receipt, SlotAnswer, SlotRequest, SyncAnswer};
 use uuid::Uuid;
 
 use super::confirmed::Touched;
 use super::meta::{self, key};
 use super::rows::{blob, id_at, json, text};
 use super::{PageApplied, Store, StoreError, Tx};
+
+/// How many earlier credentials are kept.
+const EARLIER_TOKENS: usize = 4;
 
 /// A question that is not answered yet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +37,10 @@ struct Doubt {
     /// The slot of a new enrolment that what waits is to move to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     moving: Option<Slot>,
+    /// The next n when the files were found to be older than this installation, or of another one: from there on others
+    /// may have used the same dots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    foreign_from: Option<u64>,
 }
 
 impl Store {
@@ -53,28 +59,17 @@ impl Store {
                 return meta::put(sql, key::NONCE, &nonce);
             }
             let before: Option<Doubt> = meta::get(sql, key::DOUBT)?;
-            let doubt = match before {
-                Some(doubt) if doubt.nonce == nonce => Doubt { restored: true, ..doubt },
-                other => Doubt {
-                    key: outside.uuid(),
-                    restored: true,
-                    nonce: nonce.to_owned(),
-                    moving: other.and_then(|doubt| doubt.moving),
-                },
+            let next: u64 = meta::get(sql, key::NEXT_N)?.unwrap_or(1);
+            let foreign_from = before.as_ref().and_then(|doubt| doubt.foreign_from).map_or(next, |from| from.min(next));
+            let key = before.as_ref().filter(|doubt| doubt.nonce == nonce).map(|doubt| doubt.key);
+            let doubt = Doubt {
+                key: key.unwrap_or_else(|| outside.uuid()),
+                restored: true,
+                nonce: nonce.to_owned(),
+                moving: before.and_then(|doubt| doubt.moving),
+                foreign_from: Some(foreign_from),
             };
             meta::put(sql, key::DOUBT, &doubt)
-        })
-    }
-
-    /// The slot written under, if all that is kept was saved under it. What was saved under earlier ones could not be
-    /// offered under it again: it would come behind what has seen it.
-    pub fn only_slot(&self) -> Result<Option<Slot>, StoreError> {
-        self.read(|sql| {
-            let Some(slot) = meta::get::<Slot>(sql, key::SLOT)? else { return Ok(None) };
-            let others: bool = sql
-                .prepare_cached("SELECT EXISTS (SELECT 1 FROM edit WHERE slot <> ?1)")?
-                .query_row([slot.0.cast_signed()], |row| row.get(0))?;
-            Ok((!others).then_some(slot))
         })
     }
 
@@ -85,8 +80,28 @@ impl Store {
                 return Ok(());
             }
             let nonce = meta::get(&tx.sql, key::NONCE)?.unwrap_or_default();
-            let doubt = Doubt { key: outside.uuid(), restored: false, nonce, moving: None };
+            let doubt = Doubt { key: outside.uuid(), restored: false, nonce, moving: None, foreign_from: None };
             meta::put(&tx.sql, key::DOUBT, &doubt)
+        })
+    }
+
+    /// The server does not know the credential any more: it was restored to before it gave it. Goes back to the one before,
+    /// and asks. Says whether there was one.
+    pub fn fall_back(&self, outside: &dyn Outside) -> Result<bool, StoreError> {
+        self.write(|tx| {
+            let sql = &tx.sql;
+            let mut earlier: Vec<(DeviceId, String)> = meta::get(sql, key::EARLIER_TOKENS)?.unwrap_or_default();
+            let Some((device, token)) = earlier.pop() else { return Ok(false) };
+            meta::put(sql, key::EARLIER_TOKENS, &earlier)?;
+            meta::put(sql, key::DEVICE, &device)?;
+            meta::put(sql, key::TOKEN, &token)?;
+            let nonce = meta::get(sql, key::NONCE)?.unwrap_or_default();
+            let before: Option<Doubt> = meta::get(sql, key::DOUBT)?;
+            let foreign_from = before.and_then(|doubt| doubt.foreign_from);
+            // The slot is not the one that the earlier credential writes under.
+            let doubt = Doubt { key: outside.uuid(), restored: true, nonce, moving: None, foreign_from };
+            meta::put(sql, key::DOUBT, &doubt)?;
+            Ok(true)
         })
     }
 
@@ -94,35 +109,23 @@ impl Store {
     pub fn question(&self) -> Result<Option<SlotRequest>, StoreError> {
         self.read(|sql| {
             let Some(doubt) = meta::get::<Doubt>(sql, key::DOUBT)? else { return Ok(None) };
-            // All that is kept of the slot, not only what waits: a restored server may lack some of it below its
-            // high-water, where another installation wrote since. Of a new enrolment only what waits moves; it may be of
-            // several slots, each counting for itself, and counts here as it will in the new one.
+            let next: u64 = meta::get(sql, key::NEXT_N)?.unwrap_or(1);
             let moving = doubt.moving.is_some();
-            let slot = meta::get::<Slot>(sql, key::SLOT)?.unwrap_or(Slot(0));
-            let which = if moving { "state = 'waiting' ORDER BY seq" } else { "slot = ?2 ORDER BY n, seq" };
-            let mut statement =
-                sql.prepare_cached(&format!("SELECT id, n FROM edit WHERE ?2 IS NOT NULL AND {which} LIMIT ?1"))?;
-            let most = i64::try_from(IDS_A_QUESTION).unwrap_or(i64::MAX);
-            let mut waiting: Vec<(EditId, u64)> = statement
-                .query_map([most, slot.0.cast_signed()], |row| {
-                    Ok((EditId(id_at(row, 0)?), row.get::<_, i64>(1)?.cast_unsigned()))
-                })?
-                .collect::<Result<_, _>>()?;
-            if moving {
-                for ((_, n), place) in waiting.iter_mut().zip(1..) {
-                    *n = place;
-                }
-            }
-            waiting.dedup_by_key(|(_, n)| *n);
-            // Of a new enrolment the server knows no n at all.
-            let forgotten = if moving { 0 } else { forgotten(sql)? };
-            Ok(Some(SlotRequest { protocol: PROTOCOL, key: doubt.key, restored: doubt.restored, forgotten, waiting }))
+            Ok(Some(SlotRequest {
+                protocol: PROTOCOL,
+                key: doubt.key,
+                restored: doubt.restored,
+                moving,
+                epoch: slot_epoch(sql)?.unwrap_or_default(),
+                last: if moving { 0 } else { next.saturating_sub(1) },
+                kept: kept(sql)?.into_iter().map(Kept::told).collect(),
+            }))
         })
     }
 
-    /// Whether an answer to a round shows that the server and this handheld do not mean the same by the slot: it has
-    /// outcomes for an n that waits here and brought no receipt, or that was never given; it lacks one that is not kept any
-    /// more; or it was restored and has not been asked since. Then not even its page may be taken in: it could hide what waits.
+    /// Whether an answer to a round shows that the server and this handheld do not mean the same by the slot: the server was
+    /// restored since the slot was given; it has outcomes for an n that waits here and brought no receipt, or that was never
+    /// given; or it lacks one. Then not even its page may be taken in: it could hide what waits.
     pub fn parted(&self, answer: &SyncAnswer) -> Result<bool, StoreError> {
         // Planted mistake, see shared::mutants.
         if Mutant::SlotReused.on() {
@@ -132,16 +135,8 @@ impl Store {
             let Some(slot) = meta::get::<Slot>(sql, key::SLOT)? else { return Ok(false) };
             let next: u64 = meta::get(sql, key::NEXT_N)?.unwrap_or(1);
             let high_water = answer.high_water;
-            if high_water >= next {
+            if high_water >= next || slot_epoch(sql)?.is_some_and(|epoch| epoch != answer.epoch) {
                 return Ok(true);
-            }
-            let epoch: Option<u32> = meta::get(sql, key::EPOCH)?;
-            let asked: Option<u32> = meta::get(sql, key::ASKED_EPOCH)?;
-            if epoch.is_some_and(|epoch| epoch != answer.epoch) && asked != Some(answer.epoch) {
-                // The server was restored. By its high-water alone nobody can tell which edits it has: another
-                // installation under this slot may have written there since.
-                let kept = "SELECT EXISTS (SELECT 1 FROM edit WHERE slot = ?1)";
-                return Ok(sql.prepare_cached(kept)?.query_row([slot.0.cast_signed()], |row| row.get(0))?);
             }
             let mut statement = sql
                 .prepare_cached("SELECT id FROM edit WHERE slot = ?1 AND n <= ?2 AND state = 'waiting' ORDER BY seq")?;
@@ -152,10 +147,10 @@ impl Store {
                     return Ok(true);
                 }
             }
-            let kept: i64 = sql
-                .prepare_cached("SELECT count(*) FROM edit WHERE slot = ?1 AND n > ?2")?
+            let waiting: i64 = sql
+                .prepare_cached("SELECT count(*) FROM edit WHERE slot = ?1 AND n > ?2 AND state = 'waiting'")?
                 .query_row(params![slot.0.cast_signed(), high_water.cast_signed()], |row| row.get(0))?;
-            Ok(kept.cast_unsigned() + 1 + high_water < next)
+            Ok(waiting.cast_unsigned() + 1 + high_water < next)
         })
     }
 
@@ -165,22 +160,13 @@ impl Store {
         &self,
         asked: &SlotRequest,
         answer: &SlotAnswer,
-        received: DateTime<Utc>,
         outside: &dyn Outside,
     ) -> Result<(), StoreError> {
         self.write(|tx| {
             let Some(doubt) = meta::get::<Doubt>(&tx.sql, key::DOUBT)?.filter(|doubt| doubt.key == asked.key) else {
                 return Ok(());
             };
-            let ns: BTreeMap<EditId, u64> = asked.waiting.iter().copied().collect();
-            let beyond = |receipt: &Receipt| ns.get(&receipt.edit).is_some_and(|n| *n > answer.high_water);
-            if doubt.moving.is_none() && answer.fork.is_none() && answer.receipts.iter().any(beyond) {
-                // A restored server got some of it from another installation, under other numbers: those here will never
-                // be filled in order. Another slot it is.
-                return meta::put(&tx.sql, key::DOUBT, &Doubt { restored: true, ..doubt });
-            }
-            let off: i64 = meta::get(&tx.sql, key::CLOCK_OFFSET)?.unwrap_or_default();
-            tx.settle_slot(&doubt, asked, answer, received.timestamp_millis().saturating_add(off), outside)?;
+            tx.settle_slot(&doubt, answer, outside)?;
             meta::put(&tx.sql, key::NONCE, &doubt.nonce)?;
             meta::put(&tx.sql, key::ASKED_EPOCH, &answer.epoch)?;
             tx.sql.execute("DELETE FROM meta WHERE key = ?1", [key::DOUBT])?;
@@ -192,6 +178,7 @@ impl Store {
     /// one; until then new edits go on behind it. The feed begins anew.
     pub fn enrolled(&self, server: &str, answer: &EnrolAnswer, outside: &dyn Outside) -> Result<(), StoreError> {
         self.write(|tx| {
+            tx.keep_credential()?;
             let sql = &tx.sql;
             meta::put(sql, key::SERVER, &server)?;
             meta::put(sql, key::TOKEN, &answer.token)?;
@@ -207,61 +194,97 @@ impl Store {
             if old == Some(answer.slot) {
                 return Ok(());
             }
-            if epoch.is_some_and(|epoch| epoch != answer.epoch) {
-                // The server was restored and did not know this handheld any more: it may lack anything.
-                tx.offer_again("1", [])?;
-            }
-            let waits: bool =
-                tx.sql.query_row("SELECT EXISTS (SELECT 1 FROM edit WHERE state = 'waiting')", [], |row| row.get(0))?;
-            if waits && old.is_some() {
-                let nonce = meta::get(&tx.sql, key::NONCE)?.unwrap_or_default();
-                let doubt = Doubt { key: outside.uuid(), restored: false, nonce, moving: Some(answer.slot) };
-                return meta::put(&tx.sql, key::DOUBT, &doubt);
+            // What waits moves, and after a restore of the server all that is kept: it may lack anything.
+            let restored = slot_epoch(sql)?.is_some_and(|epoch| epoch != answer.epoch);
+            let kept: bool =
+                sql.query_row("SELECT EXISTS (SELECT 1 FROM edit WHERE state = 'waiting' OR ?1)", [restored], |row| {
+                    row.get(0)
+                })?;
+            if kept && old.is_some() {
+                let before: Option<Doubt> = meta::get(sql, key::DOUBT)?;
+                let nonce = meta::get(sql, key::NONCE)?.unwrap_or_default();
+                let foreign_from = before.and_then(|doubt| doubt.foreign_from);
+                let moving = Some(answer.slot);
+                let doubt = Doubt { key: outside.uuid(), restored: false, nonce, moving, foreign_from };
+                return meta::put(sql, key::DOUBT, &doubt);
             }
             tx.sql.execute("DELETE FROM meta WHERE key = ?1", [key::DOUBT])?;
-            tx.become_writer(answer.slot, 1)
+            tx.become_writer(answer.slot, 1, answer.epoch)
         })
     }
 }
 
-/// The highest n below the next that is not kept any more.
-fn forgotten(sql: &Connection) -> Result<u64, StoreError> {
-    let Some(slot) = meta::get::<Slot>(sql, key::SLOT)? else { return Ok(0) };
-    let mut missing = meta::get::<u64>(sql, key::NEXT_N)?.unwrap_or(1).saturating_sub(1);
-    let mut statement = sql.prepare_cached("SELECT n FROM edit WHERE slot = ?1 ORDER BY n DESC")?;
-    let mut rows = statement.query([slot.0.cast_signed()])?;
-    while let Some(row) = rows.next()? {
-        if row.get::<_, i64>(0)?.cast_unsigned() != missing {
-            break;
-        }
-        missing = missing.saturating_sub(1);
-    }
-    Ok(missing)
+/// The epoch of the server in which the slot was given, or asked about last: its dots are unique within it.
+fn slot_epoch(sql: &Connection) -> Result<Option<u32>, StoreError> {
+    let asked = meta::get(sql, key::ASKED_EPOCH)?;
+    if asked.is_some() { Ok(asked) } else { meta::get(sql, key::EPOCH) }
 }
 
-/// Where own edits stand now, by the dot they were saved with.
+/// An edit that is kept and was not refused.
+struct Kept {
+    seq: i64,
+    id: EditId,
+    dot: Dot,
+    waits: bool,
+    once: Vec<(Dot, bool)>,
+}
+
+impl Kept {
+    fn told(self) -> KeptEdit {
+        KeptEdit { id: self.id, dot: self.dot, sure: !self.waits, once: self.once }
+    }
+}
+
+/// What is kept and was not refused, in the order it was saved. Accepted from quarantine it stands under a dot of the
+/// server's and goes the way of what was refused.
+fn kept(sql: &Connection) -> Result<Vec<Kept>, StoreError> {
+    // Of more than fit into a question the oldest delivered ones are left out.
+    let mut statement = sql.prepare_cached(
+        "SELECT seq, id, slot, n, state = 'waiting', once FROM edit
+         WHERE state IN ('waiting', 'applied', 'done') AND released = 0
+         ORDER BY state = 'waiting' DESC, seq DESC LIMIT ?1",
+    )?;
+    let mut rows = statement.query([i64::try_from(IDS_A_QUESTION).unwrap_or(i64::MAX)])?;
+    let mut kept = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (slot, n): (i64, i64) = (row.get(2)?, row.get(3)?);
+        kept.push(Kept {
+            seq: row.get(0)?,
+            id: EditId(id_at(row, 1)?),
+            dot: Dot { slot: Slot(slot.cast_unsigned()), n: n.cast_unsigned() },
+            waits: row.get(4)?,
+            once: json("earlier dots", row.get_ref(5)?.as_str().unwrap_or_default())?,
+        });
+    }
+    kept.sort_unstable_by_key(|kept| kept.seq);
+    Ok(kept)
+}
+
+/// Where own edits stand now, by the dot they were saved with; and whether a server had applied them there.
 #[derive(Debug, Default)]
-struct Moves(BTreeMap<Slot, BTreeMap<u64, Dot>>);
+struct Moves(BTreeMap<Slot, BTreeMap<u64, (Dot, bool)>>);
 
 impl Moves {
-    fn put(&mut self, from: Dot, to: Dot) {
-        self.0.entry(from.slot).or_default().insert(from.n, to);
+    fn put(&mut self, from: Dot, to: Dot, sure: bool) {
+        self.0.entry(from.slot).or_default().insert(from.n, (to, sure));
     }
 
-    fn iter(&self) -> impl Iterator<Item = (Dot, Dot)> + '_ {
-        self.0.iter().flat_map(|(slot, moved)| moved.iter().map(|(n, to)| (Dot { slot: *slot, n: *n }, *to)))
+    fn iter(&self) -> impl Iterator<Item = (Dot, Dot, bool)> + '_ {
+        self.0
+            .iter()
+            .flat_map(|(slot, moved)| moved.iter().map(|(n, (to, sure))| (Dot { slot: *slot, n: *n }, *to, *sure)))
     }
 
-    /// The context with the dots that moved replaced by those they stand under now. What a slot has beyond the first of
-    /// them is not ours: it is cut off.
+    /// The context with the dots that moved named by those they stand under now. From the first on that no server ever
+    /// applied, what the slot has is not ours and is cut off; before it the old dots stay, for they are nobody else's.
     fn map(&self, context: &VectorTimestamp) -> VectorTimestamp {
         let mut mapped = VectorTimestamp::new();
         for dot in context.iter() {
-            let moved = self.0.get(&dot.slot).filter(|moved| moved.first_key_value().is_some_and(|(n, _)| *n <= dot.n));
-            let first = moved.and_then(|moved| moved.first_key_value()).map(|(n, _)| *n);
+            let moved = || self.0.get(&dot.slot).into_iter().flat_map(move |moved| moved.range(..=dot.n));
+            let first = moved().find(|(_, (_, sure))| !sure).map(|(n, _)| *n);
             mapped.observe(Dot { n: first.map_or(dot.n, |first| first.saturating_sub(1)), ..dot });
-            for to in moved.into_iter().flat_map(|moved| moved.range(..=dot.n)).map(|(_, to)| *to) {
-                mapped.observe(to);
+            for (_, (to, _)) in moved() {
+                mapped.observe(*to);
             }
         }
         mapped
@@ -280,155 +303,162 @@ pub(super) fn todays(
         return Ok(context);
     }
     let mut moves = Moves::default();
-    let mut statement = sql.prepare_cached("SELECT slot, n, to_slot, to_n FROM moved")?;
+    let mut statement = sql.prepare_cached("SELECT slot, n, to_slot, to_n, sure FROM moved")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let number = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.cast_unsigned());
         let from = Dot { slot: Slot(number(0)?), n: number(1)? };
         if slot.is_none_or(|slot| slot == from.slot) {
-            moves.put(from, Dot { slot: Slot(number(2)?), n: number(3)? });
+            moves.put(from, Dot { slot: Slot(number(2)?), n: number(3)? }, row.get(4)?);
         }
     }
     Ok(moves.map(&context))
 }
 
 impl Tx<'_> {
-    fn settle_slot(
-        &mut self,
-        doubt: &Doubt,
-        asked: &SlotRequest,
-        answer: &SlotAnswer,
-        now: i64,
-        outside: &dyn Outside,
-    ) -> Result<(), StoreError> {
+    fn settle_slot(&mut self, doubt: &Doubt, answer: &SlotAnswer, outside: &dyn Outside) -> Result<(), StoreError> {
+        // 30 days are counted from here, and the clock of the device may have been set since the last answer.
+        let now = answer.time.timestamp_millis();
         let old = meta::get::<Slot>(&self.sql, key::SLOT)?.ok_or(StoreError::NotEnrolled)?;
-        if doubt.moving.is_none() {
-            self.offer_again("slot = ?1 AND n > ?2", params![old.0.cast_signed(), answer.high_water.cast_signed()])?;
-            let known: BTreeSet<EditId> = answer.receipts.iter().map(|receipt| receipt.edit).collect();
-            for (id, _) in asked.waiting.iter().filter(|(id, _)| !known.contains(id)) {
-                self.offer_again("id = ?1", [blob(&id.0)])?;
-            }
-        }
-        let asked_about = self.waiting_edits()?;
-        let mut touched = Touched::new();
-        let mut done = PageApplied::default();
+        let restored = slot_epoch(&self.sql)?.is_some_and(|epoch| epoch != answer.epoch);
+        let foreign = |dot: Dot| doubt.foreign_from.is_some_and(|from| dot.slot == old && dot.n >= from);
         let fork = answer.fork.as_ref();
+        let new = fork.map(|fork| fork.slot).or(doubt.moving);
         // Planted mistake, see shared::mutants: new names for all, known or not.
         let reapplies = fork.is_some() && Mutant::ForkReapplies.on();
-        for receipt in answer.receipts.iter().filter(|_| !reapplies) {
-            self.take_receipt(receipt, now, &mut touched, &mut done)?;
-        }
-        let outcomes: BTreeMap<EditId, &Outcome> =
-            answer.receipts.iter().map(|receipt| (receipt.edit, &receipt.outcome)).collect();
+        let outcomes: BTreeMap<EditId, &Receipt> = answer.receipts.iter().map(|it| (it.edit, it)).collect();
         let dots: BTreeMap<EditId, Dot> = answer.dots.iter().copied().collect();
-        let new = fork.map(|fork| fork.slot).or(doubt.moving);
+        let (mut touched, mut done) = (Touched::new(), PageApplied::default());
         let mut moves = Moves::default();
         let mut next = 1;
-        for (seq, mut edit) in asked_about {
+        for Kept { seq, id, dot, waits, mut once } in kept(&self.sql)? {
+            let receipt = outcomes.get(&id).filter(|_| !reapplies);
+            let applied = receipt.is_some_and(|receipt| matches!(receipt.outcome, Outcome::Applied { .. }));
+            if !waits && !applied {
+                // The server lost it, or refuses it now. Whoever saw it saw it under this dot.
+                once.push((dot, true));
+                self.wait_again(seq)?;
+            } else if waits && receipt.is_none() && restored && !foreign(dot) {
+                // It may have arrived there, and only the answer was lost.
+                once.push((dot, false));
+            }
+            let mut edit = self.edit_at(seq)?;
             edit.context = moves.map(&edit.context);
-            let was = edit.dot;
-            match (outcomes.get(&edit.id).filter(|_| !reapplies), new) {
-                (Some(Outcome::Applied { .. }), _) => edit.dot = dots.get(&edit.id).copied().unwrap_or(edit.dot),
-                (Some(Outcome::Rejected(_)), _) | (None, None) => {}
+            match (receipt, new) {
+                (Some(receipt), _) => {
+                    self.take_receipt(receipt, now, &mut touched, &mut done)?;
+                    edit.dot = dots.get(&id).copied().unwrap_or(dot);
+                }
                 (None, Some(slot)) => {
                     edit.dot = Dot { slot, n: next };
                     next += 1;
                 }
+                (None, None) => {}
             }
             if reapplies {
                 edit.id = EditId::fresh(outside);
             }
-            if edit.dot != was {
-                moves.put(was, edit.dot);
+            if edit.dot != dot {
+                moves.put(dot, edit.dot, !waits);
             }
-            self.put_edit(seq, &edit)?;
+            self.put_edit(seq, &edit, &once)?;
         }
         self.remember_moves(&moves, now)?;
+        if restored {
+            self.hold_again()?;
+        }
         if let Some(slot) = new {
-            self.become_writer(slot, next)?;
-        } else {
-            let next: u64 = meta::get(&self.sql, key::NEXT_N)?.unwrap_or(1);
-            meta::put(&self.sql, key::NEXT_N, &next.max(answer.high_water.saturating_add(1)))?;
+            self.become_writer(slot, next, answer.epoch)?;
         }
         if let Some(fork) = fork {
             let device: &DeviceId = &fork.device;
+            self.keep_credential()?;
             meta::put(&self.sql, key::DEVICE, device)?;
             meta::put(&self.sql, key::TOKEN, &fork.token)?;
-            // Until the server says otherwise: what was sent under the old slot may be in no backup.
-            meta::put(&self.sql, key::EARLIER_OPEN, &true)?;
         }
         self.refresh_waiting()
     }
 
-    /// Writes as `slot` from now on. The feed begins anew: a cursor is bound to its enrolment; so are uploads.
-    fn become_writer(&mut self, slot: Slot, next: u64) -> Result<(), StoreError> {
-        let given = meta::get::<u64>(&self.sql, key::NEXT_N)?.unwrap_or(1).saturating_sub(1);
-        let held = meta::get::<u64>(&self.sql, key::BACKED_UP)?.unwrap_or_default();
-        // What went up before is in a backup for certain only once one holds an edit of the new slot.
-        let open: bool = meta::get(&self.sql, key::ENROLLED_OPEN)?.unwrap_or_default();
-        meta::put(&self.sql, key::ENROLLED_OPEN, &(given > held || open && held == 0))?;
+    /// Writes as `slot`, which was given in `epoch`, from now on. The feed begins anew: a cursor is bound to its enrolment;
+    /// so are uploads.
+    fn become_writer(&mut self, slot: Slot, next: u64, epoch: u32) -> Result<(), StoreError> {
+        // Until the server says otherwise: what stands under other slots may be in no backup.
+        meta::put(&self.sql, key::EARLIER_OPEN, &true)?;
         meta::put(&self.sql, key::SLOT, &slot)?;
         meta::put(&self.sql, key::NEXT_N, &next)?;
+        meta::put(&self.sql, key::ASKED_EPOCH, &epoch)?;
         meta::put(&self.sql, key::BACKED_UP, &0_u64)?;
         self.sql.execute("DELETE FROM meta WHERE key = ?1", [key::CURSOR])?;
         self.sql.execute("UPDATE photo SET upload = '', sent = 0 WHERE state = 'waiting'", [])?;
         Ok(())
     }
 
-    /// Edits that have an outcome and are among `which` wait again: the server lost them. Gives their number.
-    pub(super) fn offer_again(&mut self, which: &str, args: impl rusqlite::Params) -> Result<usize, StoreError> {
-        let ids: Vec<RecordId> = self
-            .sql
-            .prepare_cached(&format!(
-                "UPDATE edit SET state = 'waiting', receipt = '', answered = 0, released = 0,
-                    away = CASE WHEN state IN ('corrected', 'withdrawn') THEN state ELSE '' END
-                 WHERE state <> 'waiting' AND {which} RETURNING record"
-            ))?
-            .query_map(args, |row| Ok(RecordId(id_at(row, 0)?)))?
-            .collect::<Result<_, _>>()?;
-        for id in &ids {
-            self.refresh(*id)?;
+    /// The credential is about to be replaced: it is kept for a server that was restored to before it gave the new one.
+    fn keep_credential(&self) -> Result<(), StoreError> {
+        let token: Option<String> = meta::get(&self.sql, key::TOKEN)?;
+        let Some(now) = meta::get::<DeviceId>(&self.sql, key::DEVICE)?.zip(token) else { return Ok(()) };
+        let mut earlier: Vec<(DeviceId, String)> = meta::get(&self.sql, key::EARLIER_TOKENS)?.unwrap_or_default();
+        earlier.retain(|(device, _)| *device != now.0);
+        earlier.push(now);
+        if earlier.len() > EARLIER_TOKENS {
+            earlier.remove(0);
         }
-        Ok(ids.len())
+        meta::put(&self.sql, key::EARLIER_TOKENS, &earlier)
     }
 
-    fn waiting_edits(&self) -> Result<Vec<(i64, Edit)>, StoreError> {
-        let mut statement =
-            self.sql.prepare_cached("SELECT seq, json FROM edit WHERE state = 'waiting' ORDER BY seq")?;
-        let mut rows = statement.query([])?;
-        let mut waiting = Vec::new();
-        while let Some(row) = rows.next()? {
-            waiting.push((row.get(0)?, json("edit", row.get_ref(1)?.as_str().unwrap_or_default())?));
-        }
-        Ok(waiting)
+    /// An edit that has an outcome waits again.
+    fn wait_again(&self, seq: i64) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("UPDATE edit SET state = 'waiting', receipt = '', answered = 0 WHERE seq = ?1")?
+            .execute([seq])?;
+        Ok(())
     }
 
-    fn put_edit(&self, seq: i64, edit: &Edit) -> Result<(), StoreError> {
-        self.sql.prepare_cached("UPDATE edit SET id = ?2, slot = ?3, n = ?4, json = ?5 WHERE seq = ?1")?.execute(
-            params![
-                seq,
-                blob(&edit.id.0),
-                edit.dot.slot.0.cast_signed(),
-                edit.dot.n.cast_signed(),
-                text("edit", edit)?
-            ],
+    /// What was refused, seen to by its author or not, or accepted from quarantine, is to be held by the restored server
+    /// too. Of what was erased there is nothing to hold.
+    fn hold_again(&self) -> Result<(), StoreError> {
+        self.sql.execute(
+            "UPDATE edit SET held = 1, told = told AND state NOT IN ('corrected', 'withdrawn')
+             WHERE (state IN ('rejected', 'corrected', 'withdrawn') OR released > 0)
+                AND CASE WHEN receipt = '' THEN 'erased' ELSE coalesce(receipt ->> '$.rejected.reason', 'erased') END
+                    <> 'erased'",
+            [],
         )?;
         Ok(())
     }
 
+    fn edit_at(&self, seq: i64) -> Result<Edit, StoreError> {
+        let mut statement = self.sql.prepare_cached("SELECT json FROM edit WHERE seq = ?1")?;
+        let text: String = statement.query_row([seq], |row| row.get(0))?;
+        json("edit", &text)
+    }
+
+    fn put_edit(&self, seq: i64, edit: &Edit, once: &[(Dot, bool)]) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("UPDATE edit SET id = ?2, slot = ?3, n = ?4, json = ?5, once = ?6 WHERE seq = ?1")?
+            .execute(params![
+                seq,
+                blob(&edit.id.0),
+                edit.dot.slot.0.cast_signed(),
+                edit.dot.n.cast_signed(),
+                text("edit", edit)?,
+                text("earlier dots", &once)?
+            ])?;
+        Ok(())
+    }
+
     fn remember_moves(&self, moves: &Moves, now: i64) -> Result<(), StoreError> {
-        for (from, to) in moves.iter() {
-            let args =
-                [from.slot.0.cast_signed(), from.n.cast_signed(), to.slot.0.cast_signed(), to.n.cast_signed(), now];
+        for (from, to, sure) in moves.iter() {
+            let [from, to] = [from, to].map(|dot| (dot.slot.0.cast_signed(), dot.n.cast_signed()));
             // What had moved there has moved on with it.
             self.sql
                 .prepare_cached("UPDATE moved SET to_slot = ?3, to_n = ?4, at = ?5 WHERE to_slot = ?1 AND to_n = ?2")?
-                .execute(args)?;
+                .execute(params![from.0, from.1, to.0, to.1, now])?;
             self.sql
                 .prepare_cached(
-                    "INSERT OR REPLACE INTO moved (slot, n, to_slot, to_n, at) VALUES (?1, ?2, ?3, ?4, ?5)",
+                    "INSERT OR REPLACE INTO moved (slot, n, to_slot, to_n, at, sure) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 )?
-                .execute(args)?;
+                .execute(params![from.0, from.1, to.0, to.1, now, sure])?;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use super::{Store, StoreError};
 pub(super) mod key {
     pub const SERVER: &str = "server";
     pub const TOKEN: &str = "token";
+    pub const EARLIER_TOKENS: &str = "earlier_tokens";
     pub const DEVICE: &str = "device";
     pub const SLOT: &str = "slot";
     pub const NEXT_N: &str = "next_n";
@@ -25,7 +26,6 @@ pub(super) mod key {
     pub const BACKED_UP: &str = "backed_up";
     pub const ASKED_EPOCH: &str = "asked_epoch";
     pub const EARLIER_OPEN: &str = "earlier_open";
-    pub const ENROLLED_OPEN: &str = "enrolled_open";
     pub const CLOCK_OFFSET: &str = "clock_offset";
     pub const LAST_SYNC: &str = "last_sync";
     pub const SPEED: &str = "speed";

@@ -165,6 +165,20 @@ const STEPS: &[&str] = &[
         PRIMARY KEY (record, part)
     ) STRICT, WITHOUT ROWID;
     ",
+    // 4: edits keep what they were known by before a restore of the server.
+    "
+    -- JSON [[[slot, n], sure], …]: dots it had before that contexts of others may name; sure: a server had said that it
+    -- applied it there.
+    ALTER TABLE edit ADD COLUMN once TEXT NOT NULL DEFAULT '[]';
+    -- 1: the server refused it before it was restored, and has to be given it for its quarantine again.
+    ALTER TABLE edit ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX edit_held ON edit (seq) WHERE held = 1;
+    -- 1: a server had applied the edit under the dot it moved from, which is nobody else's.
+    ALTER TABLE moved ADD COLUMN sure INTEGER NOT NULL DEFAULT 0;
+    -- When it was first found delivered or fetched, by the server's clock; 0: not yet.
+    ALTER TABLE photo ADD COLUMN delivered INTEGER NOT NULL DEFAULT 0;
+    DELETE FROM meta WHERE key = 'enrolled_open';
+    ",
 ];
 
 /// The newest version this code knows.

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rusqlite::params;
+use rusqlite::{Connection, params};
+use serde_json::value::RawValue;
 use shared::edit::Edit;
-use shared::ids::{EditId, RecordId};
+use shared::ids::{Dot, EditId, RecordId, Slot};
 use shared::limits::{EDIT_BYTES_A_ROUND, EDITS_A_ROUND};
 use shared::outside::Outside;
-use shared::wire::{Outcome, Rejection};
+use shared::vector::VectorTimestamp;
+use shared::wire::{Elsewhere, HeldEdit, Outcome, RejectReason, Rejection};
 
 use super::meta::{self, key};
 use super::rows::{blob, find, id_at, json};
@@ -54,7 +56,7 @@ pub struct Returned {
 /// How much waits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Edits without a receipt.
+    /// Edits without a receipt, or that a restored server has to hold again.
     pub edits: u64,
     /// Their bytes of JSON.
     pub edit_bytes: u64,
@@ -68,7 +70,7 @@ pub struct Counts {
     pub last_n: u64,
     /// Up to which n a backup holds everything.
     pub backed_up: u64,
-    /// Whether something sent under an earlier slot is in no backup yet.
+    /// Whether something that stands under another slot is in no backup yet, as far as is known.
     pub earlier_open: bool,
 }
 
@@ -167,6 +169,52 @@ impl Store {
         })
     }
 
+    /// Edits that a server refused before it was restored, for one request: it puts them into quarantine again.
+    pub fn held(&self) -> Result<Vec<HeldEdit<Box<RawValue>>>, StoreError> {
+        self.read(|sql| {
+            let mut statement =
+                sql.prepare_cached("SELECT json, receipt FROM edit WHERE held = 1 ORDER BY seq LIMIT ?1")?;
+            let mut rows = statement.query([WITHDRAWN])?;
+            let (mut held, mut bytes) = (Vec::new(), 0);
+            while let Some(row) = rows.next()? {
+                let text = row.get_ref(0)?.as_str().unwrap_or_default();
+                bytes += text.len();
+                if bytes > EDIT_BYTES_A_ROUND && !held.is_empty() {
+                    break;
+                }
+                let why = match json("receipt", row.get_ref(1)?.as_str().unwrap_or_default())? {
+                    Outcome::Rejected(why) => why,
+                    Outcome::Applied { .. } => Rejection::of(RejectReason::Protocol),
+                };
+                held.push(HeldEdit { edit: json("edit", text)?, why });
+            }
+            Ok(held)
+        })
+    }
+
+    /// Own edits that do not stand under the slot and may be in no backup yet; none while some of them are still to be given.
+    pub fn elsewhere(&self) -> Result<Option<Elsewhere>, StoreError> {
+        self.read(|sql| {
+            let still: bool =
+                sql.query_row("SELECT EXISTS (SELECT 1 FROM edit WHERE held = 1)", [], |row| row.get(0))?;
+            if still { Ok(None) } else { elsewhere(sql) }
+        })
+    }
+
+    /// An answer came to a request that brought these.
+    pub fn held_again(&self, ids: &[EditId]) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.write_relaxed(|tx| {
+            let mut statement = tx.sql.prepare_cached("UPDATE edit SET held = 0 WHERE id = ?1")?;
+            for id in ids {
+                statement.execute([blob(&id.0)])?;
+            }
+            Ok(())
+        })
+    }
+
     /// An answer came to a request that named these.
     pub fn told(&self, ids: &[EditId]) -> Result<(), StoreError> {
         if ids.is_empty() {
@@ -201,16 +249,14 @@ impl Store {
                 })?)
             };
             let (edits, edit_bytes) =
-                two("SELECT count(*), coalesce(sum(length(json)), 0) FROM edit WHERE state = 'waiting'")?;
+                two("SELECT count(*), coalesce(sum(length(json)), 0) FROM edit WHERE state = 'waiting' OR held = 1")?;
             let (photos, photo_bytes) =
                 two("SELECT coalesce(sum(thumbnail <> ''), 0), coalesce(sum(bytes - sent), 0) FROM photo
                  WHERE state = 'waiting'")?;
             let (tray, _) = two("SELECT count(*), 0 FROM edit WHERE state = 'rejected'")?;
             let next: u64 = meta::get(sql, key::NEXT_N)?.unwrap_or(1);
             let backed_up = meta::get(sql, key::BACKED_UP)?.unwrap_or_default();
-            let enrolled_open: bool = meta::get(sql, key::ENROLLED_OPEN)?.unwrap_or_default();
-            let earlier_open =
-                meta::get(sql, key::EARLIER_OPEN)?.unwrap_or_default() || (enrolled_open && backed_up == 0_u64);
+            let earlier_open = elsewhere(sql)?.is_some();
             let last_n = next.saturating_sub(1);
             Ok(Counts { edits, edit_bytes, photos, photo_bytes, tray, last_n, backed_up, earlier_open })
         })
@@ -224,8 +270,8 @@ impl Store {
         })
     }
 
-    /// Forgets edits that were delivered more than 30 days ago by the server's clock, and photo rows older than that by
-    /// the device's, which `now` is. Gives the hashes whose files may go.
+    /// Forgets edits and photos that were delivered more than 30 days ago, by the server's clock; `now` is the device's.
+    /// Gives the hashes whose files may go.
     pub fn forget_old(&self, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
         let bound = (now - TimeDelta::days(KEEP_DAYS)).timestamp_millis();
         self.write(|tx| {
@@ -235,12 +281,42 @@ impl Store {
                 [bound.saturating_add(off)],
             )?;
             // A form opened before may still be in the making.
+            let bound = bound.saturating_add(off);
             tx.sql.execute("DELETE FROM moved WHERE at < ?1 AND NOT EXISTS (SELECT 1 FROM draft)", [bound])?;
-            let mut statement = tx
-                .sql
-                .prepare("DELETE FROM photo WHERE state IN ('delivered', 'fetched') AND taken < ?1 RETURNING hash")?;
+            // The first time they are looked at counts: nobody notes the moment, and the clock of the device may be wrong.
+            tx.sql.execute(
+                "UPDATE photo SET delivered = ?1 WHERE state IN ('delivered', 'fetched') AND delivered = 0",
+                [now.timestamp_millis().saturating_add(off)],
+            )?;
+            let mut statement = tx.sql.prepare(
+                "DELETE FROM photo WHERE state IN ('delivered', 'fetched') AND delivered < ?1 RETURNING hash",
+            )?;
             let hashes = statement.query_map([bound], |row| row.get(0))?;
             Ok(hashes.collect::<Result<_, _>>()?)
         })
     }
+}
+
+fn elsewhere(sql: &Connection) -> Result<Option<Elsewhere>, StoreError> {
+    let open: bool = meta::get(sql, key::EARLIER_OPEN)?.unwrap_or_default();
+    let Some(slot) = meta::get::<Slot>(sql, key::SLOT)?.filter(|_| open) else { return Ok(None) };
+    let mut statement = sql.prepare_cached(
+        "SELECT slot, max(n) FROM edit
+         WHERE slot <> ?1 AND state IN ('applied', 'done') AND answered > 0 AND released = 0 GROUP BY slot",
+    )?;
+    let dots = statement.query_map([slot.0.cast_signed()], |row| {
+        let (slot, n): (i64, i64) = (row.get(0)?, row.get(1)?);
+        Ok(Dot { slot: Slot(slot.cast_unsigned()), n: n.cast_unsigned() })
+    })?;
+    let upto: VectorTimestamp = dots.collect::<Result<Vec<_>, _>>()?.into_iter().collect();
+    // Refused ones may have come to the server under a dot of another installation, or under none. Of what was erased
+    // nothing is left to be kept.
+    let mut statement = sql.prepare_cached(
+        "SELECT id FROM edit WHERE slot <> ?1 AND state IN ('rejected', 'corrected', 'withdrawn')
+            AND CASE WHEN receipt = '' THEN 'erased' ELSE coalesce(receipt ->> '$.rejected.reason', '') END <> 'erased'
+         ORDER BY seq DESC LIMIT ?2",
+    )?;
+    let held = statement.query_map([slot.0.cast_signed(), WITHDRAWN], |row| Ok(EditId(id_at(row, 0)?)))?;
+    let held = held.collect::<Result<Vec<_>, _>>()?;
+    Ok((!upto.is_empty() || !held.is_empty()).then_some(Elsewhere { upto, held }))
 }

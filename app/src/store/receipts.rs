@@ -2,14 +2,13 @@
 
 use rusqlite::{OptionalExtension, params};
 use shared::edit::Edit;
-use shared::ids::{Dot, RecordId, Slot};
+use shared::ids::{Dot, RecordId};
 use shared::merge::PartState;
 use shared::record::Part;
 use shared::vector::VectorTimestamp;
-use shared::wire::{Outcome, Receipt, RejectReason, SyncAnswer};
+use shared::wire::{Outcome, Receipt, RejectReason};
 
 use super::confirmed::Touched;
-use super::meta::{self, key};
 use super::rows::{blob, confirmed, find, id_at, json, place, put_confirmed, text};
 use super::{PageApplied, StoreError, Tx};
 
@@ -158,13 +157,6 @@ impl Tx<'_> {
             self.sql.prepare_cached("UPDATE edit SET state = 'done' WHERE id = ?1")?.execute([blob(&edit.id.0)])?;
         }
         Ok(())
-    }
-
-    /// The server's high-water n: lower than what has an outcome here after a restore, then what it lost goes again, in
-    /// order and without gaps (what was rejected too: its n has to have an outcome).
-    pub(super) fn compare_high_water(&mut self, answer: &SyncAnswer) -> Result<usize, StoreError> {
-        let Some(slot) = meta::get::<Slot>(&self.sql, key::SLOT)? else { return Ok(0) };
-        self.offer_again("slot = ?1 AND n > ?2", params![slot.0.cast_signed(), answer.high_water.cast_signed()])
     }
 }
 

@@ -21,6 +21,27 @@ pub(super) async fn raise(store: &Arc<Store>, outside: &Arc<dyn Outside>) -> Res
     Ok(blocking(move || store.doubt(&*outside)).await??)
 }
 
+/// Goes back to an earlier credential where the server does not know the present one (it was restored). Says whether there
+/// was one to go back to.
+pub(super) async fn fall_back(
+    store: &Arc<Store>,
+    client: &mut Client,
+    outside: &Arc<dyn Outside>,
+    refused: &Refused,
+) -> Result<bool, Refused> {
+    if refused.code != "token_invalid" {
+        return Ok(false);
+    }
+    let (keeper, outside) = (Arc::clone(store), Arc::clone(outside));
+    let (gone_back, token) = blocking(move || {
+        let gone_back = keeper.fall_back(&*outside)?;
+        Ok::<_, Refused>((gone_back, keeper.meta()?.token))
+    })
+    .await??;
+    client.go_on_with(&token);
+    Ok(gone_back)
+}
+
 /// Settles the doubt, if there is any: asks, takes the answer, goes on with the new credential. Should the answer be lost
 /// the same question is asked again.
 pub(super) async fn settle(
@@ -38,12 +59,11 @@ pub(super) async fn settle(
         done.sent += answered.sent;
         done.received += answered.received;
         done.changed = true;
-        let received = outside.now();
         let (keeper, outside) = (Arc::clone(store), Arc::clone(outside));
         let token = blocking(move || {
             let answer: SlotAnswer = shared::json::from_slice(&answered.bytes()?)
                 .map_err(|error| Refused::of("sync-bad-answer", error, true))?;
-            keeper.settle_slot(&question, &answer, received, &*outside)?;
+            keeper.settle_slot(&question, &answer, &*outside)?;
             tracing::info!(fork = answer.fork.is_some(), receipts = answer.receipts.len(), "the slot was in doubt");
             Ok::<_, Refused>(keeper.meta()?.token)
         })

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
-use shared::ids::RecordId;
+use shared::ids::{EditId, RecordId};
 use shared::limits::PROTOCOL;
 use shared::mutants::Mutant;
 use shared::outside::Outside;
@@ -78,7 +79,12 @@ pub async fn exchange(
         let (page, offered) = match fetched.take() {
             Some(fetched) => fetched,
             None => {
-                question::settle(store, &mut client, outside, &mut done).await?;
+                if let Err(refused) = question::settle(store, &mut client, outside, &mut done).await {
+                    if question::fall_back(store, &mut client, outside, &refused).await? {
+                        continue;
+                    }
+                    return Err(refused);
+                }
                 let request = next_request(store, outside, device.take(), Sending::Edits(*care)).await?;
                 let offered = request.edits.len();
                 let fetched = fetch(store, &client, outside, request, &mut done).await;
@@ -93,6 +99,7 @@ pub async fn exchange(
                     continue;
                 }
                 match fetched {
+                    Err(refused) if question::fall_back(store, &mut client, outside, &refused).await? => continue,
                     // The server knows dots of this slot otherwise than this handheld.
                     Err(refused) if refused.code == "out_of_step" && doubts < DOUBTS => {
                         doubts += 1;
@@ -156,7 +163,7 @@ pub async fn exchange(
         done.items += applied.items as u64;
         done.applied += applied.applied as u64;
         done.rejected += applied.rejected as u64;
-        let changed = applied.items + receipts + released + applied.again > 0;
+        let changed = applied.items + receipts + released > 0;
         done.changed |= changed;
         let items = done.items;
         let (sent, received) = (done.sent, done.received);
@@ -171,7 +178,7 @@ pub async fn exchange(
         if fetched.is_some() {
             continue;
         }
-        if offered > 0 && receipts == 0 && applied.again == 0 {
+        if offered > 0 && receipts == 0 {
             return Err(Refused::of("sync-bad-answer", "edits were sent and no receipt came", true));
         }
         if waiting == 0 {
@@ -231,8 +238,11 @@ pub(super) async fn next_request(
             device
         });
         // With a page in flight they wait too: it may be the very request that carries them.
-        let (looks, withdrawn, remains) =
-            if waits { Default::default() } else { (store.looks()?, store.withdrawn()?, store.remains()?) };
+        let (looks, withdrawn, held, remains, elsewhere) = if waits {
+            Default::default()
+        } else {
+            (store.looks()?, store.withdrawn()?, store.held()?, store.remains()?, store.elsewhere()?)
+        };
         Ok(SyncRequestOf {
             protocol: PROTOCOL,
             cursor: cursor.or(meta.cursor),
@@ -241,12 +251,20 @@ pub(super) async fn next_request(
             device,
             looks,
             withdrawn,
+            held,
             remains,
+            elsewhere,
             digest,
             again,
         })
     })
     .await?
+}
+
+/// An edit of which no more than its name is wanted.
+#[derive(Deserialize)]
+struct Named {
+    id: EditId,
 }
 
 pub(super) async fn fetch(
@@ -259,6 +277,11 @@ pub(super) async fn fetch(
     let looks: Vec<uuid::Uuid> = request.looks.iter().map(|look| look.id).collect();
     let withdrawn = request.withdrawn.clone();
     let remains: Vec<_> = request.remains.iter().map(|remain| (remain.edit, remain.path.clone())).collect();
+    let held: Vec<EditId> = request
+        .held
+        .iter()
+        .filter_map(|held| serde_json::from_str::<Named>(held.edit.get()).ok().map(|Named { id }| id))
+        .collect();
     let answered: Answered = client.post(PATH, &request, TIMEOUT).await?;
     done.requests += 1;
     done.sent += answered.sent;
@@ -270,6 +293,7 @@ pub(super) async fn fetch(
         let answer = answered.sync()?;
         store.forget_looks(&looks)?;
         store.told(&withdrawn)?;
+        store.held_again(&held)?;
         store.forget_remains(&remains)?;
         Page::read(answer, received, store.rules()).map_err(|error| bad(error.to_string()))
     })

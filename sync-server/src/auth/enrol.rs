@@ -1,12 +1,12 @@
 //! Enrolment: a one-time code of ten digits, good for ten minutes, becomes a token and a slot.
 
 use chrono::TimeDelta;
-use shared::ids::{DeviceId, Slot};
+use shared::ids::DeviceId;
 use shared::wire::{EnrolAnswer, EnrolRequest};
 
 use crate::AppState;
 use crate::auth::{Who, token};
-use crate::store::{self, Device, EnrolCode, Origin, SlotRow, StoreError, Tx, User};
+use crate::store::{self, Device, EnrolCode, Origin, StoreError, User};
 use crate::sync::accept::new_slot;
 use crate::sync::setup;
 
@@ -39,15 +39,6 @@ pub fn make_code(app: &AppState, user: &User) -> Result<String, StoreError> {
     Ok(digits)
 }
 
-/// The slot that an installation wrote under before this server was restored and forgot it: taken up again, because the
-/// contexts of others name it. Of a server that was never restored a slot it does not know is nobody's word but the
-/// sender's.
-fn lost_slot(tx: &dyn Tx, request: &EnrolRequest, user: &User, epoch: u32) -> Result<Option<Slot>, StoreError> {
-    let Some(before) = request.before.filter(|before| before.user == user.id && epoch > 1) else { return Ok(None) };
-    let sane = (1..1 << 53).contains(&before.slot.0);
-    Ok((sane && tx.slot(before.slot)?.is_none()).then_some(before.slot))
-}
-
 /// Exchanges a code.
 pub fn enrol(app: &AppState, request: &EnrolRequest) -> Result<Enrolled, StoreError> {
     let digits: String = request.code.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
@@ -65,19 +56,9 @@ pub fn enrol(app: &AppState, request: &EnrolRequest) -> Result<Enrolled, StoreEr
         }
         let Some(user) = tx.user(code.user)?.filter(|user| user.active) else { return Ok(Enrolled::BadCode) };
         let name: String = request.name.chars().filter(|c| !c.is_control()).take(NAME).collect();
-        let slot = match lost_slot(tx, request, &user, epoch)? {
-            Some(slot) => {
-                tx.put_slot(&SlotRow {
-                    slot,
-                    town: user.town,
-                    origin: Origin::Device,
-                    label: name.clone(),
-                    high_water: 0,
-                })?;
-                slot
-            }
-            None => new_slot(app, tx, Origin::Device, &name)?,
-        };
+        let slot = new_slot(app, tx, Origin::Device, &name)?;
+        let before = request.before.filter(|before| before.user == user.id);
+        let parted_from = before.map(|before| tx.device_of(user.id, before.slot)).transpose()?.flatten();
         let (text, token_hash) = token::fresh(&*app.outside);
         let device = Device {
             id: DeviceId::fresh(&*app.outside),
@@ -87,13 +68,13 @@ pub fn enrol(app: &AppState, request: &EnrolRequest) -> Result<Enrolled, StoreEr
             name,
             enrolled: now,
             expires: now + TOKEN,
-            parted_from: None,
+            parted_from,
             seen: None,
         };
         tx.put_device(&device, &token_hash)?;
         let who = Who::of(user, &areas);
         let setup =
-            setup::setup(&who, &areas, app.store.directory_version()?, &tx.users()?, &app.outbox_key.recipient());
+            setup::setup(&who, &areas, app.store.directory_version()?, &tx.users()?, app.outbox_key.recipient());
         Ok(Enrolled::Done(Box::new(EnrolAnswer {
             device: device.id,
             slot,

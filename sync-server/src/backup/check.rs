@@ -10,7 +10,7 @@ use shared::record::Part;
 use super::{Finding, files};
 use crate::store::{self, PartFilter, Read, Store, StoreError, StoredPart};
 use crate::sync::projection;
-use crate::sync::rebuild::rebuild;
+use crate::sync::rebuild::anew;
 
 /// Looks at all of a store; what is wrong is added to `found`.
 pub fn store(store: &dyn Store, calendar: &Calendar, found: &mut Vec<Finding>) -> Result<(), StoreError> {
@@ -40,9 +40,11 @@ fn parts(read: &dyn Read, calendar: &Calendar, found: &mut Vec<Finding>) -> Resu
     for part in Part::ALL {
         let all = PartFilter { part, with_merged: true, ..PartFilter::default() };
         read.each_part(&all, &mut |stored| {
+            let (open, restricted) = anew(read, stored.record)?;
+            let right = if part == Part::Open { open } else { restricted };
             let wrong = match serde_json::from_str::<PartState>(&stored.state) {
                 Err(_) => Some("keep-found-unreadable"),
-                Ok(state) if state != rebuild(&read.edits_of(stored.record)?, part) => Some("keep-found-altered"),
+                Ok(state) if state != right => Some("keep-found-altered"),
                 Ok(state) if !is_beside(&stored, &state, calendar) => Some("keep-found-beside"),
                 Ok(_) => None,
             };

@@ -30,22 +30,10 @@ pub fn command(command: &OutboxCommand) -> anyhow::Result<()> {
     let OutboxCommand::Import { data, file, lang } = command;
     let words = Messages::of(crate::import::lang(lang.as_deref()));
     let app = crate::commands::open(&data.data)?;
-    let done = import(&app, file).map_err(|error| {
+    let done = import(&app, file, None).map_err(|error| {
         let sentence = words.text(error.key());
         anyhow::Error::new(error).context(sentence)
     })?;
-    let count = |n: u64| n.to_string().into();
-    let line = words.with(
-        "outbox-done",
-        &[
-            ("user", done.user.clone().into()),
-            ("applied", count(done.applied)),
-            ("quarantined", count(done.quarantined)),
-            ("known", count(done.known)),
-            ("photos", count(done.photos)),
-            ("bad", count(done.bad_photos)),
-        ],
-    );
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush()).context("cannot write the answer")
+    writeln!(out, "{}", done.sentence(&words)).and_then(|()| out.flush()).context("cannot write the answer")
 }

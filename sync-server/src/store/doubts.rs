@@ -2,8 +2,9 @@
 //! edits taken back, and what only handhelds still show after a restore.
 
 use chrono::{DateTime, Utc};
-use shared::ids::{DeviceId, Dot, EditId, RecordId, UserId};
+use shared::ids::{DeviceId, Dot, EditId, RecordId, Slot, UserId};
 use shared::path::Path;
+use shared::record::Part;
 use shared::wire::Remain;
 
 use super::{Device, SeenEdit, StoreError};
@@ -19,6 +20,20 @@ pub struct KeptRemain {
     pub shown: DateTime<Utc>,
 }
 
+/// That an edit stood under another dot once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Once {
+    /// The edit.
+    pub edit: EditId,
+    /// The dot.
+    pub dot: Dot,
+    /// Whether a server had said that it applied it there. Else its handheld only sent it under that dot, and another
+    /// installation may have used the same.
+    pub sure: bool,
+    /// Who told.
+    pub user: UserId,
+}
+
 /// What can be read of doubts.
 pub trait ReadDoubts {
     /// The present epoch, as of this moment.
@@ -31,6 +46,17 @@ pub trait ReadDoubts {
     fn applied_dots(&self, edits: &[EditId]) -> Result<Vec<(EditId, Dot)>, StoreError>;
     /// Which edit was applied under a dot.
     fn applied_at(&self, dot: Dot) -> Result<Option<EditId>, StoreError>;
+    /// Whether anything was ever told by [`SettleDoubts::put_once`].
+    fn any_once(&self) -> Result<bool, StoreError>;
+    /// Where applied edits of a record stood once, with where they stand now: of each dot the one edit that it can have
+    /// been.
+    fn once_of(&self, record: RecordId) -> Result<Vec<(Part, Dot, Dot)>, StoreError>;
+    /// The records of applied edits of which somebody told that they stood under one of these dots once.
+    fn once_at(&self, dots: &[Dot]) -> Result<Vec<RecordId>, StoreError>;
+    /// Those of these edits that stood under another dot once.
+    fn stood_elsewhere(&self, edits: &[EditId]) -> Result<Vec<EditId>, StoreError>;
+    /// The last enrolment of a user that writes, or wrote, as a slot.
+    fn device_of(&self, user: UserId, slot: Slot) -> Result<Option<DeviceId>, StoreError>;
     /// What became of quarantined edits that came from handhelds of a user and that somebody decided on after the running
     /// number `after`, with their numbers. Of the user and not of a slot: a handheld that was enrolled again, or got a new
     /// slot, still shows what it sent before.
@@ -39,8 +65,6 @@ pub trait ReadDoubts {
     fn undecided_of(&self, user: UserId, limit: usize) -> Result<Vec<SeenEdit>, StoreError>;
     /// The last enrolment that `device` was given when it asked under the key of this SHA-256.
     fn parting(&self, device: DeviceId, key: &[u8; 32]) -> Result<Option<Device>, StoreError>;
-    /// Whether something sent under the slots that an enrolment was parted from is in no backup yet.
-    fn earlier_open(&self, device: DeviceId) -> Result<bool, StoreError>;
     /// How many new slots handhelds of a user were given since `since`.
     fn partings_since(&self, user: UserId, since: DateTime<Utc>) -> Result<u64, StoreError>;
     /// What nobody has seen to yet of what handhelds still show, by record, at most `limit`.
@@ -57,6 +81,8 @@ pub trait SettleDoubts {
         made: DeviceId,
         at: DateTime<Utc>,
     ) -> Result<(), StoreError>;
+    /// Remembers where edits stood once. Told again as sure it is sure.
+    fn put_once(&mut self, once: &[Once]) -> Result<(), StoreError>;
     /// Marks quarantined edits from handhelds of a user that nobody decided on as taken back; says how many.
     fn withdraw(&mut self, user: UserId, edits: &[EditId], at: DateTime<Utc>) -> Result<u64, StoreError>;
     /// Keeps remains, each edit and path once.

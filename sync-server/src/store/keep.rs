@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use shared::ids::{Dot, EditId, PhotoHash, RecordId, Slot};
 use shared::record::RecordKind;
+use shared::wire::Elsewhere;
 use uuid::Uuid;
 
 use super::{Photo, ReaderKey, StoreError};
@@ -35,6 +36,8 @@ pub struct Overflown {
 pub trait Kept {
     /// Up to which n of a slot the last good backup holds every edit and photo.
     fn backed_up(&self, slot: Slot) -> Result<u64, StoreError>;
+    /// Whether the last good backup holds all of these edits and their photos.
+    fn are_backed_up(&self, elsewhere: &Elsewhere) -> Result<bool, StoreError>;
     /// For each slot of the town the n up to which every edit is here with all its photos: where a photo is still
     /// wanted, it ends before the first edit that links it.
     fn complete_upto(&self) -> Result<Vec<(Slot, u64)>, StoreError>;

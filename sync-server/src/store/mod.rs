@@ -228,7 +228,7 @@ pub trait Tx: Read + Keep + SettleDoubts {
     fn put_device(&mut self, device: &Device, token_hash: &[u8; 32]) -> Result<(), StoreError>;
     /// Notes what a device said of itself.
     fn seen_device(&mut self, id: DeviceId, seen: &DeviceSeen) -> Result<(), StoreError>;
-    /// Ends a device's token at `at`.
+    /// Ends a device's token at `at`, and those of the enrolments it was parted from: it may still keep them.
     fn expire_device(&mut self, id: DeviceId, at: DateTime<Utc>) -> Result<(), StoreError>;
     /// Adds a one-time code.
     fn put_enrol_code(&mut self, code: &EnrolCode) -> Result<(), StoreError>;

@@ -19,7 +19,7 @@ use shared::ids::{Dot, EditId, RecordId, Slot};
 use shared::mutants::Mutant;
 use shared::record::Part;
 use shared::vector::VectorTimestamp;
-use shared::wire::{Outcome, Receipt, RejectReason, Rejection};
+use shared::wire::{HeldEdit, Outcome, Receipt, RejectReason, Rejection};
 
 use self::held::Holding;
 use crate::AppState;
@@ -139,13 +139,21 @@ pub fn accept_all(
         }
     }
 
-    let settled = holding.save(tx, rules)?;
+    let mut settled = holding.save(tx, rules)?;
     if again {
         done.save.retain(|stored| !known.contains(&stored.edit.id));
         done.quarantine.retain(|held| !known.contains(&held.edit.id));
     }
     tx.save_edits(&done.save)?;
     tx.put_quarantined(&done.quarantine)?;
+    if tx.any_once()? {
+        let saved: Vec<EditId> = done.save.iter().map(|stored| stored.edit.id).collect();
+        let elsewhere: BTreeSet<EditId> = tx.stood_elsewhere(&saved)?.into_iter().collect();
+        let moved = done.save.iter().filter(|stored| elsewhere.contains(&stored.edit.id));
+        for changed in mend::fold_anew(tx, rules, &moved.map(|stored| stored.edit.record).collect())? {
+            settled.remove(&changed);
+        }
+    }
     let arrived = done.save.iter().map(|stored| stored.edit.id).chain(done.quarantine.iter().map(|held| held.edit.id));
     tx.drop_remains(&arrived.collect::<Vec<_>>())?;
     if high_water != row.high_water {
@@ -154,26 +162,27 @@ pub fn accept_all(
     Ok(Accepted { receipts: done.receipts(), high_water, settled })
 }
 
-/// Whether edits stand where they may: each that is new has the n after the last one of the slot. If not, this server
-/// lacks edits (it was restored), or another handheld wrote under the same dots (a clone, or files put back from a
-/// backup); to apply even one of them would cover edits that its author never saw. Edits of other slots are left to
-/// [`accept_all`], which rejects them one by one.
-pub fn in_step(tx: &dyn Tx, slot: Slot, edits: &[Offered]) -> Result<bool, StoreError> {
+/// Whether edits stand where they may: each that is new has the n after the last one of the slot, each that came before
+/// the dot it came with. If not, this server lacks edits (it was restored), or another handheld wrote under the same dots
+/// (a clone, or files put back from a backup); to apply even one of them would cover edits that its author never saw, or
+/// leave out some that they did. Edits of other slots are left to [`accept_all`], which rejects them one by one.
+///
+/// Protocol 1 cannot ask who it is: what came before may come there under a new dot, after another enrolment.
+pub fn in_step(tx: &dyn Tx, slot: Slot, edits: &[Offered], protocol: u32) -> Result<bool, StoreError> {
     let row = tx.slot(slot)?.ok_or(StoreError::Missing("the slot"))?;
     let own: Vec<&Offered> = edits.iter().filter(|edit| edit.dot().slot == slot).collect();
-    if own.iter().zip(row.high_water + 1..).all(|(edit, n)| edit.dot().n == n) {
-        return Ok(true);
-    }
-    // Repetitions keep whatever dot they have.
     let ids: Vec<EditId> = own.iter().map(|edit| edit.id()).collect();
-    let mut seen: BTreeSet<EditId> = tx.outcomes(&ids)?.into_iter().map(|it| it.edit).collect();
+    let mut seen: BTreeMap<EditId, Dot> = tx.first_dots(&ids)?.into_iter().collect();
     let mut next = row.high_water + 1;
     for edit in own {
-        let follows = edit.dot().n == next;
-        if !follows && !seen.contains(&edit.id()) {
-            return Ok(false);
+        let (id, dot) = (edit.id(), edit.dot());
+        let follows = dot.n == next;
+        match seen.get(&id) {
+            None if !follows => return Ok(false),
+            Some(first) if *first != dot && protocol > 1 => return Ok(false),
+            _ => {}
         }
-        seen.insert(edit.id());
+        seen.insert(id, dot);
         next += u64::from(follows);
     }
     Ok(true)
@@ -195,6 +204,31 @@ pub(super) fn apply_one(
     holding.save(tx, rules)?;
     tx.save_edits(&[StoredEdit { edit, received: rules.now, vector: vector.clone(), origin: String::new() }])?;
     Ok(Ok(vector))
+}
+
+/// Puts into quarantine again what was refused before a restore and is not known any more: not judged, because contexts of
+/// others may cover its dot and have not seen it.
+pub fn hold_again(
+    tx: &mut dyn Tx,
+    rules: &Rules,
+    writer: &Writer,
+    held: Vec<HeldEdit<Edit>>,
+) -> Result<(), StoreError> {
+    if held.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<EditId> = held.iter().map(|held| held.edit.id).collect();
+    let mut known: BTreeSet<EditId> = tx.outcomes(&ids)?.into_iter().map(|it| it.edit).collect();
+    let erased = tx.erased_of(&held.iter().map(|held| held.edit.record).collect())?;
+    let mut done = Done::default();
+    for HeldEdit { edit, why } in held {
+        // The words of a decision are of whoever decided, and that decision is lost.
+        let why = Rejection { note: String::new(), ..why };
+        if !erased.contains(&edit.record) && judge::fits(&edit) && known.insert(edit.id) {
+            done.rejected(tx, rules, writer, edit, why)?;
+        }
+    }
+    tx.put_quarantined(&done.quarantine)
 }
 
 /// Outcomes on their way into the store.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use shared::edit::Edit;
 use shared::ids::{Dot, EditId, RecordId};
-use shared::wire::SyncRequestOf;
+use shared::wire::{HeldEdit, SyncRequestOf};
 
 use super::round::RoundError;
 
@@ -88,6 +88,15 @@ fn offered(place: usize, raw: &RawValue) -> Result<Offered, RoundError> {
             Ok(Offered::Unreadable(Unreadable { id, dot, record, raw: raw.get().to_owned() }))
         }
     }
+}
+
+/// Reads the edits of a request that were refused before. What this version cannot read stays with its author alone.
+pub fn read_held(request: &Incoming) -> Result<Vec<HeldEdit<Edit>>, RoundError> {
+    let read = |held: &HeldEdit<Box<RawValue>>| {
+        let edit = serde_json::from_str(held.edit.get()).ok()?;
+        Some(HeldEdit { edit, why: held.why.clone() })
+    };
+    Ok(request.held.iter().filter_map(read).collect())
 }
 
 /// Reads all edits of a request.

@@ -1,16 +1,61 @@
-//! Folding a part anew from its applied edits: what a stored state must be equal to.
+//! Folding a record anew from its applied edits: what its stored states must be equal to.
 
+use shared::edit::Edit;
+use shared::ids::{Dot, RecordId};
 use shared::merge::PartState;
 use shared::record::Part;
+use shared::vector::VectorTimestamp;
 
-use crate::store::StoredEdit;
+use crate::store::{Read, StoreError};
 
-/// The state that `edits` (of one record, in the order they were applied, as `edits_of` gives them) make of a part. Empty
-/// where none of them is for it.
-pub fn rebuild(edits: &[StoredEdit], part: Part) -> PartState {
-    let mut state = PartState::default();
-    for stored in edits.iter().filter(|stored| stored.edit.part == part) {
-        state.apply(&stored.edit);
+/// Where applied edits of one record stood before a restore of the server, or before their handheld became another writer
+/// (decision 11), with where they stand now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Formerly(Vec<(Part, Dot, Dot)>);
+
+impl Formerly {
+    /// Those of a record. Nearly always there is none.
+    pub fn of(read: &dyn Read, record: RecordId) -> Result<Self, StoreError> {
+        Ok(Self(if read.any_once()? { read.once_of(record)? } else { Vec::new() }))
     }
-    state
+
+    /// What the author of an edit had seen, in today's dots: whoever saw the old dot saw the edit.
+    pub fn seen_by(&self, edit: &Edit) -> VectorTimestamp {
+        let mut context = edit.context.clone();
+        // One that is seen by its new dot brings those before it along, which may have stood elsewhere too.
+        loop {
+            let before = context.clone();
+            for (_, then, now) in self.0.iter().filter(|(part, ..)| *part == edit.part) {
+                if context.covers(*then) {
+                    context.observe(*now);
+                }
+            }
+            if context == before {
+                return context;
+            }
+        }
+    }
+
+    /// The edit as it is applied: its context in today's dots.
+    pub fn todays(&self, edit: &Edit) -> Edit {
+        let mut edit = edit.clone();
+        if !self.0.is_empty() {
+            edit.context = self.seen_by(&edit);
+        }
+        edit
+    }
+}
+
+/// The states that the edits of a record make of its parts, open and restricted; empty where there are none.
+pub fn anew(read: &dyn Read, record: RecordId) -> Result<(PartState, PartState), StoreError> {
+    let formerly = Formerly::of(read, record)?;
+    let (mut open, mut restricted) = (PartState::default(), PartState::default());
+    for stored in read.edits_of(record)? {
+        let edit = formerly.todays(&stored.edit);
+        match edit.part {
+            Part::Open => open.apply(&edit),
+            Part::Restricted => restricted.apply(&edit),
+        };
+    }
+    Ok((open, restricted))
 }

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use shared::area::AreaId;
 use shared::digest::BRANCHES;
+use shared::edit::Edit;
 use shared::ids::RecordId;
 use shared::limits::{AGAIN_A_ROUND, EDITS_A_ROUND, PROTOCOL, REMAINS_A_ROUND};
 use shared::mutants::Mutant;
 use shared::record::Part;
-use shared::wire::{Look, Receipt, SyncAnswer};
+use shared::wire::{HeldEdit, Look, Receipt, SyncAnswer};
 
-use super::accept::{Accepted, Writer, accept_all, in_step, mend};
+use super::accept::{Accepted, Writer, accept_all, hold_again, in_step, mend};
 use super::cursor::{self, Binding, Position};
 use super::incoming::{self, Incoming, Offered};
 use super::{changes, digest, epoch, remains, setup, versions};
@@ -59,8 +60,8 @@ pub enum RoundError {
         /// How many are taken.
         most: usize,
     },
-    /// What waits on a handheld is not named in order of n.
-    #[error("what waits is not in order of n")]
+    /// What a handheld keeps is not named in order of n.
+    #[error("what is kept is not in order of n")]
     NotInOrder,
     /// The handhelds of one person were given too many new slots in a day.
     #[error("too many new slots in a day")]
@@ -88,6 +89,7 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
     }
     within_limits(&request)?;
     let edits = incoming::read(&request)?;
+    let held = incoming::read_held(&request)?;
     let mut rules = app.rules()?;
     let Caller { device, who } = caller;
     let mut binding = Binding::of(device.id, who, rules.epoch);
@@ -109,7 +111,7 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
         }
     };
 
-    let Accepted { receipts, mut settled, .. } = push(app, caller, &rules, &request, &edits)?;
+    let Accepted { receipts, mut settled, .. } = push(app, caller, &rules, &request, &edits, &held)?;
     if refill {
         // What begins anew must be named again, known or not.
         settled.clear();
@@ -135,10 +137,10 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
         position.decided = decided.last().map_or(position.decided, |(number, _)| *number);
         let released = undecided.into_iter().chain(decided.into_iter().map(|(_, seen)| seen));
         let released = released.map(|seen| Receipt { edit: seen.edit, outcome: seen.outcome }).collect();
-        let setup = if request.setup.as_deref() == Some(setup::version(directory, &recipient).as_str()) {
+        let setup = if request.setup.as_deref() == Some(setup::version(directory, recipient).as_str()) {
             None
         } else {
-            Some(setup::setup(who, &rules.areas, directory, &read.users()?, &recipient))
+            Some(setup::setup(who, &rules.areas, directory, &read.users()?, recipient))
         };
         let answer = SyncAnswer {
             receipts: receipts.clone(),
@@ -152,7 +154,10 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
             cursor: cursor::write(&app.key, &binding, &position),
             wanted: read.wanted(device.slot, WANTED)?,
             backed_up: read.backed_up(device.slot)?,
-            earlier_open: device.parted_from.is_some() && read.earlier_open(device.id)?,
+            elsewhere_safe: match &request.elsewhere {
+                Some(elsewhere) => read.are_backed_up(elsewhere)?,
+                None => false,
+            },
             time: rules.now,
             setup,
             digest,
@@ -176,6 +181,7 @@ pub fn writes(request: &Incoming) -> bool {
         && request.device.is_none()
         && request.looks.is_empty()
         && request.withdrawn.is_empty()
+        && request.held.is_empty()
         && request.remains.is_empty()
         && request.again.is_empty())
 }
@@ -184,11 +190,14 @@ fn within_limits(request: &Incoming) -> Result<(), RoundError> {
     if request.edits.len() > EDITS_A_ROUND {
         return Err(RoundError::TooManyEdits(request.edits.len()));
     }
+    let elsewhere = request.elsewhere.as_ref().map_or(0, |it| it.held.len() + it.upto.iter().count());
     let branches = request.digest.as_ref().map_or(0, |ask| ask.branches.len());
     for (what, count, most) in [
         ("looks", request.looks.len(), EDITS_A_ROUND),
         ("withdrawn", request.withdrawn.len(), EDITS_A_ROUND),
+        ("held", request.held.len(), EDITS_A_ROUND),
         ("remains", request.remains.len(), REMAINS_A_ROUND),
+        ("elsewhere", elsewhere, EDITS_A_ROUND),
         ("again", request.again.len(), AGAIN_A_ROUND),
         ("digest", branches, BRANCHES),
     ] {
@@ -205,6 +214,7 @@ fn push(
     rules: &super::accept::Rules,
     request: &Incoming,
     edits: &[Offered],
+    held: &[HeldEdit<Edit>],
 ) -> Result<Accepted, RoundError> {
     let Caller { device, who } = caller;
     if !writes(request) {
@@ -225,10 +235,11 @@ fn push(
             )?;
         }
         note_looks(tx, who, rules.now, &request.looks)?;
-        if !in_step(tx, device.slot, edits)? {
+        if !in_step(tx, device.slot, edits, request.protocol)? {
             return Err(RoundError::OutOfStep);
         }
         let accepted = accept_all(tx, rules, &writer, edits.to_vec())?;
+        hold_again(tx, rules, &writer, held.to_vec())?;
         tx.withdraw(who.user.id, &request.withdrawn, rules.now)?;
         remains::keep(tx, who, &rules.areas, rules.now, &request.remains)?;
         mend::look_over(tx, rules, who, &request.again)?;

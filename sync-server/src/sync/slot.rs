@@ -1,61 +1,75 @@
 //! `POST /api/v1/slot`, without HTTP: whether a handheld and the server still mean the same by a slot's numbers, and a slot
-//! of its own for a handheld that shares one with another installation (decision 7).
+//! of its own for a handheld that shares one with another installation, or that kept more than a restored server has
+//! (decisions 7 and 11).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
-use shared::ids::{DeviceId, Dot, EditId, Slot};
+use shared::ids::{DeviceId, Dot, EditId, RecordId, Slot};
 use shared::limits::IDS_A_QUESTION;
 use shared::mutants::Mutant;
-use shared::wire::{Fork, Outcome, Receipt, SlotAnswer, SlotRequest};
+use shared::wire::{Fork, KeptEdit, Outcome, Receipt, SlotAnswer, SlotRequest};
 use uuid::Uuid;
 
-use super::accept::new_slot;
+use super::accept::mend::fold_anew;
+use super::accept::{Rules, new_slot};
 use super::round::{Caller, RoundError, speaks};
 use crate::AppState;
 use crate::auth::token;
-use crate::store::{self, Audit, Device, Origin, StoreError, Tx};
+use crate::store::{self, Audit, Device, Once, Origin, StoreError, Tx};
 
 /// The most new slots handhelds of one person are given in a day. Whoever comes near it is cloning in a loop.
 pub const PARTINGS_A_DAY: u64 = 50;
 /// Bytes of a token, see [`token`].
 const TOKEN: usize = 16;
-/// No slot ever counts so far: 2^53, the largest number every JSON reader keeps exactly.
-const LAST_N: u64 = 1 << 53;
+/// The most dots told of in one question: an edit gets another one at most once a restore.
+const DOTS_A_QUESTION: usize = 4 * IDS_A_QUESTION;
 
 /// Answers a question about the caller's slot. Blocks.
 pub fn answer(app: &AppState, caller: &Caller, request: &SlotRequest) -> Result<SlotAnswer, RoundError> {
     if !speaks(request.protocol) {
         return Err(RoundError::Protocol(request.protocol));
     }
-    let asked = request.waiting.len();
-    if asked > IDS_A_QUESTION {
-        return Err(RoundError::TooMany { what: "waiting", count: asked, most: IDS_A_QUESTION });
+    let too_many = |what, count, most| Err(RoundError::TooMany { what, count, most });
+    if request.kept.len() > IDS_A_QUESTION {
+        return too_many("kept", request.kept.len(), IDS_A_QUESTION);
     }
-    if !request.waiting.is_sorted_by(|a, b| a.1 < b.1) {
+    let dots = request.kept.iter().map(|kept| 1 + kept.once.len()).sum();
+    if dots > DOTS_A_QUESTION {
+        return too_many("once", dots, DOTS_A_QUESTION);
+    }
+    let own = request.kept.iter().filter(|kept| kept.dot.slot == caller.device.slot);
+    if !own.map(|kept| kept.dot.n).is_sorted_by(|a, b| a < b) {
         return Err(RoundError::NotInOrder);
     }
-    store::write(&*app.store, caller.device.town, |tx| in_tx(app, tx, caller, request))
+    let rules = app.rules()?;
+    store::write(&*app.store, caller.device.town, |tx| in_tx(app, tx, &rules, caller, request))
 }
 
-fn in_tx(app: &AppState, tx: &mut dyn Tx, caller: &Caller, request: &SlotRequest) -> Result<SlotAnswer, RoundError> {
+fn in_tx(
+    app: &AppState,
+    tx: &mut dyn Tx,
+    rules: &Rules,
+    caller: &Caller,
+    request: &SlotRequest,
+) -> Result<SlotAnswer, RoundError> {
     let Caller { device, .. } = caller;
-    let mut high_water = tx.slot(device.slot)?.ok_or(StoreError::Missing("the slot"))?.high_water;
-    let ids: Vec<EditId> = request.waiting.iter().map(|(id, _)| *id).collect();
+    let epoch = tx.present_epoch()?;
+    let ids: Vec<EditId> = request.kept.iter().map(|kept| kept.id).collect();
     let first: BTreeMap<EditId, Dot> = tx.first_dots(&ids)?.into_iter().collect();
-    let parted_at = disagreement(tx, device.slot, high_water, &request.waiting, &first)?;
+    note_once(tx, rules, caller, request, &first, epoch)?;
 
     let key = token::hash(&request.key.to_string());
     let before = tx.parting(device.id, &key)?;
-    let fork = if request.restored || parted_at.is_some() || before.is_some() {
-        let common = parted_at.map_or(high_water, |n| high_water.min(n.saturating_sub(1)));
-        Some(part(app, tx, caller, request.key, before, common)?)
+    let same = epoch == request.epoch && agree(tx, device.slot, request, &first)?;
+    let fresh = request.moving && tx.slot(device.slot)?.is_some_and(|slot| slot.high_water == 0);
+    let fork = if request.restored || before.is_some() || !(same || fresh) {
+        Some(part(app, tx, caller, request.key, before)?)
     } else {
-        high_water = go_on_behind(app, tx, caller, request, high_water)?;
         None
     };
 
@@ -65,64 +79,56 @@ fn in_tx(app: &AppState, tx: &mut dyn Tx, caller: &Caller, request: &SlotRequest
         tx.outcomes(&ids)?.into_iter().map(|seen| Receipt { edit: seen.edit, outcome: seen.outcome }).collect();
     let applied = receipts.iter().filter(|receipt| matches!(receipt.outcome, Outcome::Applied { .. }));
     let applied: Vec<EditId> = applied.map(|receipt| receipt.edit).collect();
-    let asked: BTreeMap<EditId, u64> = request.waiting.iter().copied().collect();
+    let here: BTreeMap<EditId, Dot> = request.kept.iter().map(|kept| (kept.id, kept.dot)).collect();
     let mut dots = tx.applied_dots(&applied)?;
-    dots.retain(|(id, dot)| asked.get(id).is_none_or(|n| *dot != Dot { slot: device.slot, n: *n }));
-    Ok(SlotAnswer { high_water, epoch: tx.present_epoch()?, receipts, dots, fork })
+    dots.retain(|(id, dot)| here.get(id) != Some(dot));
+    Ok(SlotAnswer { epoch, time: rules.now, receipts, dots, fork })
 }
 
-/// The first n that handheld and server mean different things by, if there is one.
-fn disagreement(
-    tx: &dyn Tx,
-    slot: Slot,
-    high_water: u64,
-    waiting: &[(EditId, u64)],
-    first: &BTreeMap<EditId, Dot>,
-) -> Result<Option<u64>, StoreError> {
-    let mut parted: Option<u64> = None;
-    for (id, n) in waiting {
-        let at = match first.get(id) {
-            // The server has an outcome for this n, of an edit that this handheld does not know.
-            None if *n <= high_water => Some(*n),
-            None => None,
-            // The same save under two numbers: contexts that name one of them mean something else by it here.
-            Some(dot) if dot.slot == slot && dot.n != *n => Some(dot.n.min(*n)),
-            Some(dot) if dot.slot == slot => None,
-            // Known from another slot: its number here must not be somebody else's.
-            Some(_) => tx.applied_at(Dot { slot, n: *n })?.filter(|other| other != id).map(|_| *n),
-        };
-        parted = match (parted, at) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
+/// Whether handheld and server mean the same by every number of the slot: what the server has stands at the dot it has
+/// here, and what it has not are the edits that follow, up to the last n given.
+fn agree(tx: &dyn Tx, slot: Slot, request: &SlotRequest, first: &BTreeMap<EditId, Dot>) -> Result<bool, StoreError> {
+    let high_water = tx.slot(slot)?.ok_or(StoreError::Missing("the slot"))?.high_water;
+    let mut next = high_water;
+    for KeptEdit { id, dot, .. } in &request.kept {
+        match first.get(id) {
+            Some(first) if dot.slot == slot && first != dot => return Ok(false),
+            Some(_) => {}
+            None if dot.slot == slot && dot.n == next + 1 => next += 1,
+            // Another edit has its n, one before it is missing, or it was saved as somebody else and never arrived.
+            None => return Ok(false),
+        }
     }
-    Ok(parted)
+    Ok(next == request.last)
 }
 
-/// A restored server lacks edits that the handheld does not keep any more: what follows on them is taken all the same. A
-/// gap in a slot hurts nobody, because nothing will ever fill it.
-fn go_on_behind(
-    app: &AppState,
+/// Remembers where edits that the server has not, or has elsewhere, stood before it was restored, and looks again at what
+/// those who saw them there have written.
+fn note_once(
     tx: &mut dyn Tx,
+    rules: &Rules,
     caller: &Caller,
     request: &SlotRequest,
-    high_water: u64,
-) -> Result<u64, StoreError> {
-    let before_waiting = request.waiting.first().map_or(LAST_N, |(_, n)| n.saturating_sub(1));
-    let forgotten = request.forgotten.min(before_waiting).min(LAST_N);
-    if forgotten <= high_water {
-        return Ok(high_water);
+    first: &BTreeMap<EditId, Dot>,
+    epoch: u32,
+) -> Result<(), StoreError> {
+    let user = caller.who.user.id;
+    let mut once: Vec<Once> = Vec::new();
+    for KeptEdit { id: edit, dot, sure, once: before } in &request.kept {
+        // Within an epoch the server knows what it applied.
+        let now = (request.epoch != epoch).then_some((*dot, *sure));
+        let dots = now.into_iter().chain(before.iter().copied()).filter(|(dot, _)| first.get(edit) != Some(dot));
+        once.extend(dots.map(|(dot, sure)| Once { edit: *edit, dot, sure, user }));
     }
-    let slot = caller.device.slot;
-    tx.set_high_water(slot, forgotten)?;
-    tx.put_audit(&Audit {
-        at: app.outside.now(),
-        user: Some(caller.who.user.id),
-        action: "audit-slot-behind".to_owned(),
-        subject: caller.device.id.to_string(),
-        detail: format!("{high_water} → {forgotten}"),
-    })?;
-    Ok(forgotten)
+    if once.is_empty() {
+        return Ok(());
+    }
+    tx.put_once(&once)?;
+    let dots: Vec<Dot> = once.iter().map(|once| once.dot).collect();
+    // Also what others claimed of these dots: it may not hold any more.
+    let records: BTreeSet<RecordId> = tx.once_at(&dots)?.into_iter().collect();
+    fold_anew(tx, rules, &records)?;
+    Ok(())
 }
 
 /// Gives the asker an enrolment of its own: the one it was given before under this key, as long as nobody has used that.
@@ -132,7 +138,6 @@ fn part(
     caller: &Caller,
     key: Uuid,
     before: Option<Device>,
-    common: u64,
 ) -> Result<Fork, RoundError> {
     let Caller { device, who } = caller;
     let now = app.outside.now();
@@ -165,19 +170,13 @@ fn part(
                 user: Some(who.user.id),
                 action: "audit-parting".to_owned(),
                 subject: made.id.to_string(),
-                detail: format!("{} n ≤ {common}", device.id),
+                detail: device.id.to_string(),
             })?;
-            tracing::warn!(device = %device.id, made = %made.id, common, "a slot was shared; the asker gets its own");
+            tracing::warn!(device = %device.id, made = %made.id, "a slot was in doubt; the asker gets its own");
             made
         }
     };
-    Ok(Fork {
-        common,
-        device: made.id,
-        slot: made.slot,
-        token: token_of(&app.key, made.id, key),
-        expires: made.expires,
-    })
+    Ok(Fork { device: made.id, slot: made.slot, token: token_of(&app.key, made.id, key), expires: made.expires })
 }
 
 /// The token of a parted enrolment. It is made of the question's key, which the server does not keep, so that the same

@@ -8,7 +8,7 @@ use shared::ids::{Dot, EditId};
 use shared::limits::PROTOCOL;
 use shared::outside::Outside;
 use shared::vector::VectorTimestamp;
-use shared::wire::{SlotAnswer, SlotRequest};
+use shared::wire::{KeptEdit, SlotAnswer, SlotRequest};
 use tempfile::TempDir;
 
 use super::{Centre, Handheld};
@@ -51,9 +51,10 @@ impl<'a> Handheld<'a> {
     }
 
     /// A question about the slot.
-    pub fn question(&self, restored: bool, waiting: &[Edit]) -> SlotRequest {
-        let waiting = waiting.iter().map(|edit| (edit.id, edit.dot.n)).collect();
-        SlotRequest { protocol: PROTOCOL, key: self.centre.clock.uuid(), restored, forgotten: 0, waiting }
+    pub fn question(&self, restored: bool, kept: &[Edit]) -> SlotRequest {
+        let kept = kept.iter().map(|edit| KeptEdit { id: edit.id, dot: edit.dot, sure: false, once: vec![] }).collect();
+        let (key, epoch) = (self.centre.clock.uuid(), self.enrolled.epoch);
+        SlotRequest { protocol: PROTOCOL, key, restored, moving: false, epoch, last: self.n, kept }
     }
 
     pub async fn try_ask(&self, question: &SlotRequest) -> Response {
@@ -73,17 +74,18 @@ impl<'a> Handheld<'a> {
         let fork = answer.fork.as_ref().expect("a slot of its own");
         let known: BTreeSet<EditId> = answer.receipts.iter().map(|receipt| receipt.edit).collect();
         let old = self.slot;
+        let first = waiting.iter().find(|edit| !known.contains(&edit.id)).map_or(u64::MAX, |edit| edit.dot.n);
         let mut renumbered: BTreeMap<u64, u64> = BTreeMap::new();
         let mut left = Vec::new();
         for mut edit in waiting.into_iter().filter(|edit| !known.contains(&edit.id)) {
             let n = u64::try_from(left.len()).unwrap() + 1;
             let mut context = VectorTimestamp::new();
             for dot in edit.context.iter() {
-                if dot.slot != old || dot.n <= fork.common {
+                if dot.slot != old || dot.n < first {
                     context.observe(dot);
                     continue;
                 }
-                context.observe(Dot { slot: old, n: fork.common });
+                context.observe(Dot { slot: old, n: first - 1 });
                 if let Some((_, n)) = renumbered.range(..=dot.n).next_back() {
                     context.observe(Dot { slot: fork.slot, n: *n });
                 }

@@ -1,11 +1,12 @@
 //! What people do with their handhelds: through the same door as the screens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use app::handheld::{Draft, RecordPage, SaveError, Saved};
 use shared::area::AreaId;
 use shared::ids::{EditId, RecordId};
+use shared::merge::PartState;
 use shared::path::Path;
 use shared::record::{Part, RecordKind};
 use shared::value::Value;
@@ -14,7 +15,7 @@ use shared::workflow::{Limit, STEPS, StepEntry};
 use super::dice::Dice;
 use super::forms::NEW_FIELD;
 use super::invariant::{Invariant, broken};
-use super::past::Screen;
+use super::past::{Past, Screen};
 use super::template::{COMMUNITY, GRIDS};
 use super::world::World;
 
@@ -53,11 +54,29 @@ impl World<'_> {
         let Some(page) = self.hand(place)?.app()?.record(record)? else { return Ok(None) };
         let mut screen = Screen::new();
         for part in Part::ALL {
-            let past = self.pasts.seen(page.record.part(part));
-            let past = past.map_err(|why| why.at(&format!("[{place}] shows {record}")))?;
+            let past = self.seen(record, page.record.part(part), &|| format!("[{place}] shows {record}"))?;
             screen.insert(part, past);
         }
         Ok(Some((page, screen)))
+    }
+
+    /// What somebody has seen who looks at this state of a part. What a restored server had lost counts only where it
+    /// stands again: whoever begins from the server after a restore has not seen it, though they see what others wrote
+    /// after it.
+    pub(super) fn seen(&self, record: RecordId, state: &PartState, at: &dyn Fn() -> String) -> Result<Past> {
+        let mut past = self.pasts.seen(state).map_err(|why| why.at(&at()))?;
+        let live: BTreeSet<EditId> = state.all_live().map(|(_, write)| write.head.id).collect();
+        for (id, dot) in self.pasts.lost_in(&past) {
+            let mut dots = vec![dot];
+            dots.extend(self.centre()?.applied(record, id)?);
+            for hand in self.hands.iter().filter(|hand| hand.saved.contains(&id)) {
+                dots.extend(hand.app()?.store()?.own_edit(id)?.map(|(edit, _)| edit.dot));
+            }
+            if !live.contains(&id) && !dots.iter().any(|dot| state.vector().covers(*dot)) {
+                past = self.pasts.without(past, id);
+            }
+        }
+        Ok(past)
     }
 
     /// Notes what was saved, with what its author had seen.

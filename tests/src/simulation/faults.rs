@@ -119,7 +119,6 @@ impl World<'_> {
             settled: Vec::new(),
             backup: None,
             saved: hand.saved.clone(),
-            first_slot: hand.first_slot,
             line,
             watch,
         };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use app::handheld::{Draft, Handheld, SyncError};
 use app::platform::Services;
-use shared::ids::{EditId, Slot};
+use shared::ids::EditId;
 use shared::outside::Outside;
 
 use super::clock::Machine;
@@ -66,8 +66,6 @@ pub struct Hand {
     pub backup: Option<Backup>,
     /// Every edit that was saved on it, or on what it was copied from.
     pub saved: Vec<EditId>,
-    /// Who it was when the run began.
-    pub first_slot: Option<Slot>,
     /// Its line.
     pub line: Line,
     /// Notes what has not reached its disk, where that may be lost.

@@ -38,6 +38,12 @@ impl Past {
         }
     }
 
+    fn remove(&mut self, place: usize) {
+        if let Some(word) = self.0.get_mut(place / 64) {
+            *word &= !(1 << (place % 64));
+        }
+    }
+
     fn holds(&self, place: usize) -> bool {
         self.0.get(place / 64).is_some_and(|word| word & (1 << (place % 64)) != 0)
     }
@@ -57,6 +63,8 @@ pub struct Known {
     pub kind: RecordKind,
     /// Which part.
     pub part: Part,
+    /// The dot it was saved with.
+    pub dot: Dot,
     /// What it writes.
     pub writes: BTreeMap<Path, Value>,
     /// What its author had seen of the part.
@@ -70,6 +78,8 @@ pub struct Known {
 pub struct Pasts {
     all: Vec<Known>,
     first: BTreeMap<EditId, usize>,
+    /// Edits that a restored server had lost, back again or not.
+    lost: BTreeSet<usize>,
     /// Edits accepted from quarantine are as if saved anew: nobody who saw the rejected one has seen this.
     released: BTreeMap<(EditId, Dot), usize>,
 }
@@ -83,6 +93,7 @@ impl Pasts {
             record: edit.record,
             kind: edit.kind,
             part: edit.part,
+            dot: edit.dot,
             writes: edit.writes.clone(),
             past,
             centre,
@@ -94,6 +105,28 @@ impl Pasts {
         let Some(known) = self.known(id).cloned() else { return };
         self.released.insert((id, dot), self.all.len());
         self.all.push(known);
+    }
+
+    /// The server was restored to before it had these.
+    pub fn lose(&mut self, ids: impl Iterator<Item = EditId>) {
+        for place in ids.filter_map(|id| self.first.get(&id)) {
+            self.lost.insert(*place);
+        }
+    }
+
+    /// Edits of a past that a restore had taken away, each with the dot it was saved with: they are seen no more by who
+    /// looks at the record without them, though somebody may have seen them whose later write stands there.
+    pub fn lost_in(&self, past: &Past) -> Vec<(EditId, Dot)> {
+        let lost = self.lost.iter().filter(|place| past.holds(**place));
+        lost.filter_map(|place| self.all.get(*place)).map(|known| (known.id, known.dot)).collect()
+    }
+
+    /// The same past without this edit.
+    pub fn without(&self, mut past: Past, id: EditId) -> Past {
+        if let Some(place) = self.first.get(&id) {
+            past.remove(*place);
+        }
+        past
     }
 
     /// The edit of an id, as first saved.
@@ -115,11 +148,11 @@ impl Pasts {
     }
 
     /// What somebody sees who looks at this state of a part; an error names an edit that nobody saved, or a write that
-    /// stands there although one beside it has seen it.
+    /// stands there although one beside it has seen it. One that got another dot may stand so until everybody has synced.
     pub fn seen(&self, state: &PartState) -> Result<Past, Broken> {
         let mut past = Past::default();
         let mut path: Option<&Path> = None;
-        let mut beside: Vec<(usize, EditId)> = Vec::new();
+        let mut beside: Vec<(usize, EditId, bool)> = Vec::new();
         for (at, write) in state.all_live() {
             let id = write.head.id;
             let place = self.place(id, write.dot).ok_or_else(|| Broken {
@@ -136,14 +169,16 @@ impl Pasts {
                 path = Some(at);
                 beside.clear();
             }
-            for (other, other_id) in &beside {
+            let moved = self.all.get(place).is_some_and(|known| known.dot != write.dot);
+            for (other, other_id, other_moved) in &beside {
                 let (old, new) = if self.has_seen(place, *other) { (*other_id, id) } else { (id, *other_id) };
-                if self.has_seen(place, *other) || self.has_seen(*other, place) {
+                let excused = if old == id { moved } else { *other_moved };
+                if !excused && (self.has_seen(place, *other) || self.has_seen(*other, place)) {
                     let what = format!("{old} stands at {at} beside {new}, which has seen it");
                     return Err(Broken { invariant: Invariant::LiveWrites, what });
                 }
             }
-            beside.push((place, id));
+            beside.push((place, id, moved));
         }
         Ok(past)
     }

@@ -125,12 +125,10 @@ impl<'a> World<'a> {
                 settled: Vec::new(),
                 backup: None,
                 saved: Vec::new(),
-                first_slot: None,
                 line: network.line(place),
                 watch,
             };
             hand.start()?;
-            hand.first_slot = hand.app()?.store()?.meta()?.slot;
             hands.push(hand);
         }
         Ok(Self {

@@ -139,6 +139,7 @@ impl World<'_> {
             format!("      {lost} edits are not there any more, {excused} of them nobody else has")
         });
         self.excused.extend(excused);
+        self.pasts.lose(before.difference(&after).copied());
         for place in safe.into_iter().filter(|_| latest) {
             for id in &self.hand(place)?.saved {
                 let erased = self.pasts.known(*id).is_some_and(|known| self.erased.contains(&known.record));

@@ -4,12 +4,13 @@ use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Row, params};
 use shared::ids::{DeviceId, Dot, EditId, RecordId, Slot, UserId};
 use shared::path::Path;
+use shared::record::Part;
 use shared::wire::{Outcome, Rejection, Remain};
 
 use super::InTown;
 use super::columns::{self, count, from_json, int, kind, ms, part, time, to_json, uuid};
 use super::global::{DEVICE, device};
-use crate::store::{Device, KeptRemain, ReadDoubts, SeenEdit, SettleDoubts, StoreError};
+use crate::store::{Device, KeptRemain, Once, ReadDoubts, SeenEdit, SettleDoubts, StoreError};
 
 /// The slots of a user's handhelds.
 const SLOTS: &str = "(SELECT slot FROM device WHERE user = ?1)";
@@ -99,6 +100,66 @@ impl ReadDoubts for InTown<'_> {
         id.as_deref().map(uuid).transpose().map(|id| id.map(EditId))
     }
 
+    fn any_once(&self) -> Result<bool, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT 1 FROM once WHERE town = ?1 LIMIT 1")?;
+        Ok(query.exists(params![self.town.0])?)
+    }
+
+    fn once_of(&self, record: RecordId) -> Result<Vec<(Part, Dot, Dot)>, StoreError> {
+        // A dot that another edit has, or may have had with as much right, says nothing. What was accepted from quarantine
+        // is as if saved anew; its dot is of a slot in which others write too.
+        let mut query = self.conn.prepare_cached(
+            "SELECT e.body ->> '$.part', o.slot, o.n, e.slot, e.n
+             FROM edit e JOIN once o ON o.town = e.town AND o.edit = e.id
+                         JOIN slot s ON s.slot = e.slot AND s.origin = 'device'
+             WHERE e.town = ?1 AND e.record = ?2 AND (o.slot, o.n) <> (e.slot, e.n) AND e.body ->> '$.author.user' = o.user
+               AND NOT EXISTS (SELECT 1 FROM edit x WHERE x.slot = o.slot AND x.n = o.n)
+               AND NOT EXISTS (SELECT 1 FROM once r WHERE r.town = o.town AND r.slot = o.slot AND r.n = o.n
+                               AND r.edit <> o.edit AND r.sure >= o.sure)
+             ORDER BY o.slot, o.n",
+        )?;
+        let rows = query.query_and_then(params![self.town.0, record.0.as_bytes()], |row| {
+            let dot = |at| Ok::<_, StoreError>(Dot { slot: Slot(count(row.get(at)?)), n: count(row.get(at + 1)?) });
+            Ok((part(row.get_ref(0)?.as_str().unwrap_or_default())?, dot(1)?, dot(3)?))
+        })?;
+        rows.collect()
+    }
+
+    fn once_at(&self, dots: &[Dot]) -> Result<Vec<RecordId>, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT e.record FROM once o JOIN edit e ON e.id = o.edit
+             WHERE o.town = ?1 AND o.slot = ?2 AND o.n = ?3 AND e.town = ?1",
+        )?;
+        let mut records = Vec::new();
+        for dot in dots {
+            let rows = query.query_map(params![self.town.0, int(dot.slot.0), int(dot.n)], |row| row.get(0))?;
+            for id in rows.collect::<Result<Vec<Vec<u8>>, _>>()? {
+                records.push(RecordId(uuid(&id)?));
+            }
+        }
+        Ok(records)
+    }
+
+    fn stood_elsewhere(&self, edits: &[EditId]) -> Result<Vec<EditId>, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT 1 FROM once WHERE town = ?1 AND edit = ?2")?;
+        let mut found = Vec::new();
+        for edit in edits {
+            if query.exists(params![self.town.0, edit.0.as_bytes()])? {
+                found.push(*edit);
+            }
+        }
+        Ok(found)
+    }
+
+    fn device_of(&self, user: UserId, slot: Slot) -> Result<Option<DeviceId>, StoreError> {
+        let mut query = self
+            .conn
+            .prepare_cached("SELECT id FROM device WHERE user = ?1 AND slot = ?2 ORDER BY enrolled DESC LIMIT 1")?;
+        let id: Option<Vec<u8>> =
+            query.query_row(params![user.0.as_bytes(), int(slot.0)], |row| row.get(0)).optional()?;
+        id.as_deref().map(uuid).transpose().map(|id| id.map(DeviceId))
+    }
+
     fn decided_since(&self, user: UserId, after: u64) -> Result<Vec<(u64, SeenEdit)>, StoreError> {
         let sql = format!(
             "SELECT id, decision, vector, reason, decided, note FROM quarantine
@@ -127,17 +188,6 @@ impl ReadDoubts for InTown<'_> {
         query.query_and_then(params![of.0.as_bytes(), key], |row| device(row, 0))?.next().transpose()
     }
 
-    fn earlier_open(&self, of: DeviceId) -> Result<bool, StoreError> {
-        let mut query = self.conn.prepare_cached(
-            "WITH RECURSIVE earlier (slot, parent) AS (
-                 SELECT p.slot, p.parted_from FROM device d JOIN device p ON p.id = d.parted_from WHERE d.id = ?1
-                 UNION SELECT p.slot, p.parted_from FROM earlier e JOIN device p ON p.id = e.parent)
-             SELECT 1 FROM earlier e JOIN slot s ON s.slot = e.slot LEFT JOIN backed_up b ON b.slot = e.slot
-             WHERE s.high_water > coalesce(b.n, 0)",
-        )?;
-        Ok(query.exists(params![of.0.as_bytes()])?)
-    }
-
     fn partings_since(&self, user: UserId, since: DateTime<Utc>) -> Result<u64, StoreError> {
         let mut query = self.conn.prepare_cached("SELECT count(*) FROM parting WHERE user = ?1 AND at > ?2")?;
         Ok(count(query.query_row(params![user.0.as_bytes(), ms(since)], |row| row.get(0))?))
@@ -163,6 +213,24 @@ impl SettleDoubts for InTown<'_> {
         self.conn
             .prepare_cached("INSERT INTO parting (device, key, user, at, made) VALUES (?1, ?2, ?3, ?4, ?5)")?
             .execute(params![asker.id.0.as_bytes(), key, asker.user.0.as_bytes(), ms(at), made.0.as_bytes()])?;
+        Ok(())
+    }
+
+    fn put_once(&mut self, once: &[Once]) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "INSERT INTO once (town, edit, slot, n, sure, user) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT DO UPDATE SET sure = max(sure, excluded.sure) WHERE user = excluded.user",
+        )?;
+        for Once { edit, dot, sure, user } in once {
+            query.execute(params![
+                self.town.0,
+                edit.0.as_bytes(),
+                int(dot.slot.0),
+                int(dot.n),
+                sure,
+                user.to_string()
+            ])?;
+        }
         Ok(())
     }
 

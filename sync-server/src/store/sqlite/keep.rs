@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, params};
 use shared::ids::{Dot, EditId, PhotoHash, RecordId, Slot, UserId};
 use shared::record::RecordKind;
 use shared::view;
+use shared::wire::Elsewhere;
 use uuid::Uuid;
 
 use super::InTown;
@@ -51,10 +52,42 @@ impl InTown<'_> {
     }
 }
 
+/// What is held again in quarantine has no n; the last row that a backup holds is noted under this slot, which is nobody's.
+const HELD: Slot = Slot(0);
+
 impl Kept for InTown<'_> {
     fn backed_up(&self, slot: Slot) -> Result<u64, StoreError> {
         let mut query = self.conn.prepare_cached("SELECT n FROM backed_up WHERE slot = ?1")?;
         Ok(query.query_row(params![int(slot.0)], |row| row.get(0)).optional()?.map_or(0, count))
+    }
+
+    fn are_backed_up(&self, elsewhere: &Elsewhere) -> Result<bool, StoreError> {
+        for dot in elsewhere.upto.iter() {
+            if dot.n > self.backed_up(dot.slot)? {
+                return Ok(false);
+            }
+        }
+        let last = self.backed_up(HELD)?;
+        let mut row = self.conn.prepare_cached("SELECT row FROM quarantine WHERE id = ?1")?;
+        let mut others = self.conn.prepare_cached(
+            "SELECT slot, n FROM edit WHERE id = ?1 UNION ALL SELECT slot, n FROM unreadable WHERE id = ?1
+             UNION ALL SELECT slot, n FROM erased_edit WHERE id = ?1",
+        )?;
+        for id in &elsewhere.held {
+            let of = params![id.0.as_bytes()];
+            let held = match row.query_row(of, |row| row.get(0)).optional()? {
+                Some(row) => count(row) <= last,
+                // Another installation offered it and it was taken there, or it could not be read, or was erased.
+                None => match others.query_row(of, |row| Ok((row.get(0)?, row.get(1)?))).optional()? {
+                    Some((slot, n)) => count(n) <= self.backed_up(Slot(count(slot)))?,
+                    None => false,
+                },
+            };
+            if !held {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn complete_upto(&self) -> Result<Vec<(Slot, u64)>, StoreError> {
@@ -74,7 +107,10 @@ impl Kept for InTown<'_> {
              FROM slot s WHERE s.town = ?1 ORDER BY s.slot",
         )?;
         let rows = query.query_map(params![self.town.0], |row| Ok((Slot(count(row.get(0)?)), count(row.get(1)?))))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let mut upto = rows.collect::<Result<Vec<_>, _>>()?;
+        let mut last = self.conn.prepare_cached("SELECT coalesce(max(row), 0) FROM quarantine")?;
+        upto.push((HELD, count(last.query_row([], |row| row.get(0))?)));
+        Ok(upto)
     }
 
     fn overflown(&self) -> Result<Vec<Overflown>, StoreError> {

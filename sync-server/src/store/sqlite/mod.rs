@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/003_unreadable.sql"),
     include_str!("../migrations/004_keep_and_forget.sql"),
     include_str!("../migrations/005_doubts.sql"),
+    include_str!("../migrations/006_once.sql"),
 ];
 
 /// More reading connections than this are closed when handed back.

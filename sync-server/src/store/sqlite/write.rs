@@ -273,7 +273,12 @@ impl Tx for InTown<'_> {
     }
 
     fn expire_device(&mut self, id: DeviceId, at: DateTime<Utc>) -> Result<(), StoreError> {
-        let mut query = self.conn.prepare_cached("UPDATE device SET expires = ?3 WHERE town = ?1 AND id = ?2")?;
+        let mut query = self.conn.prepare_cached(
+            "WITH RECURSIVE chain (id) AS (
+                 SELECT ?2 UNION SELECT d.parted_from FROM device d JOIN chain c ON d.id = c.id
+                 WHERE d.parted_from IS NOT NULL)
+             UPDATE device SET expires = min(expires, ?3) WHERE town = ?1 AND id IN (SELECT id FROM chain)",
+        )?;
         match query.execute(params![self.town.0, id.0.as_bytes(), ms(at)])? {
             0 => Err(StoreError::Missing("the device")),
             _ => Ok(()),

@@ -12,7 +12,7 @@ use super::Rules;
 use crate::auth::authorize::Reach;
 use crate::store::{Departure, ReaderKey, StoreError, StoredPart, Tx};
 use crate::sync::projection::{self, RowOf};
-use crate::sync::rebuild::rebuild;
+use crate::sync::rebuild::{Formerly, anew};
 
 /// One part of a record in hand.
 #[derive(Default)]
@@ -33,6 +33,8 @@ pub struct Held {
     before: Option<Reach>,
     open: HeldPart,
     restricted: Option<HeldPart>,
+    /// Where its edits stood once.
+    pub formerly: Formerly,
 }
 
 impl Held {
@@ -82,8 +84,11 @@ impl Holding {
         let keys: Vec<_> = keys.into_iter().collect();
         let mut held: BTreeMap<RecordId, Held> = BTreeMap::new();
         for (record, _) in &keys {
-            let empty = || Held { reach: None, before: None, open: HeldPart::default(), restricted: None };
-            held.entry(*record).or_insert_with(empty);
+            if held.contains_key(record) {
+                continue;
+            }
+            let (open, formerly) = (HeldPart::default(), Formerly::of(tx, *record)?);
+            held.insert(*record, Held { reach: None, before: None, open, restricted: None, formerly });
         }
         for stored in tx.load_many(&keys)? {
             let Some(record) = held.get_mut(&stored.record) else { continue };
@@ -96,21 +101,22 @@ impl Holding {
         Ok(Self(held))
     }
 
-    /// A record folded anew, of which `altered` is written, and both parts where it lay elsewhere `before`.
+    /// A record folded anew, of which the `altered` parts are written, and both where it lay elsewhere `before`.
     pub fn anew(
         record: RecordId,
         before: Reach,
         after: Reach,
-        altered: Part,
+        altered: &[Part],
         open: PartState,
         restricted: Option<PartState>,
     ) -> Self {
-        let part = |of: Part, state| HeldPart { state, touched: of == altered, settled: false };
+        let part = |of: Part, state| HeldPart { state, touched: altered.contains(&of), settled: false };
         let held = Held {
             reach: Some(after),
             before: Some(before),
             open: part(Part::Open, open),
             restricted: restricted.map(|state| part(Part::Restricted, state)),
+            formerly: Formerly::default(),
         };
         Self(BTreeMap::from([(record, held)]))
     }
@@ -184,7 +190,8 @@ impl Holding {
 /// The state of a stored part; what cannot be read any more is folded anew from its edits, and saved so.
 fn state_or_anew(tx: &dyn Tx, stored: &StoredPart) -> Result<PartState, StoreError> {
     state(stored).or_else(|error| {
-        let anew = rebuild(&tx.edits_of(stored.record)?, stored.part);
+        let (open, restricted) = anew(tx, stored.record)?;
+        let anew = if stored.part == Part::Open { open } else { restricted };
         tracing::error!(record = %stored.record, part = stored.part.code(), "a stored state cannot be read");
         if anew.is_empty() { Err(error) } else { Ok(anew) }
     })

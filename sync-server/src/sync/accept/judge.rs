@@ -68,7 +68,9 @@ pub fn judge(
     }
     let shown = edit.context.clone();
     clip(rules, held, &mut edit);
-    match apply(rules, writer, held, &edit) {
+    // What is kept is as it was said; where edits stood once may be told better later.
+    let todays = held.formerly.todays(&edit);
+    match apply(rules, writer, held, &todays) {
         Err(rejection) => Ok(Err((edit, rejection))),
         Ok(()) => {
             let part = held.part_mut(edit.part);
@@ -81,10 +83,15 @@ pub fn judge(
     }
 }
 
+/// Whether an edit is of a size that is kept.
+pub fn fits(edit: &Edit) -> bool {
+    let bytes: usize = edit.writes.iter().map(|(path, value)| path.as_str().len() + value.json().len()).sum();
+    edit.writes.len() <= WRITES_AN_EDIT && bytes <= EDIT_BYTES
+}
+
 /// What is wrong with an edit whatever it is for.
 fn by_itself(rules: &Rules, writer: &Writer, edit: &Edit) -> Result<(), Rejection> {
-    let bytes: usize = edit.writes.iter().map(|(path, value)| path.as_str().len() + value.json().len()).sum();
-    if edit.writes.len() > WRITES_AN_EDIT || bytes > EDIT_BYTES {
+    if !fits(edit) {
         return Err(because(RejectReason::Size));
     }
     if edit.epoch > rules.epoch || edit.writes.is_empty() {

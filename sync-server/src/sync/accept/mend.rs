@@ -13,7 +13,7 @@ use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize};
 use crate::store::{Audit, StoreError, StoredPart, Tx};
 use crate::sync::projection;
-use crate::sync::rebuild::rebuild;
+use crate::sync::rebuild::anew;
 
 /// The small value that counts parts put right here.
 pub const MENDED: &str = "mended";
@@ -53,8 +53,7 @@ fn look_at(
     let of = |part: Part| stored.iter().find(|stored| stored.part == part);
     let Some(open) = of(Part::Open) else { return Ok(None) };
     let before = Reach::of(open);
-    let edits = tx.edits_of(record)?;
-    let (whole, hidden) = (rebuild(&edits, Part::Open), rebuild(&edits, Part::Restricted));
+    let (whole, hidden) = anew(tx, record)?;
     if whole.is_empty() {
         // Its edits are not there: nothing to put it right from.
         tracing::error!(%record, "a record without edits cannot be looked over");
@@ -79,7 +78,7 @@ fn look_at(
     }
     // Of the other part nothing is changed but where it lies, should that have been altered.
     let restricted = of(Part::Restricted).is_some() || !hidden.is_empty();
-    Holding::anew(record, before, after, part, whole, restricted.then_some(hidden)).save(tx, rules)?;
+    Holding::anew(record, before, after, &[part], whole, restricted.then_some(hidden)).save(tx, rules)?;
     tx.put_audit(&Audit {
         at: rules.now,
         user: None,
@@ -89,6 +88,36 @@ fn look_at(
     })?;
     tracing::error!(%record, part = part.code(), "a stored state was altered behind the server's back; put right");
     Ok(Some(true))
+}
+
+/// Folds records anew because it was told where edits of them stood once: what covers those dots may be there already.
+/// What becomes otherwise goes to everybody as a change. Says which parts did.
+pub fn fold_anew(
+    tx: &mut dyn Tx,
+    rules: &Rules,
+    records: &BTreeSet<RecordId>,
+) -> Result<BTreeSet<(RecordId, Part)>, StoreError> {
+    let mut changed = BTreeSet::new();
+    for record in records {
+        let stored = tx.load_many(&[(*record, Part::Open), (*record, Part::Restricted)])?;
+        let of = |part: Part| stored.iter().find(|stored| stored.part == part);
+        let Some(open) = of(Part::Open) else { continue };
+        let (whole, hidden) = anew(tx, *record)?;
+        let differs = |part, right: &PartState| of(part).is_some_and(|stored| !says(stored, right));
+        let parts: Vec<Part> = [(Part::Open, &whole), (Part::Restricted, &hidden)]
+            .into_iter()
+            .filter(|(part, right)| differs(*part, right))
+            .map(|(part, _)| part)
+            .collect();
+        if parts.is_empty() {
+            continue;
+        }
+        changed.extend(parts.iter().map(|part| (*record, *part)));
+        let (before, after) = (Reach::of(open), projection::reach(open.kind, &whole, &rules.calendar));
+        let restricted = of(Part::Restricted).is_some();
+        Holding::anew(*record, before, after, &parts, whole, restricted.then_some(hidden)).save(tx, rules)?;
+    }
+    Ok(changed)
 }
 
 /// Whether the stored text says what the edits make.

@@ -2,6 +2,7 @@
 //!
 //! What comes in must be answered in words with a status below 500, whatever it is. A 5xx is a finding.
 
+use std::io::Write;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use axum::body::Body;
@@ -46,7 +47,7 @@ struct Centre {
     token: String,
     binding: Binding,
     runtime: tokio::runtime::Runtime,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 static CENTRE: LazyLock<Centre> = LazyLock::new(Centre::open);
@@ -84,14 +85,7 @@ impl Centre {
         let who = sync_server::auth::Who::of(user, &app.areas().unwrap());
         let binding = Binding::of(answer.device, &who, answer.epoch);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self {
-            router: sync_server::http::router(app.clone()),
-            app,
-            token: answer.token,
-            binding,
-            runtime,
-            _folder: folder,
-        }
+        Self { router: sync_server::http::router(app.clone()), app, token: answer.token, binding, runtime, folder }
     }
 
     fn ask(&self, request: Request<Body>) {
@@ -190,4 +184,32 @@ pub fn table(bytes: &[u8]) {
 pub fn areas(bytes: &[u8]) {
     // Each on a centre of its own would take its time; the areas of this one only grow.
     drop(import_areas(&CENTRE.app, bytes));
+}
+
+/// A question about the slot, from an enrolled handheld.
+pub fn question(bytes: &[u8]) {
+    let centre = &*CENTRE;
+    let request = Request::post("/api/v1/slot")
+        .header(header::AUTHORIZATION, format!("Bearer {}", centre.token))
+        .body(Body::from(bytes.to_vec()))
+        .unwrap();
+    centre.ask(request);
+}
+
+/// The frames of an outbox that was sealed for this centre, as somebody wrote them who has the file format and no
+/// credential; and the same bytes as a file.
+pub fn outbox(bytes: &[u8]) {
+    let centre = &*CENTRE;
+    let recipient: age::x25519::Recipient = centre.app.outbox_key.recipient().parse().unwrap();
+    let mut file = shared::outbox::MAGIC.to_vec();
+    let encryptor = age::Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient)).unwrap();
+    let mut sealed = encryptor.wrap_output(&mut file).unwrap();
+    sealed.write_all(&zstd::encode_all(bytes, 1).unwrap()).unwrap();
+    sealed.finish().unwrap();
+    let path = centre.folder.path().join("outbox.age");
+    for content in [file.as_slice(), bytes] {
+        std::fs::write(&path, content).unwrap();
+        let taken = sync_server::outbox::import(&centre.app, &path, None);
+        assert!(taken.is_err(), "nobody signed it");
+    }
 }

@@ -30,4 +30,6 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("upload", doors::upload),
     ("table", doors::table),
     ("areas", doors::areas),
+    ("question", doors::question),
+    ("outbox", doors::outbox),
 ];

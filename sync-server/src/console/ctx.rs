@@ -143,6 +143,7 @@ pub fn language(headers: &HeaderMap) -> Lang {
 }
 
 /// The cookie and language of a request, before anything is looked up.
+#[derive(Clone)]
 pub struct Asked {
     token: Option<String>,
     /// The language chosen.
@@ -164,12 +165,17 @@ pub async fn with(
     work: impl FnOnce(&Ctx) -> Result<Response, PageError> + Send + 'static,
 ) -> Response {
     let lang = asked.lang;
+    look(app, asked, work).await.unwrap_or_else(|error| error.page(lang))
+}
+
+/// The same, where what comes of it is not the answer yet.
+pub async fn look<T: Send + 'static>(
+    app: App,
+    asked: Asked,
+    work: impl FnOnce(&Ctx) -> Result<T, PageError> + Send + 'static,
+) -> Result<T, PageError> {
     let done = tokio::task::spawn_blocking(move || work(&Ctx::open(app, &asked)?)).await;
-    match done {
-        Ok(Ok(response)) => response,
-        Ok(Err(error)) => error.page(lang),
-        Err(join) => PageError::Failed(join.to_string()).page(lang),
-    }
+    done.unwrap_or_else(|join| Err(PageError::Failed(join.to_string())))
 }
 
 /// Runs `work` with the fields of a form, once its token fits the session.
@@ -180,14 +186,17 @@ pub async fn with_form(
     work: impl FnOnce(&Ctx, &Fields) -> Result<Response, PageError> + Send + 'static,
 ) -> Response {
     with(app, asked, move |ctx| {
-        let given = fields.get("csrf").unwrap_or_default();
-        // Both are random texts of one length: comparing their hashes tells nothing by its time.
-        if crate::auth::token::hash(given) != crate::auth::token::hash(&ctx.session.csrf) {
-            return Err(PageError::Forged);
-        }
+        must_carry(&ctx.session, fields.get("csrf").unwrap_or_default())?;
         work(ctx, &fields)
     })
     .await
+}
+
+/// Refuses a form that does not carry the token of the session.
+pub fn must_carry(session: &Session, given: &str) -> Result<(), PageError> {
+    // Both are random texts of one length: comparing their hashes tells nothing by its time.
+    let fits = crate::auth::token::hash(given) == crate::auth::token::hash(&session.csrf);
+    if fits { Ok(()) } else { Err(PageError::Forged) }
 }
 
 /// The fields of a form, in order, some of them several times.
@@ -227,7 +236,7 @@ impl<S: Send + Sync> axum::extract::FromRequest<S> for Fields {
 }
 
 /// Whether the browser says that the form was on somebody else's page.
-fn is_foreign(headers: &HeaderMap) -> bool {
+pub fn is_foreign(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()) else { return false };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     origin.split_once("://").map(|(_, at)| at) != host

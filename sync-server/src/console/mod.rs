@@ -14,6 +14,7 @@ mod inbox;
 mod layout;
 mod login;
 mod merged;
+mod outbox;
 mod overview;
 mod photos;
 mod quarantine;
@@ -63,6 +64,7 @@ pub fn router() -> Router<App> {
         .route("/console/batches/{number}/{file}", get(batches::download))
         .route("/console/terminals", get(terminals::show))
         .route("/console/terminals/code", post(terminals::code))
+        .route("/console/terminals/outbox", post(outbox::take).layer(DefaultBodyLimit::max(outbox::BYTES)))
         .route("/console/quarantine", get(quarantine::show))
         .route("/console/quarantine/{id}/accept", post(quarantine::accept))
         .route("/console/quarantine/{id}/dismiss", post(quarantine::dismiss))

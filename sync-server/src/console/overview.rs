@@ -52,7 +52,7 @@ pub async fn show(State(app): State<App>, asked: Asked) -> Response {
                     communities.push((area.name.clone(), count));
                 }
             }
-            let devices = if ctx.sees(Place::Terminals) { read.devices()? } else { Vec::new() };
+            let devices = if ctx.sees(Place::Terminals) { terminals::standing(read.devices()?) } else { Vec::new() };
             let mended = read.meta(mend::MENDED)?.and_then(|text| text.parse().ok()).unwrap_or(0);
             Ok::<_, PageError>(Figures {
                 events: events::all(ctx, read)?,

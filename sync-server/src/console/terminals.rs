@@ -2,9 +2,11 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
-use shared::ids::UserId;
+use shared::ids::{DeviceId, UserId};
 
 use super::ctx::{Asked, with, with_form};
 use super::layout::{self, Place, ago, csrf, light};
@@ -20,6 +22,21 @@ pub const SILENT_DAYS: i64 = 3;
 pub fn is_silent(device: &Device, now: DateTime<Utc>) -> bool {
     let last = device.seen.as_ref().map_or(device.enrolled, |seen| seen.at);
     device.expires > now && now - last > TimeDelta::days(SILENT_DAYS)
+}
+
+/// Of the enrolments those that stand for a terminal: not the earlier ones of a terminal that has gone on as another since.
+/// One that is still used although it was copied stands for the other copy.
+pub fn standing(devices: Vec<Device>) -> Vec<Device> {
+    let seen = |device: &Device| device.seen.as_ref().map(|seen| seen.at);
+    let mut went_on: BTreeMap<DeviceId, DateTime<Utc>> = BTreeMap::new();
+    for device in &devices {
+        if let (Some(before), Some(at)) = (device.parted_from, seen(device)) {
+            went_on.entry(before).and_modify(|last| *last = at.max(*last)).or_insert(at);
+        }
+    }
+    let stands =
+        |device: &Device| went_on.get(&device.id).is_none_or(|after| seen(device).is_some_and(|at| at > *after));
+    devices.into_iter().filter(stands).collect()
 }
 
 /// The terminal with its user.
@@ -61,7 +78,7 @@ pub async fn code(State(app): State<App>, asked: Asked, fields: Fields) -> Respo
 }
 
 fn answer(ctx: &Ctx, fresh: Option<(String, String)>) -> Result<Response, PageError> {
-    let (devices, users) = ctx.read(|read| Ok::<_, PageError>((read.devices()?, read.users()?)))?;
+    let (devices, users) = ctx.read(|read| Ok::<_, PageError>((standing(read.devices()?), read.users()?)))?;
     let page = layout::page(
         ctx,
         Place::Terminals,
@@ -106,21 +123,26 @@ fn body(ctx: &Ctx, devices: &[Device], users: &[User], fresh: Option<(String, St
                     }
                 }
             }
-            form.panel method="post" action="/console/terminals/code" aria-labelledby="nt" {
-                div.panel__h { h2 #nt { (word("console-enrol")) } }
-                div.panel__b {
-                    (csrf(ctx))
-                    div.field {
-                        label.field__label for="user" { (word("console-for-whom")) }
-                        select.field__ctl id="user" name="user" required {
-                            option value="" { (word("console-choose")) }
-                            @for user in users.iter().filter(|user| user.active) {
-                                option value=(user.id) { (user.name) "，" (word(&format!("role-{}", user.role.code()))) }
+            div.cols {
+                form.panel method="post" action="/console/terminals/code" aria-labelledby="nt" {
+                    div.panel__h { h2 #nt { (word("console-enrol")) } }
+                    div.panel__b {
+                        (csrf(ctx))
+                        div.field {
+                            label.field__label for="user" { (word("console-for-whom")) }
+                            select.field__ctl id="user" name="user" required {
+                                option value="" { (word("console-choose")) }
+                                @for user in users.iter().filter(|user| user.active) {
+                                    option value=(user.id) {
+                                        (user.name) "，" (word(&format!("role-{}", user.role.code())))
+                                    }
+                                }
                             }
                         }
                     }
+                    div.tools { button.btn.btn--primary.btn--grow { (word("console-make-code")) } }
                 }
-                div.tools { button.btn.btn--primary.btn--grow { (word("console-make-code")) } }
+                (super::outbox::form(ctx))
             }
         }
     }

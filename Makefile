@@ -62,7 +62,7 @@ fuzz-minute: setup
 
 SEEDS ?= 20000
 STEPS ?= 300
-simulate: setup ## The simulation with more seeds than the 2,000 of `make test` (SEEDS=…, STEPS=…, or SEED=… for one, told)
+simulate: setup ## The simulation with more seeds than the 700 of `make test` (SEEDS=…, STEPS=…, or SEED=… for one, told)
 	SEEDS=$(SEEDS) STEPS=$(STEPS) $(CARGO) test $(SELECT) --test simulation -- --nocapture
 
 crashes: setup ## Every point at which a disk can fail (POINT="server: batch/power cut/7" for one); `make test` tries every 23rd

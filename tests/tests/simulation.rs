@@ -16,7 +16,7 @@ use tests::simulation::trace::Counts;
 use tests::simulation::world::Options;
 use tests::simulation::{Outcome, run};
 
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 700;
 const STEPS: usize = 300;
 /// Every so manieth seed is run with right clocks too.
 const CLOCKS: u64 = 10;

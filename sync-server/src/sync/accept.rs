@@ -224,7 +224,12 @@ pub fn hold_again(
     for HeldEdit { edit, why } in held {
         // The words of a decision are of whoever decided, and that decision is lost.
         let why = Rejection { note: String::new(), ..why };
-        if !erased.contains(&edit.record) && judge::fits(&edit) && known.insert(edit.id) {
+        if !judge::fits(&edit) || !known.insert(edit.id) {
+            continue;
+        }
+        if erased.contains(&edit.record) {
+            tx.put_erased_edit(edit.id, edit.dot)?;
+        } else {
             done.rejected(tx, rules, writer, edit, why)?;
         }
     }

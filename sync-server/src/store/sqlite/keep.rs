@@ -71,13 +71,14 @@ impl Kept for InTown<'_> {
         let mut row = self.conn.prepare_cached("SELECT row FROM quarantine WHERE id = ?1")?;
         let mut others = self.conn.prepare_cached(
             "SELECT slot, n FROM edit WHERE id = ?1 UNION ALL SELECT slot, n FROM unreadable WHERE id = ?1
-             UNION ALL SELECT slot, n FROM erased_edit WHERE id = ?1",
+             UNION ALL SELECT slot, 0 FROM erased_edit WHERE id = ?1",
         )?;
         for id in &elsewhere.held {
             let of = params![id.0.as_bytes()];
             let held = match row.query_row(of, |row| row.get(0)).optional()? {
                 Some(row) => count(row) <= last,
-                // Another installation offered it and it was taken there, or it could not be read, or was erased.
+                // Another installation offered it and it was taken there, or it could not be read. Of what was erased there
+                // is nothing to keep.
                 None => match others.query_row(of, |row| Ok((row.get(0)?, row.get(1)?))).optional()? {
                     Some((slot, n)) => count(n) <= self.backed_up(Slot(count(slot)))?,
                     None => false,

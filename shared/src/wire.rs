@@ -121,6 +121,10 @@ pub struct SyncRequestOf<E> {
     /// [`Setup::version`] held, none before the first round.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup: Option<String>,
+    /// The epoch in which the slot was given or asked about last. In a later one its numbers may mean other edits: then
+    /// nothing is taken before the handheld has asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
     /// In order of n.
     #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
     pub edits: Vec<E>,
@@ -158,6 +162,7 @@ impl<E> SyncRequestOf<E> {
             protocol: crate::limits::PROTOCOL,
             cursor: None,
             setup: None,
+            epoch: None,
             edits: Vec::new(),
             device: None,
             looks: Vec::new(),
@@ -268,6 +273,10 @@ pub struct SlotRequest {
     /// [`crate::limits::IDS_A_QUESTION`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<KeptEdit>,
+    /// What these stand in place of, with the dots that had: what their contexts mean by them. Where another edit is said to
+    /// have stood under such a dot, it was not seen. At most [`crate::limits::IDS_A_QUESTION`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub over: Vec<(EditId, Dot)>,
 }
 
 /// An edit that a handheld keeps, and by what it is known.
@@ -281,6 +290,10 @@ pub struct KeptEdit {
     /// Whether a server said that it applied it under that dot. Then every context that covers the dot has seen it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub sure: bool,
+    /// It was saved while these files were in doubt, and nothing is sent then: nobody saw it under that dot, where another
+    /// edit may stand.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unseen: bool,
     /// Dots it had before, each with the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub once: Vec<(Dot, bool)>,

@@ -218,7 +218,7 @@ async fn a_database_put_back_is_noticed_and_superseded_edits_stay_superseded() {
 
 /// An edit as its handheld keeps it: applied under its dot, as the centre said.
 fn sure(edit: &Edit, once: &[(Dot, bool)]) -> KeptEdit {
-    KeptEdit { id: edit.id, dot: edit.dot, sure: true, once: once.to_vec() }
+    KeptEdit { id: edit.id, dot: edit.dot, sure: true, unseen: false, once: once.to_vec() }
 }
 
 #[tokio::test(flavor = "multi_thread")]

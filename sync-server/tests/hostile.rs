@@ -255,8 +255,9 @@ async fn lies_about_the_slot() {
         epoch,
         last,
         kept,
+        over: vec![],
     };
-    let kept = |id, n| KeptEdit { id, dot: Dot { slot, n }, sure: true, once: vec![] };
+    let kept = |id, n| KeptEdit { id, dot: Dot { slot, n }, sure: true, unseen: false, once: vec![] };
     let edits_of =
         |record| store::read::<_, StoreError>(&*centre.app.store, TOWN, |read| read.edits_of(record)).unwrap();
     let foreign: Vec<KeptEdit> = edits_of(stage.secret).iter().map(|it| kept(it.edit.id, it.edit.dot.n)).collect();

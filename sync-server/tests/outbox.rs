@@ -190,6 +190,7 @@ async fn a_cut_or_changed_file_is_refused_in_words_and_nothing_of_it_is_taken() 
         let (status, said) = upload(&desk, bytes).await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{said}");
         assert!(said.contains(words), "{words}: {said}");
+        assert!(said.contains("href=\"/console/terminals\""), "back to where another file is chosen: {said}");
         assert_eq!(kept(&centre), Some(0), "{words}");
     }
     assert!(!left.exists());

@@ -4,7 +4,7 @@
 //! All of it is settled by one question (`docs/decisions/007`) and one transaction: outcomes are taken, what the server
 //! does not have gets dots of the new slot in order, and own dots in contexts follow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,14 @@ struct Doubt {
     /// may have used the same dots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     foreign_from: Option<u64>,
+}
+
+impl Doubt {
+    /// Whether an own edit with this dot was saved in doubt. Nothing is sent then: whoever knows of the dot knows of another
+    /// edit.
+    fn is_unseen(&self, slot: Option<Slot>, dot: Dot) -> bool {
+        self.foreign_from.is_some_and(|from| slot == Some(dot.slot) && dot.n >= from)
+    }
 }
 
 impl Store {
@@ -105,12 +113,20 @@ impl Store {
         })
     }
 
+    /// The epoch in which the slot was given, or asked about last.
+    pub fn slot_epoch(&self) -> Result<Option<u32>, StoreError> {
+        self.read(slot_epoch)
+    }
+
     /// The question to be asked, if there is doubt.
     pub fn question(&self) -> Result<Option<SlotRequest>, StoreError> {
         self.read(|sql| {
             let Some(doubt) = meta::get::<Doubt>(sql, key::DOUBT)? else { return Ok(None) };
             let next: u64 = meta::get(sql, key::NEXT_N)?.unwrap_or(1);
             let moving = doubt.moving.is_some();
+            let slot: Option<Slot> = meta::get(sql, key::SLOT)?;
+            let kept = kept(sql)?;
+            let over: BTreeSet<(EditId, Dot)> = kept.iter().flat_map(|kept| kept.over.iter().copied()).collect();
             Ok(Some(SlotRequest {
                 protocol: PROTOCOL,
                 key: doubt.key,
@@ -118,7 +134,8 @@ impl Store {
                 moving,
                 epoch: slot_epoch(sql)?.unwrap_or_default(),
                 last: if moving { 0 } else { next.saturating_sub(1) },
-                kept: kept(sql)?.into_iter().map(Kept::told).collect(),
+                over: over.into_iter().rev().take(IDS_A_QUESTION).collect(),
+                kept: kept.into_iter().map(|kept| kept.told(&doubt, slot)).collect(),
             }))
         })
     }
@@ -227,11 +244,14 @@ struct Kept {
     dot: Dot,
     waits: bool,
     once: Vec<(Dot, bool)>,
+    /// What it stands in place of.
+    over: Vec<(EditId, Dot)>,
 }
 
 impl Kept {
-    fn told(self) -> KeptEdit {
-        KeptEdit { id: self.id, dot: self.dot, sure: !self.waits, once: self.once }
+    fn told(self, doubt: &Doubt, slot: Option<Slot>) -> KeptEdit {
+        let unseen = self.waits && doubt.is_unseen(slot, self.dot);
+        KeptEdit { id: self.id, dot: self.dot, sure: !self.waits, unseen, once: self.once }
     }
 }
 
@@ -240,7 +260,7 @@ impl Kept {
 fn kept(sql: &Connection) -> Result<Vec<Kept>, StoreError> {
     // Of more than fit into a question the oldest delivered ones are left out.
     let mut statement = sql.prepare_cached(
-        "SELECT seq, id, slot, n, state = 'waiting', once FROM edit
+        "SELECT seq, id, slot, n, state = 'waiting', once, over FROM edit
          WHERE state IN ('waiting', 'applied', 'done') AND released = 0
          ORDER BY state = 'waiting' DESC, seq DESC LIMIT ?1",
     )?;
@@ -254,6 +274,7 @@ fn kept(sql: &Connection) -> Result<Vec<Kept>, StoreError> {
             dot: Dot { slot: Slot(slot.cast_unsigned()), n: n.cast_unsigned() },
             waits: row.get(4)?,
             once: json("earlier dots", row.get_ref(5)?.as_str().unwrap_or_default())?,
+            over: json("what it replaced", row.get_ref(6)?.as_str().unwrap_or_default())?,
         });
     }
     kept.sort_unstable_by_key(|kept| kept.seq);
@@ -321,7 +342,6 @@ impl Tx<'_> {
         let now = answer.time.timestamp_millis();
         let old = meta::get::<Slot>(&self.sql, key::SLOT)?.ok_or(StoreError::NotEnrolled)?;
         let restored = slot_epoch(&self.sql)?.is_some_and(|epoch| epoch != answer.epoch);
-        let foreign = |dot: Dot| doubt.foreign_from.is_some_and(|from| dot.slot == old && dot.n >= from);
         let fork = answer.fork.as_ref();
         let new = fork.map(|fork| fork.slot).or(doubt.moving);
         // Planted mistake, see shared::mutants: new names for all, known or not.
@@ -331,14 +351,14 @@ impl Tx<'_> {
         let (mut touched, mut done) = (Touched::new(), PageApplied::default());
         let mut moves = Moves::default();
         let mut next = 1;
-        for Kept { seq, id, dot, waits, mut once } in kept(&self.sql)? {
+        for Kept { seq, id, dot, waits, mut once, .. } in kept(&self.sql)? {
             let receipt = outcomes.get(&id).filter(|_| !reapplies);
             let applied = receipt.is_some_and(|receipt| matches!(receipt.outcome, Outcome::Applied { .. }));
             if !waits && !applied {
                 // The server lost it, or refuses it now. Whoever saw it saw it under this dot.
                 once.push((dot, true));
                 self.wait_again(seq)?;
-            } else if waits && receipt.is_none() && restored && !foreign(dot) {
+            } else if waits && receipt.is_none() && restored && !doubt.is_unseen(Some(old), dot) {
                 // It may have arrived there, and only the answer was lost.
                 once.push((dot, false));
             }

@@ -179,6 +179,12 @@ const STEPS: &[&str] = &[
     ALTER TABLE photo ADD COLUMN delivered INTEGER NOT NULL DEFAULT 0;
     DELETE FROM meta WHERE key = 'enrolled_open';
     ",
+    // 5: edits remember what they stand in place of.
+    "
+    -- JSON [[edit, [slot, n]], …]: the writes that stood live where this edit wrote, each with the dot it had: what its
+    -- context means by these dots.
+    ALTER TABLE edit ADD COLUMN over TEXT NOT NULL DEFAULT '[]';
+    ",
 ];
 
 /// The newest version this code knows.

@@ -19,8 +19,8 @@ use super::{Store, StoreError};
 /// Days that delivered edits and photos are kept.
 const KEEP_DAYS: i64 = 30;
 
-/// The most edits named as taken back in one request.
-const WITHDRAWN: i64 = 500;
+/// The most edits a request names: taken back, held again, kept elsewhere.
+const IDS_A_ROUND: usize = 500;
 
 /// Edits for one request, in order of n.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -162,24 +162,23 @@ impl Store {
     pub fn withdrawn(&self) -> Result<Vec<EditId>, StoreError> {
         self.read(|sql| {
             let mut statement = sql.prepare_cached(
-                "SELECT id FROM edit WHERE told = 0 AND state IN ('corrected', 'withdrawn') ORDER BY seq LIMIT ?1",
+                "SELECT id FROM edit WHERE told = 0 AND state IN ('corrected', 'withdrawn') ORDER BY seq",
             )?;
-            let ids = statement.query_map([WITHDRAWN], |row| Ok(EditId(id_at(row, 0)?)))?;
-            Ok(ids.collect::<Result<_, _>>()?)
+            let ids = statement.query_map([], |row| Ok(EditId(id_at(row, 0)?)))?;
+            Ok(ids.take(IDS_A_ROUND).collect::<Result<_, _>>()?)
         })
     }
 
     /// Edits that a server refused before it was restored, for one request: it puts them into quarantine again.
     pub fn held(&self) -> Result<Vec<HeldEdit<Box<RawValue>>>, StoreError> {
         self.read(|sql| {
-            let mut statement =
-                sql.prepare_cached("SELECT json, receipt FROM edit WHERE held = 1 ORDER BY seq LIMIT ?1")?;
-            let mut rows = statement.query([WITHDRAWN])?;
+            let mut statement = sql.prepare_cached("SELECT json, receipt FROM edit WHERE held = 1 ORDER BY seq")?;
+            let mut rows = statement.query([])?;
             let (mut held, mut bytes) = (Vec::new(), 0);
             while let Some(row) = rows.next()? {
                 let text = row.get_ref(0)?.as_str().unwrap_or_default();
                 bytes += text.len();
-                if bytes > EDIT_BYTES_A_ROUND && !held.is_empty() {
+                if held.len() == IDS_A_ROUND || (bytes > EDIT_BYTES_A_ROUND && !held.is_empty()) {
                     break;
                 }
                 let why = match json("receipt", row.get_ref(1)?.as_str().unwrap_or_default())? {
@@ -314,9 +313,11 @@ fn elsewhere(sql: &Connection) -> Result<Option<Elsewhere>, StoreError> {
     let mut statement = sql.prepare_cached(
         "SELECT id FROM edit WHERE slot <> ?1 AND state IN ('rejected', 'corrected', 'withdrawn')
             AND CASE WHEN receipt = '' THEN 'erased' ELSE coalesce(receipt ->> '$.rejected.reason', '') END <> 'erased'
-         ORDER BY seq DESC LIMIT ?2",
+         ORDER BY seq DESC",
     )?;
-    let held = statement.query_map([slot.0.cast_signed(), WITHDRAWN], |row| Ok(EditId(id_at(row, 0)?)))?;
+    let held = statement.query_map([slot.0.cast_signed()], |row| Ok(EditId(id_at(row, 0)?)))?;
+    // A limit that is bound has SQLite plan the statement anew each time.
+    let held = held.take(IDS_A_ROUND);
     let held = held.collect::<Result<Vec<_>, _>>()?;
     Ok((!upto.is_empty() || !held.is_empty()).then_some(Elsewhere { upto, held }))
 }

@@ -1,6 +1,6 @@
 //! Saving: validate, next dot, edit row, shown row, search; one transaction, durable when it returns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -10,6 +10,7 @@ use shared::edit::Edit;
 use shared::form::{FieldType, Form};
 use shared::ids::{Dot, EditId, PhotoHash, RecordId, Slot};
 use shared::limits::{EDIT_BYTES, WRITES_AN_EDIT};
+use shared::merge::{DELETED, PartState};
 use shared::path::Path;
 use shared::record::{Part, Record, RecordKind};
 use shared::validate::{self, Problem, Severity};
@@ -153,7 +154,7 @@ impl Tx<'_> {
             found.extend(problems(form, &mut record, &edit));
             let replaced: BTreeMap<&Path, Vec<&Value>> =
                 edit.writes.keys().map(|path| (path, before.live(path).map(|write| write.value).collect())).collect();
-            insert(&self.sql, &edit, &replaced)?;
+            insert(&self.sql, &edit, &replaced, &over(&before, &edit))?;
             link_photos(&self.sql, form, &edit)?;
             n += 1;
         }
@@ -179,16 +180,33 @@ impl Tx<'_> {
     }
 }
 
-fn insert(sql: &Connection, edit: &Edit, replaced: &BTreeMap<&Path, Vec<&Value>>) -> Result<(), SaveError> {
+/// What an edit stands in place of: the live writes its author saw where it writes, or everywhere if it deletes. Not own ones
+/// of the same slot: they are renamed with it.
+fn over(before: &PartState, edit: &Edit) -> BTreeSet<(EditId, Dot)> {
+    let deletes = edit.writes.contains_key(&Path::field(DELETED));
+    before
+        .all_live()
+        .filter(|(path, _)| deletes || edit.writes.contains_key(*path))
+        .filter(|(_, write)| write.dot.slot != edit.dot.slot && edit.context.covers(write.dot))
+        .map(|(_, write)| (write.head.id, write.dot))
+        .collect()
+}
+
+fn insert(
+    sql: &Connection,
+    edit: &Edit,
+    replaced: &BTreeMap<&Path, Vec<&Value>>,
+    over: &BTreeSet<(EditId, Dot)>,
+) -> Result<(), SaveError> {
     let row = |error: serde_json::Error| StoreError::Row { what: "edit", why: error.to_string() };
     let text = serde_json::to_string(edit).map_err(row)?;
     if text.len() > EDIT_BYTES || edit.writes.len() > WRITES_AN_EDIT {
         return Err(SaveError::TooLarge { bytes: text.len(), writes: edit.writes.len() });
     }
-    let replaced = serde_json::to_string(replaced).map_err(row)?;
+    let (replaced, over) = (serde_json::to_string(replaced).map_err(row)?, serde_json::to_string(over).map_err(row)?);
     sql.prepare_cached(
-        "INSERT INTO edit (id, record, part, slot, n, state, json, replaced, receipt, saved, answered)
-         VALUES (?1, ?2, ?3, ?4, ?5, 'waiting', ?6, ?7, '', ?8, 0)",
+        "INSERT INTO edit (id, record, part, slot, n, state, json, replaced, over, receipt, saved, answered)
+         VALUES (?1, ?2, ?3, ?4, ?5, 'waiting', ?6, ?7, ?8, '', ?9, 0)",
     )
     .and_then(|mut statement| {
         statement.execute(params![
@@ -199,6 +217,7 @@ fn insert(sql: &Connection, edit: &Edit, replaced: &BTreeMap<&Path, Vec<&Value>>
             edit.dot.n.cast_signed(),
             text,
             replaced,
+            over,
             edit.at.timestamp_millis()
         ])
     })

@@ -247,6 +247,7 @@ pub(super) async fn next_request(
             protocol: PROTOCOL,
             cursor: cursor.or(meta.cursor),
             setup: meta.setup.map(|setup| setup.version),
+            epoch: store.slot_epoch()?,
             edits,
             device,
             looks,

@@ -11,6 +11,10 @@ use crate::App;
 /// The most entries a page lists.
 const LISTED: usize = 200;
 
+/// What is done to a record: these lead to it.
+const OF_RECORDS: &[&str] =
+    &["audit-look", "audit-mended", "audit-remains", "audit-restricted", "audit-to-decide", "audit-unmask"];
+
 /// `GET /console/audit`
 pub async fn show(State(app): State<App>, asked: Asked) -> Response {
     with(app, asked, |ctx| {
@@ -38,7 +42,7 @@ pub async fn show(State(app): State<App>, asked: Asked) -> Response {
                                 }
                                 td.n { (action(&entry.action)) }
                                 td.hash {
-                                    @if entry.subject.parse::<shared::ids::RecordId>().is_ok() && entry.action != "audit-enrol-code" {
+                                    @if OF_RECORDS.contains(&entry.action.as_str()) {
                                         a.go href={ "/console/records/" (entry.subject) } { (entry.subject.get(..13).unwrap_or_default()) "…" }
                                     } @else { (entry.subject) }
                                 }

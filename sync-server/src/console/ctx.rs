@@ -82,6 +82,9 @@ pub enum PageError {
     /// The form is not what the page sends; a message key that says what is wrong with it.
     #[error("bad form: {0}")]
     Bad(String),
+    /// The file that was brought cannot be taken; a message key that says why.
+    #[error("bad file: {0}")]
+    BadFile(&'static str),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -103,6 +106,7 @@ impl PageError {
             Self::NotAllowed => (StatusCode::FORBIDDEN, "console-error-not-allowed"),
             Self::Forged => (StatusCode::FORBIDDEN, "console-error-forged"),
             Self::Bad(key) => (StatusCode::UNPROCESSABLE_ENTITY, key.as_str()),
+            Self::BadFile(key) => (StatusCode::UNPROCESSABLE_ENTITY, *key),
             Self::Batch(error @ (crate::batch::BatchError::Erased(_) | crate::batch::BatchError::FilesGone(_))) => {
                 (StatusCode::GONE, error.key())
             }
@@ -114,11 +118,16 @@ impl PageError {
         if status.is_server_error() {
             tracing::error!(error = self as &dyn std::error::Error, "a page of the console failed");
         }
+        // Who chose a wrong file goes back to choose another.
+        let (back, where_to) = match self {
+            Self::BadFile(_) => ("/console/terminals", "console-terminals"),
+            _ => ("/console", "console-back"),
+        };
         let body = html! {
             main.alone {
                 h1 { (words.text("console-error")) }
                 p { (words.text(key)) }
-                p { a.btn.btn--second href="/console" { (words.text("console-back")) } }
+                p { a.btn.btn--second href=(back) { (words.text(where_to)) } }
             }
         };
         (status, layout::shell(lang, &words.text("console-error"), &body)).into_response()

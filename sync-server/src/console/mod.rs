@@ -42,7 +42,7 @@ const FORM_BYTES: usize = 256 * 1024;
 
 /// The routes under `/console`.
 pub fn router() -> Router<App> {
-    Router::new()
+    let routes = Router::new()
         .route("/console", get(overview::show))
         .route("/console/", get(overview::show))
         .route("/console/login", get(login::show).post(login::enter))
@@ -64,7 +64,6 @@ pub fn router() -> Router<App> {
         .route("/console/batches/{number}/{file}", get(batches::download))
         .route("/console/terminals", get(terminals::show))
         .route("/console/terminals/code", post(terminals::code))
-        .route("/console/terminals/outbox", post(outbox::take).layer(DefaultBodyLimit::max(outbox::BYTES)))
         .route("/console/quarantine", get(quarantine::show))
         .route("/console/quarantine/{id}/accept", post(quarantine::accept))
         .route("/console/quarantine/{id}/dismiss", post(quarantine::dismiss))
@@ -72,8 +71,18 @@ pub fn router() -> Router<App> {
         .route("/console/remains/{id}/done", post(remains::done))
         .route("/console/audit", get(audit::show))
         .route("/console/photos/{record}/{hash}", get(photos::show))
-        .layer(DefaultBodyLimit::max(FORM_BYTES))
-        .layer(middleware::map_response(guarded))
+        .layer(DefaultBodyLimit::max(FORM_BYTES));
+    around(routes)
+}
+
+/// Where staff bring large files: half a gigabyte on a slow line takes longer than a request may.
+pub fn uploads() -> Router<App> {
+    let take = post(outbox::take).layer(DefaultBodyLimit::max(outbox::BYTES));
+    around(Router::new().route("/console/terminals/outbox", take))
+}
+
+fn around(routes: Router<App>) -> Router<App> {
+    routes.layer(middleware::map_response(guarded))
 }
 
 /// What every answer says to the browser: run nothing, be framed by nobody, keep nothing, tell nobody where one was.

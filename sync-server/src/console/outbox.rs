@@ -39,7 +39,7 @@ impl From<OutboxError> for PageError {
             | OutboxError::Broken(_)
             | OutboxError::Stranger
             | OutboxError::OtherTown
-            | OutboxError::Parted(_) => Self::Bad(error.key().to_owned()),
+            | OutboxError::Parted(_) => Self::BadFile(error.key()),
         }
     }
 }
@@ -134,14 +134,14 @@ async fn receive(app: &App, asked: &Asked, request: Request) -> Result<Passing, 
 
 /// No file was chosen: a browser sends an empty one then.
 fn none() -> PageError {
-    PageError::Bad("console-outbox-none".to_owned())
+    PageError::BadFile("console-outbox-none")
 }
 
 /// The form ended too early, is larger than [`BYTES`], or none.
 fn unread(error: &MultipartError) -> PageError {
     let large = error.status() == StatusCode::PAYLOAD_TOO_LARGE;
     let key = if large { "console-outbox-too-large" } else { "console-error-form" };
-    PageError::Bad(key.to_owned())
+    PageError::BadFile(key)
 }
 
 /// A field that is no file.

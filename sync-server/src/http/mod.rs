@@ -43,10 +43,11 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/records/{id}/history", get(records::history))
         .merge(photos::routes())
         .merge(crate::console::router())
-        .fallback(async || Problem::not_found())
-        .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"))
         .layer(DefaultBodyLimit::max(shared::limits::REQUEST_BYTES))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIME))
+        .merge(crate::console::uploads())
+        .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::internal(anyhow::anyhow!("a handler panicked")).into_response()
         }))

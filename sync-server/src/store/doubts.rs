@@ -30,8 +30,9 @@ pub struct Once {
     /// Whether a server had said that it applied it there. Else its handheld only sent it under that dot, and another
     /// installation may have used the same.
     pub sure: bool,
-    /// Who told.
-    pub user: UserId,
+    /// Who told of an own edit; `None`: somebody who saw it there. That says for no edit where it stood, only of others that
+    /// they did not stand there.
+    pub user: Option<UserId>,
 }
 
 /// What can be read of doubts.

@@ -235,7 +235,8 @@ fn push(
             )?;
         }
         note_looks(tx, who, rules.now, &request.looks)?;
-        if !in_step(tx, device.slot, edits, request.protocol)? {
+        let later = request.epoch.is_some_and(|epoch| epoch != rules.epoch) && !edits.is_empty();
+        if later || !in_step(tx, device.slot, edits, request.protocol)? {
             return Err(RoundError::OutOfStep);
         }
         let accepted = accept_all(tx, rules, &writer, edits.to_vec())?;

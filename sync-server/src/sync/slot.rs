@@ -42,6 +42,9 @@ pub fn answer(app: &AppState, caller: &Caller, request: &SlotRequest) -> Result<
     if dots > DOTS_A_QUESTION {
         return too_many("once", dots, DOTS_A_QUESTION);
     }
+    if request.over.len() > IDS_A_QUESTION {
+        return too_many("over", request.over.len(), IDS_A_QUESTION);
+    }
     let own = request.kept.iter().filter(|kept| kept.dot.slot == caller.device.slot);
     if !own.map(|kept| kept.dot.n).is_sorted_by(|a, b| a < b) {
         return Err(RoundError::NotInOrder);
@@ -112,14 +115,19 @@ fn note_once(
     first: &BTreeMap<EditId, Dot>,
     epoch: u32,
 ) -> Result<(), StoreError> {
-    let user = caller.who.user.id;
+    let user = Some(caller.who.user.id);
     let mut once: Vec<Once> = Vec::new();
-    for KeptEdit { id: edit, dot, sure, once: before } in &request.kept {
+    for KeptEdit { id: edit, dot, sure, unseen, once: before } in &request.kept {
         // Within an epoch the server knows what it applied.
-        let now = (request.epoch != epoch).then_some((*dot, *sure));
+        let now = (request.epoch != epoch && !unseen).then_some((*dot, *sure));
         let dots = now.into_iter().chain(before.iter().copied()).filter(|(dot, _)| first.get(edit) != Some(dot));
         once.extend(dots.map(|(dot, sure)| Once { edit: *edit, dot, sure, user }));
     }
+    // What others saw under a dot. It says for no edit where it stood, only of others that they did not stand there.
+    let ids: Vec<EditId> = request.over.iter().map(|(edit, _)| *edit).collect();
+    let here: BTreeSet<(EditId, Dot)> = tx.first_dots(&ids)?.into_iter().collect();
+    let seen = request.over.iter().filter(|seen| !here.contains(seen));
+    once.extend(seen.map(|(edit, dot)| Once { edit: *edit, dot: *dot, sure: true, user: None }));
     if once.is_empty() {
         return Ok(());
     }

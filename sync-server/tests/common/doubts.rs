@@ -52,9 +52,12 @@ impl<'a> Handheld<'a> {
 
     /// A question about the slot.
     pub fn question(&self, restored: bool, kept: &[Edit]) -> SlotRequest {
-        let kept = kept.iter().map(|edit| KeptEdit { id: edit.id, dot: edit.dot, sure: false, once: vec![] }).collect();
+        let kept = kept
+            .iter()
+            .map(|edit| KeptEdit { id: edit.id, dot: edit.dot, sure: false, unseen: false, once: vec![] })
+            .collect();
         let (key, epoch) = (self.centre.clock.uuid(), self.enrolled.epoch);
-        SlotRequest { protocol: PROTOCOL, key, restored, moving: false, epoch, last: self.n, kept }
+        SlotRequest { protocol: PROTOCOL, key, restored, moving: false, epoch, last: self.n, kept, over: vec![] }
     }
 
     pub async fn try_ask(&self, question: &SlotRequest) -> Response {

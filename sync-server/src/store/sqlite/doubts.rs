@@ -219,7 +219,9 @@ impl SettleDoubts for InTown<'_> {
     fn put_once(&mut self, once: &[Once]) -> Result<(), StoreError> {
         let mut query = self.conn.prepare_cached(
             "INSERT INTO once (town, edit, slot, n, sure, user) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT DO UPDATE SET sure = max(sure, excluded.sure) WHERE user = excluded.user",
+             ON CONFLICT DO UPDATE SET user = excluded.user,
+                sure = CASE user WHEN '' THEN excluded.sure ELSE max(sure, excluded.sure) END
+             WHERE user IN (excluded.user, '') AND excluded.user <> ''",
         )?;
         for Once { edit, dot, sure, user } in once {
             query.execute(params![
@@ -228,7 +230,7 @@ impl SettleDoubts for InTown<'_> {
                 int(dot.slot.0),
                 int(dot.n),
                 sure,
-                user.to_string()
+                user.map(|user| user.to_string()).unwrap_or_default()
             ])?;
         }
         Ok(())

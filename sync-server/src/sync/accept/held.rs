@@ -83,11 +83,13 @@ impl Holding {
         }
         let keys: Vec<_> = keys.into_iter().collect();
         let mut held: BTreeMap<RecordId, Held> = BTreeMap::new();
+        let any = tx.any_once()?;
         for (record, _) in &keys {
             if held.contains_key(record) {
                 continue;
             }
-            let (open, formerly) = (HeldPart::default(), Formerly::of(tx, *record)?);
+            let (open, formerly) =
+                (HeldPart::default(), if any { Formerly::of(tx, *record)? } else { Formerly::default() });
             held.insert(*record, Held { reach: None, before: None, open, restricted: None, formerly });
         }
         for stored in tx.load_many(&keys)? {

@@ -8,6 +8,7 @@ use anyhow::Context;
 
 use crate::auth::{enrol, people};
 use crate::config::{AreaCommand, Command, DataArgs, EnrolCodeArgs, ServeArgs, UserAddArgs, UserCommand};
+use crate::store::{self, Audit, StoreError, User};
 use crate::system::System;
 use crate::{App, AppState, backup};
 
@@ -30,10 +31,13 @@ pub fn run(command: Command) -> anyhow::Result<()> {
             let app = open(&data.data)?;
             let user = app.store.user_by_login(&login)?.filter(|user| user.active);
             let user = user.with_context(|| format!("there is no user {login}"))?;
-            say(&enrol::make_code(&app, &user)?)
+            let code = enrol::make_code(&app, &user)?;
+            note(&app, &user, "audit-enrol-code", "")?;
+            say(&code)
         }
         Command::Import(args) => crate::import::command(args),
         Command::Batch(command) => crate::batch::command(command),
+        Command::Audit(command) => crate::audit::cli::command(&command),
         Command::Backup(args) => crate::backup::cli::backup_command(&args),
         Command::Verify(args) => crate::backup::cli::verify_command(&args),
         Command::Restore(args) => crate::backup::cli::restore_command(&args),
@@ -75,7 +79,23 @@ fn add_user(args: UserAddArgs) -> anyhow::Result<()> {
             password,
         },
     )?;
+    // What they may do beyond their role, by the names of the options.
+    let rights = [(user.cleared, "cleared"), (user.may_unmask, "may-unmask")].into_iter().filter(|(has, _)| *has);
+    let detail: Vec<&str> = std::iter::once(user.role.code()).chain(rights.map(|(_, name)| name)).collect();
+    note(&app, &user, "audit-user-added", &detail.join(","))?;
     say(&user.id.to_string())
+}
+
+/// Writes down what a command did for somebody.
+fn note(app: &AppState, user: &User, action: &str, detail: &str) -> Result<(), StoreError> {
+    let audit = Audit {
+        at: app.outside.now(),
+        user: None,
+        action: action.to_owned(),
+        subject: user.id.to_string(),
+        detail: detail.to_owned(),
+    };
+    store::write(&*app.store, user.town, |tx| tx.put_audit(&audit))
 }
 
 fn serve(args: &ServeArgs) -> anyhow::Result<()> {

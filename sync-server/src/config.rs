@@ -45,6 +45,9 @@ pub enum Command {
     /// Merged data for the centre.
     #[command(subcommand)]
     Batch(crate::batch::BatchCommand),
+    /// Who did what: the audit.
+    #[command(subcommand)]
+    Audit(crate::audit::cli::AuditCommand),
     /// Makes a backup and verifies it; the server may be running.
     Backup(crate::backup::cli::BackupArgs),
     /// Looks whether a backup, or a data folder, is what it should be.

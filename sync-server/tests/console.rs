@@ -165,7 +165,7 @@ async fn numbers_are_masked_until_somebody_who_may_asks_and_that_is_written_down
         (looked[0].user, looked[0].subject.as_str(), looked[0].detail.as_str()),
         (Some(full.id), &*who.to_string(), "phone")
     );
-    assert!(desk.page("/console/audit").await.contains("看了完整号码"));
+    assert!(desk.audit().await.contains("看了完整号码"));
 }
 
 #[tokio::test]

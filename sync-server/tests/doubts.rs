@@ -83,7 +83,7 @@ async fn a_handheld_put_back_gets_a_slot_of_its_own_and_loses_nothing() {
     person(&centre, "staff", Role::CenterStaff, TOWN, false, false);
     let staff = Desk::logged_in(&centre, "staff").await;
     assert!(staff.page("/console/terminals").await.contains("换过编号"));
-    assert!(staff.page("/console/audit").await.contains("终端另给了编号"));
+    assert!(staff.audit().await.contains("终端另给了编号"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -212,7 +212,7 @@ async fn a_database_put_back_is_noticed_and_superseded_edits_stay_superseded() {
     assert_eq!(alice.sync(vec![]).await.epoch, bob.sync(vec![]).await.epoch);
     assert!(!bob.sync(vec![]).await.refill);
     person(&put_back, "staff", Role::CenterStaff, TOWN, false, false);
-    let audit = Desk::logged_in(&put_back, "staff").await.page("/console/audit").await;
+    let audit = Desk::logged_in(&put_back, "staff").await.audit().await;
     assert_eq!(audit.matches("数据库退回过").count(), 1, "noticed once");
 }
 
@@ -387,7 +387,7 @@ async fn what_only_others_still_show_comes_to_staff_and_goes_when_it_arrives() {
     let cleared = Desk::logged_in(&put_back, "cleared").await;
     let page = cleared.page("/console/remains").await;
     assert!(page.contains("每周送餐"));
-    assert!(cleared.page("/console/audit").await.contains("看了关爱服务"));
+    assert!(cleared.audit().await.contains("看了关爱服务"));
     assert!(!bob.shown(record, "phone").contains('9'), "nothing of it is applied");
 
     let done = format!("/console/remains/{record}/done");

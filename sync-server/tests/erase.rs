@@ -136,7 +136,7 @@ async fn nothing_is_left_of_whoever_asked_to_be_erased() {
     assert!(manifest["erased_at"].is_string() && manifest["counts"]["person"]["new"] == 2);
     assert!(desk.page("/console/batches").await.contains("文件已收回"));
     // Who erased which id, no values.
-    let audit = desk.page("/console/audit").await;
+    let audit = desk.audit().await;
     assert!(audit.contains("清除了资料") && audit.contains("request") && !audit.contains(NAME), "{audit}");
 
     // Whoever could see it, or wrote to it, is told; nobody else hears of it.

@@ -26,7 +26,13 @@ use sync_server::{App, AppState};
 use tempfile::TempDir;
 
 fn make(centre: &Centre, to: &Path) -> backup::Made {
-    backup::make(&centre.app, to, usize::MAX).unwrap()
+    loop {
+        match backup::make(&centre.app, to, usize::MAX) {
+            // Another test of this process is starting a program, which has our lock too until it runs.
+            Err(BackupError::Busy) => std::thread::sleep(std::time::Duration::from_millis(2)),
+            made => return made.unwrap(),
+        }
+    }
 }
 
 fn keys(found: &[Finding]) -> Vec<&'static str> {

@@ -145,7 +145,7 @@ async fn what_staff_bring_is_merged_once_and_the_audit_names_them() {
     let entries = imports(&centre, TOWN);
     assert_eq!(entries.len(), 1);
     assert_eq!((entries[0].user, entries[0].detail.as_str()), (Some(staff.id), "2 + 0 + 1"));
-    let audit = desk.page("/console/audit").await;
+    let audit = desk.audit().await;
     assert!(audit.contains("导入终端的导出文件") && audit.contains("staff的姓名"), "{audit}");
 
     let (status, said) = upload(&desk, &file).await;

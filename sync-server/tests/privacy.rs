@@ -110,7 +110,7 @@ async fn what_a_handheld_showed_in_full_stands_in_the_audit_once() {
     assert!(looks.iter().all(|entry| entry.user == Some(wei.id) && entry.subject == record.to_string()));
     assert!(looks[1].detail.starts_with("phone 2026-"), "{:?}", looks[1]);
     assert!(looks[0].detail.starts_with("? 2026-"), "what is no name of a field is not kept");
-    let page = Desk::logged_in(&centre, "staff").await.page("/console/audit").await;
+    let page = Desk::logged_in(&centre, "staff").await.audit().await;
     assert!(page.contains("在终端上看了完整内容") && page.contains("wei的姓名") && !page.contains("13912345678"));
 }
 
@@ -138,6 +138,8 @@ async fn the_log_names_routes_and_nobody() {
         .with_writer(move || writer.clone())
         .finish();
     let _guard = tracing::subscriber::set_default(logging);
+    // With one subscriber alone, whether a line of code logs is asked of the thread that comes by first: another test's.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let centre = Centre::open().await;
     person(&centre, "staff", Role::CenterStaff, TOWN, false, false);
     let wei = centre.person("wei", Role::GridMember, GRID, false);

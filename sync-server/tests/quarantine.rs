@@ -63,7 +63,7 @@ async fn whoever_is_responsible_takes_it_after_all_and_the_handheld_is_told() {
     assert!(desk.page("/console/records").await.contains("邻格居民"));
 
     person(&centre, "staff", Role::CenterStaff, TOWN, false, false);
-    let audit = Desk::logged_in(&centre, "staff").await.page("/console/audit").await;
+    let audit = Desk::logged_in(&centre, "staff").await.audit().await;
     assert!(audit.contains("收下了退回的修改") && audit.contains("leader的姓名") && audit.contains(&id.to_string()));
 }
 
@@ -89,7 +89,7 @@ async fn left_out_with_a_reason_that_its_author_reads() {
     let answer = alice.sync(vec![]).await;
     let Outcome::Rejected(told) = &answer.released[0].outcome else { panic!("{:?}", answer.released) };
     assert_eq!((answer.released[0].edit, told.note.as_str()), (id, "请选对网格再报<b>"));
-    let audit = desk.page("/console/audit").await;
+    let audit = desk.audit().await;
     assert!(audit.contains("不收退回的修改") && !audit.contains("请选对网格"), "the audit names ids, not words");
 }
 

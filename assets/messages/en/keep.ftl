@@ -31,6 +31,18 @@ keep-found-no-photo = Photo { $hash } is missing.
 keep-found-photo = Photo { $hash } is damaged.
 keep-found-batch = The files of batch { $number } are not what was sealed.
 
+chain-entries = { $town }: { $n } entries in the audit, { $first } to { $last }.
+chain-head = Head: { $head } (write it down elsewhere)
+chain-fits = Nothing is wrong.
+chain-empty = Nothing is in the audit yet.
+chain-does-not-fit = { $town }: entry { $id } of the audit ({ $at }) does not follow the one before it: it or that one was altered, or it was put in.
+chain-missing = { $town }: { $n } missing in the audit before entry { $id } ({ $at }).
+chain-cut-off = { $town }: { $n } missing at the end of the audit, which should go to entry { $id }.
+chain-no-head = { $town }: there are entries in the audit, but nothing says which is the last.
+chain-unknown = The head { $head }, written down, is not in the audit: what came later was cut off, or all of it was written anew. So it is, too, if an older backup has been restored since.
+chain-broken = The audit was altered; found: { $n }.
+
+
 console-backup = Backup
 console-backup-look = Look at it
 console-backup-none = No backup was made yet.

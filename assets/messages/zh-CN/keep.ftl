@@ -31,6 +31,18 @@ keep-found-no-photo = 缺少照片 { $hash }。
 keep-found-photo = 照片 { $hash } 的内容已损坏。
 keep-found-batch = 批次 { $number } 的文件与封存时不符。
 
+chain-entries = { $town }：审计 { $n } 条，{ $first } 至 { $last }。
+chain-head = 末条：{ $head }（请抄下来，另存他处）
+chain-fits = 完好。
+chain-empty = 审计里还没有内容。
+chain-does-not-fit = { $town }：审计条目 { $id }（{ $at }）和前一条接不上：它或前一条被改动过，或者是插进来的。
+chain-missing = { $town }：审计条目 { $id }（{ $at }）前面缺 { $n } 条。
+chain-cut-off = { $town }：审计末尾缺 { $n } 条，应到条目 { $id }。
+chain-no-head = { $town }：审计有条目，却没有末条的记录。
+chain-unknown = 抄下的末条 { $head } 不在审计里：后面的被截掉了，或整条链被改写过。如果之后恢复过更早的备份，也会这样。
+chain-broken = 审计被改动过：{ $n } 处对不上。
+
+
 console-backup = 备份
 console-backup-look = 要查看
 console-backup-none = 还没有做过备份。

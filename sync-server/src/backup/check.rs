@@ -1,4 +1,5 @@
-//! Whether what a store holds agrees with itself: every part with the fold of its edits, every slot with its edits.
+//! Whether what a store holds agrees with itself: every part with the fold of its edits, every slot with its edits,
+//! the audit with its own chain.
 
 use std::path::PathBuf;
 
@@ -14,6 +15,9 @@ use crate::sync::rebuild::anew;
 
 /// Looks at all of a store; what is wrong is added to `found`.
 pub fn store(store: &dyn Store, calendar: &Calendar, found: &mut Vec<Finding>) -> Result<(), StoreError> {
+    for checked in crate::audit::check(store, &[])?.towns {
+        found.extend(checked.fault.map(|fault| fault.finding(&checked.name)));
+    }
     for town in store.towns()? {
         store::read::<_, StoreError>(store, town, |read| {
             parts(read, calendar, found)?;

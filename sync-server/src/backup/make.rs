@@ -8,7 +8,7 @@ use shared::area::AreaId;
 use shared::ids::{PhotoHash, Slot};
 
 use super::files::{self, DATABASE};
-use super::manifest::{FileEntry, Manifest, VERSION};
+use super::manifest::{FileEntry, Manifest, NotedHead, VERSION};
 use super::state::{self, Last};
 use super::verify;
 use super::{BackupError, Finding};
@@ -160,6 +160,7 @@ fn attempt(app: &AppState, aside: &Path, now: DateTime<Utc>) -> Result<Attempt, 
         epoch: copy.epoch()?,
         at: now,
         files: entries,
+        audit: heads(&copy)?,
     };
     drop(copy);
     manifest.write(aside).map_err(BackupError::file(aside))?;
@@ -173,6 +174,16 @@ fn attempt(app: &AppState, aside: &Path, now: DateTime<Utc>) -> Result<Attempt, 
         Some(photos) => Ok(Attempt::Again(want_again(app, &photos)?)),
         None => Err(BackupError::NotWhole(found)),
     }
+}
+
+/// The last entry of each town's audit.
+fn heads(copy: &dyn Store) -> Result<Vec<NotedHead>, StoreError> {
+    let mut heads = Vec::new();
+    for town in copy.audited_towns()? {
+        let head = store::read::<_, StoreError>(copy, town, |read| read.audit_head())?;
+        heads.extend(head.map(|head| NotedHead { town, head: head.mark }));
+    }
+    Ok(heads)
 }
 
 /// The photo a finding is about, if it is about one that is damaged: one that cannot be read just now may be whole.

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use shared::area::AreaId;
+
+use crate::store::AuditMark;
 
 /// The name of the manifest's file.
 pub const FILE: &str = "manifest.json";
@@ -26,6 +29,34 @@ pub struct Manifest {
     pub at: DateTime<Utc>,
     /// Every file but this one, by path.
     pub files: Vec<FileEntry>,
+    /// The last entry of each town's audit. A backup lies elsewhere: `audit verify --backup` looks whether they still
+    /// stand in the chains of the server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audit: Vec<NotedHead>,
+}
+
+/// The last entry of a town's audit when a backup was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotedHead {
+    /// Whose; 0 is above the towns.
+    pub town: AreaId,
+    /// `id:64 hexadecimal digits`
+    #[serde(with = "as_text")]
+    pub head: AuditMark,
+}
+
+mod as_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::AuditMark;
+
+    pub fn serialize<S: Serializer>(head: &AuditMark, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(head)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<AuditMark, D::Error> {
+        String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+    }
 }
 
 /// One file of a backup.

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
 
 use super::ctx::{Asked, COOKIE, LANGUAGE, PageError, with_form};
-use super::{Fields, layout};
+use super::{Fields, failed, layout};
 use crate::App;
 use crate::auth::session::{self, LogIn};
 
@@ -46,7 +46,7 @@ fn page(lang: Lang, login: &str, problem: Option<&str>, status: StatusCode) -> R
 pub async fn enter(State(app): State<App>, headers: HeaderMap, asked: Asked, fields: Fields) -> Response {
     let login = fields.text("login").unwrap_or_default().to_owned();
     let password = fields.get("password").unwrap_or_default().to_owned();
-    let name = login.clone();
+    let (name, server) = (login.clone(), app.clone());
     let done = tokio::task::spawn_blocking(move || session::log_in(&app, &name, &password)).await;
     match done {
         Ok(Ok(LogIn::Done(token, _))) => {
@@ -54,6 +54,9 @@ pub async fn enter(State(app): State<App>, headers: HeaderMap, asked: Asked, fie
             with_cookie(Redirect::to("/console").into_response(), &headers, COOKIE, &token, age)
         }
         Ok(Ok(LogIn::Wrong)) => {
+            let name = login.clone();
+            // Beside the answer, not before it: how long that takes would tell whether there is such a name.
+            tokio::task::spawn_blocking(move || failed::note(&server, &name));
             let said = Messages::of(asked.lang).text("console-wrong-login");
             page(asked.lang, &login, Some(&said), StatusCode::UNAUTHORIZED)
         }

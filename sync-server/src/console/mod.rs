@@ -9,6 +9,7 @@ mod batches;
 mod ctx;
 mod erase;
 mod events;
+mod failed;
 mod history;
 mod inbox;
 mod layout;

@@ -61,6 +61,9 @@ pub async fn show(State(app): State<App>, asked: Asked) -> Response {
             }
             Ok::<_, PageError>(rows)
         })?;
+        let restricted = rows.iter().map(|waits| &waits.held.edit).filter(|edit| edit.part == Part::Restricted);
+        let looks: BTreeSet<String> = restricted.map(|edit| edit.record.to_string()).collect();
+        ctx.note_all("audit-restricted", looks.into_iter().map(|record| (record, String::new())).collect())?;
         let word = |key: &str| ctx.words.text(key);
         let body = html! {
             (layout::top(ctx, &word("console-quarantine"), &word("console-quarantine-sub"), ""))

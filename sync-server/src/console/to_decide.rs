@@ -46,15 +46,19 @@ pub async fn show(State(app): State<App>, asked: Asked) -> Response {
             })?;
             ids.into_iter().map(|id| Seen::load(ctx, read, id)).collect::<Result<Vec<_>, PageError>>()
         })?;
-        let mut looks = Vec::new();
+        let (mut looks, mut restricted) = (Vec::new(), Vec::new());
         for seen in &records {
             let form = ctx.app.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
+            if shows_restricted(seen, form) {
+                restricted.push((seen.part.record.to_string(), String::new()));
+            }
             let in_full = fields_in_full(ctx, seen, form);
             if !in_full.is_empty() {
                 looks.push((seen.part.record.to_string(), in_full.join(",")));
             }
         }
         ctx.note_all("audit-to-decide", looks)?;
+        ctx.note_all("audit-restricted", restricted)?;
         let word = |key: &str| ctx.words.text(key);
         let body = html! {
             (layout::top(ctx, &word("console-to-decide"), &word("console-to-decide-sub"), ""))
@@ -112,6 +116,14 @@ pub fn fields_in_full(ctx: &Ctx, seen: &Seen, form: &Form) -> Vec<String> {
         .filter(|field| ctx.may_write(field.part(), &field.name, &seen.part))
         .map(|field| field.name.clone())
         .collect()
+}
+
+/// Whether a card shows something restricted: looked at, so noted.
+fn shows_restricted(seen: &Seen, form: &Form) -> bool {
+    let mut restricted =
+        form.fields().filter(|field| field.part() == Part::Restricted && field.policy() == Policy::One);
+    let open = |field: &Field| seen.restricted.as_ref().is_some_and(|part| view::one(part, &field.name).is_open());
+    restricted.any(open)
 }
 
 /// One card for every field of the record that is 待核对.

@@ -5,6 +5,7 @@
 //! - one write transaction of a town runs at a time; a sequence number taken in it becomes visible in order;
 //! - [`Store::with_read`] sees one moment and never waits for a writer.
 
+pub mod audit;
 mod doubts;
 mod keep;
 mod model;
@@ -23,6 +24,7 @@ use uuid::Uuid;
 
 use crate::sync::incoming::Unreadable;
 
+pub use audit::{AuditEntry, AuditFilter, AuditHead, AuditMark, Audited};
 pub use doubts::*;
 pub use keep::{Erased, Gone, Keep, Kept, Overflown};
 pub use model::*;
@@ -96,6 +98,8 @@ pub trait Store: Send + Sync {
 
     /// Every town there is, in order of ids.
     fn towns(&self) -> Result<Vec<AreaId>, StoreError>;
+    /// Every town of which something stands in the audit, 0 for what stands above the towns.
+    fn audited_towns(&self) -> Result<Vec<AreaId>, StoreError>;
     /// Every area there is.
     fn areas(&self) -> Result<Vec<Area>, StoreError>;
     /// Grows whenever an area or a user changes.
@@ -120,7 +124,7 @@ pub trait Store: Send + Sync {
 }
 
 /// What can be read of one town at one moment.
-pub trait Read: Kept + ReadDoubts {
+pub trait Read: Kept + ReadDoubts + Audited {
     /// The town.
     fn town(&self) -> AreaId;
 
@@ -224,7 +228,7 @@ pub trait Tx: Read + Keep + SettleDoubts {
     fn put_areas(&mut self, areas: &[Area]) -> Result<(), StoreError>;
     /// Adds or replaces a user.
     fn put_user(&mut self, user: &User) -> Result<(), StoreError>;
-    /// Adds a device.
+    /// Adds a device, and writes down that it was enrolled: nobody gets a credential unseen.
     fn put_device(&mut self, device: &Device, token_hash: &[u8; 32]) -> Result<(), StoreError>;
     /// Notes what a device said of itself.
     fn seen_device(&mut self, id: DeviceId, seen: &DeviceSeen) -> Result<(), StoreError>;
@@ -238,7 +242,7 @@ pub trait Tx: Read + Keep + SettleDoubts {
     fn put_session(&mut self, session: &Session) -> Result<(), StoreError>;
     /// Ends a session, and all that are over by `now`.
     fn drop_session(&mut self, hash: &[u8; 32], now: DateTime<Utc>) -> Result<(), StoreError>;
-    /// Writes down who did what.
+    /// Writes down who did what, for good: chained to what stands there already.
     fn put_audit(&mut self, audit: &Audit) -> Result<(), StoreError>;
     /// Remembers a look of a handheld; `false` if it was remembered before.
     fn note_look(&mut self, id: Uuid) -> Result<bool, StoreError>;

@@ -291,7 +291,8 @@ fn people_devices_sessions_and_codes() {
         let audit =
             Audit { at: noon(), user: Some(wei.id), action: "unmask".into(), subject: "7".into(), detail: "".into() };
         in_tx(store, |tx| tx.put_audit(&audit));
-        assert_eq!(in_read(store, |read| read.audits(5)), [audit]);
+        let enrolled = Audit { action: "audit-enrolled".into(), subject: device.id.to_string(), ..audit.clone() };
+        assert_eq!(in_read(store, |read| read.audits(5)), [audit, enrolled]);
     });
 }
 

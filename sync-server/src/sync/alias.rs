@@ -22,7 +22,7 @@ use super::accept::{self, Rules, Writer};
 use crate::AppState;
 use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize};
-use crate::store::{self, Origin, Read, StoreError, StoredPart, Tx};
+use crate::store::{self, Audit, Origin, Read, StoreError, StoredPart, Tx};
 
 /// The vectors of a record's parts as somebody saw them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -104,6 +104,8 @@ pub fn merge(app: &AppState, who: &Who, merging: &Merging) -> Result<(), AliasEr
             let seen = serde_json::to_string(&merging.loser_seen.restricted).unwrap_or_default();
             tx.set_meta(&looked_at(loser.record), &seen)?;
         }
+        let action = if already == winner.record { "audit-late" } else { "audit-merge" };
+        note(tx, &rules, who, action, loser.record, winner.record)?;
         join_vectors(tx, winner.record, loser.record)
     })
 }
@@ -114,9 +116,30 @@ pub fn unmerge(app: &AppState, who: &Who, loser: RecordId, seen: &VectorTimestam
     let id = EditId::fresh(&*app.outside);
     store::write(&*app.store, who.user.town, |tx| {
         let part = readable(tx, &rules, who, loser)?;
+        let winner = tx.alias_of(loser)?;
         let none = BTreeMap::from([(Path::field(MERGED_INTO), Value::null())]);
-        save(app, tx, &rules, who, part.kind, &[id], vec![(loser, Part::Open, seen, none)])
+        save(app, tx, &rules, who, part.kind, &[id], vec![(loser, Part::Open, seen, none)])?;
+        note(tx, &rules, who, "audit-unmerge", loser, winner)
     })
+}
+
+/// Writes down who made one of two records, or two of one.
+fn note(
+    tx: &mut dyn Tx,
+    rules: &Rules,
+    who: &Who,
+    action: &str,
+    loser: RecordId,
+    winner: RecordId,
+) -> Result<(), AliasError> {
+    tx.put_audit(&Audit {
+        at: rules.now,
+        user: Some(who.user.id),
+        action: action.to_owned(),
+        subject: loser.to_string(),
+        detail: winner.to_string(),
+    })?;
+    Ok(())
 }
 
 fn readable(tx: &dyn Tx, rules: &Rules, who: &Who, record: RecordId) -> Result<StoredPart, AliasError> {

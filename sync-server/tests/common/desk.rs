@@ -66,6 +66,12 @@ impl<'a> Desk<'a> {
         text
     }
 
+    /// What the audit lists, without the words above it that one can choose from.
+    pub async fn audit(&self) -> String {
+        let page = self.page("/console/audit").await;
+        page.split_once("<tbody>").unwrap_or_else(|| panic!("nothing is listed: {page}")).1.to_owned()
+    }
+
     pub async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Response {
         let encode = |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
         let body: Vec<String> =

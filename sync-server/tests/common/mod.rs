@@ -10,6 +10,7 @@
     reason = "each test binary uses what it needs of it; the linter knows tests by their attribute and misses helpers"
 )]
 
+pub mod audit;
 pub mod desk;
 pub mod doubts;
 pub mod tus;

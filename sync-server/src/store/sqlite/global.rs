@@ -98,6 +98,10 @@ impl Store for SqliteStore {
         })
     }
 
+    fn audited_towns(&self) -> Result<Vec<AreaId>, StoreError> {
+        self.with_audit()
+    }
+
     fn areas(&self) -> Result<Vec<Area>, StoreError> {
         self.reading(|conn| {
             let mut query = conn.prepare_cached("SELECT id, parent, level, name, code FROM area ORDER BY id")?;

@@ -1,5 +1,6 @@
 //! The store in one SQLite file: WAL, every commit synced, one writing connection and a pool of reading ones.
 
+mod audit;
 mod columns;
 mod doubts;
 mod erase;
@@ -27,6 +28,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/004_keep_and_forget.sql"),
     include_str!("../migrations/005_doubts.sql"),
     include_str!("../migrations/006_once.sql"),
+    include_str!("../migrations/007_audit_chain.sql"),
 ];
 
 /// More reading connections than this are closed when handed back.
@@ -119,8 +121,12 @@ fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
     if found > known {
         return Err(StoreError::FromTheFuture { found, known });
     }
-    for migration in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(usize::MAX)) {
+    for (step, migration) in (1..).zip(MIGRATIONS).skip(usize::try_from(found).unwrap_or(usize::MAX)) {
         tx.execute_batch(migration)?;
+        if step == audit::CHAINED {
+            // SQLite has no SHA-256.
+            audit::chain(&tx)?;
+        }
     }
     tx.pragma_update(None, "user_version", known)?;
     tx.commit()?;

@@ -15,8 +15,8 @@ use super::InTown;
 use super::columns::{areas, count, from_json, int, key, kind, part, photo_hash, time, users, uuid};
 use super::global::{DEVICE, USER, device, user};
 use crate::store::{
-    Audit, Batch, Decision, Device, FeedEntry, FeedWhat, Origin, PartFilter, Photo, PhotoLink, Quarantined, Read,
-    SeenEdit, SlotRow, StoreError, StoredEdit, StoredPart, Upload, User, number_word,
+    Audit, AuditFilter, Audited, Batch, Decision, Device, FeedEntry, FeedWhat, Origin, PartFilter, Photo, PhotoLink,
+    Quarantined, Read, SeenEdit, SlotRow, StoreError, StoredEdit, StoredPart, Upload, User, number_word,
 };
 use crate::sync::incoming::Unreadable;
 
@@ -342,21 +342,8 @@ impl Read for InTown<'_> {
     }
 
     fn audits(&self, limit: usize) -> Result<Vec<Audit>, StoreError> {
-        let mut query = self.conn.prepare_cached(
-            "SELECT at, user, action, subject, detail FROM audit WHERE town = ?1 ORDER BY id DESC LIMIT ?2",
-        )?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = query.query_and_then(params![self.town.0, limit], |row| {
-            let user: Option<Vec<u8>> = row.get(1)?;
-            Ok(Audit {
-                at: time(row.get(0)?),
-                user: user.as_deref().map(uuid).transpose()?.map(UserId),
-                action: row.get(2)?,
-                subject: row.get(3)?,
-                detail: row.get(4)?,
-            })
-        })?;
-        rows.collect()
+        let newest = self.audit_entries(&AuditFilter { limit, ..AuditFilter::default() })?;
+        Ok(newest.iter().map(|(entry, _)| entry.audit()).collect())
     }
 
     fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {

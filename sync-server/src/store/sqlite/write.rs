@@ -251,6 +251,13 @@ impl Tx for InTown<'_> {
                 device.parted_from.as_ref().map(|id| id.0.as_bytes().as_slice()),
             ])
             .map_err(unique("the device"))?;
+        self.write_down(&Audit {
+            at: device.enrolled,
+            user: Some(device.user),
+            action: "audit-enrolled".to_owned(),
+            subject: device.id.to_string(),
+            detail: device.parted_from.map(|id| id.to_string()).unwrap_or_default(),
+        })?;
         match &device.seen {
             Some(seen) => self.seen_device(device.id, seen),
             None => Ok(()),
@@ -320,12 +327,7 @@ impl Tx for InTown<'_> {
     }
 
     fn put_audit(&mut self, audit: &Audit) -> Result<(), StoreError> {
-        let mut query = self.conn.prepare_cached(
-            "INSERT INTO audit (town, at, user, action, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?;
-        let user = audit.user.as_ref().map(|user| user.0.as_bytes().as_slice());
-        query.execute(params![self.town.0, ms(audit.at), user, audit.action, audit.subject, audit.detail])?;
-        Ok(())
+        self.write_down(audit)
     }
 
     fn note_look(&mut self, id: Uuid) -> Result<bool, StoreError> {

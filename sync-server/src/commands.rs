@@ -38,6 +38,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Import(args) => crate::import::command(args),
         Command::Batch(command) => crate::batch::command(command),
         Command::Audit(command) => crate::audit::cli::command(&command),
+        Command::Blobs(command) => crate::blobs::cli::command(&command),
         Command::Backup(args) => crate::backup::cli::backup_command(&args),
         Command::Verify(args) => crate::backup::cli::verify_command(&args),
         Command::Restore(args) => crate::backup::cli::restore_command(&args),

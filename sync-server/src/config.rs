@@ -48,6 +48,9 @@ pub enum Command {
     /// Who did what: the audit.
     #[command(subcommand)]
     Audit(crate::audit::cli::AuditCommand),
+    /// Photos.
+    #[command(subcommand)]
+    Blobs(crate::blobs::cli::BlobsCommand),
     /// Makes a backup and verifies it; the server may be running.
     Backup(crate::backup::cli::BackupArgs),
     /// Looks whether a backup, or a data folder, is what it should be.

@@ -42,6 +42,18 @@ chain-no-head = { $town }: there are entries in the audit, but nothing says whic
 chain-unknown = The head { $head }, written down, is not in the audit: what came later was cut off, or all of it was written anew. So it is, too, if an older backup has been restored since.
 chain-broken = The audit was altered; found: { $n }.
 
+batch-well = Batch { $number }: { $n } files, the same as when it was sealed.
+batch-well-erased = Batch { $number }: its files went with an erased record.
+batch-unnoted = Batch { $number } was sealed by an older version, the audit has no checksum of its manifest; the files were compared with the manifest only.
+batch-none = There are no batches yet.
+batch-found-altered = Batch { $number }: the file { $file } was altered.
+batch-found-missing = Batch { $number }: the file { $file } is missing.
+batch-found-added = Batch { $number }: the file { $file } was added.
+batch-found-unread = Batch { $number }: { $file } cannot be read: { $why }
+batch-found-manifest = Batch { $number }: its manifest does not have the checksum that the audit says.
+batch-found-not-in-audit = Batch { $number }: the audit does not say that it was sealed.
+blobs-seen = { $n } photos are whole; { $strangers } more belong to no record.
+blobs-found-no-photo = { $path } is no photo.
 
 console-backup = Backup
 console-backup-look = Look at it

@@ -42,6 +42,18 @@ chain-no-head = { $town }：审计有条目，却没有末条的记录。
 chain-unknown = 抄下的末条 { $head } 不在审计里：后面的被截掉了，或整条链被改写过。如果之后恢复过更早的备份，也会这样。
 chain-broken = 审计被改动过：{ $n } 处对不上。
 
+batch-well = 批次 { $number }：{ $n } 个文件，与封存时相同。
+batch-well-erased = 批次 { $number }：文件已因清除收回。
+batch-unnoted = 批次 { $number } 由旧版本封存，审计里没有清单的校验值；文件只与清单核对过。
+batch-none = 还没有批次。
+batch-found-altered = 批次 { $number }：文件 { $file } 被改动过。
+batch-found-missing = 批次 { $number }：缺少文件 { $file }。
+batch-found-added = 批次 { $number }：文件 { $file } 是多出来的。
+batch-found-unread = 批次 { $number }：读不出 { $file }：{ $why }
+batch-found-manifest = 批次 { $number }：清单与审计里的校验值不符。
+batch-found-not-in-audit = 批次 { $number }：审计里没有它的封存记录。
+blobs-seen = { $n } 张照片完好；另有 { $strangers } 张没有记录引用。
+blobs-found-no-photo = { $path } 不是照片。
 
 console-backup = 备份
 console-backup-look = 要查看

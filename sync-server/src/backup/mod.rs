@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 use assets::messages::{FluentValue, Messages};
 
-pub use files::{DATABASE, ERASED};
+pub use files::{DATABASE, ERASED, is as is_file};
 pub use make::{Made, make};
 pub use manifest::Manifest;
 pub use restore::{Restored, restore};

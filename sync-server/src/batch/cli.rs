@@ -19,6 +19,8 @@ pub enum BatchCommand {
     Pull(PullArgs),
     /// Lists the batches a person may take.
     List(ListArgs),
+    /// Looks whether the files of sealed batches are what was sealed.
+    Verify(VerifyArgs),
 }
 
 /// `batch pull`
@@ -66,6 +68,22 @@ pub struct ListArgs {
     pub lang: Option<String>,
 }
 
+/// `batch verify`
+#[derive(Debug, Clone, clap::Args)]
+pub struct VerifyArgs {
+    /// The batch, e.g. 2026-019; without it all.
+    pub number: Option<String>,
+    /// Where the data are; the server may be running.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// A copy of the batch that was handed out, instead of the server's own files.
+    #[arg(long, requires = "number")]
+    pub folder: Option<PathBuf>,
+    /// `zh-CN` or `en`.
+    #[arg(long, env = "LANG")]
+    pub lang: Option<String>,
+}
+
 fn format(code: &str) -> Result<Format, String> {
     Format::from_code(code).ok_or_else(|| "a format is csv or ndjson".to_owned())
 }
@@ -75,6 +93,7 @@ pub fn command(command: BatchCommand) -> anyhow::Result<()> {
     match command {
         BatchCommand::Pull(args) => pull_command(&args),
         BatchCommand::List(args) => list_command(&args),
+        BatchCommand::Verify(args) => verify_command(&args),
     }
 }
 
@@ -155,6 +174,39 @@ fn list_command(args: &ListArgs) -> anyhow::Result<()> {
         ))?;
     }
     Ok(())
+}
+
+fn verify_command(args: &VerifyArgs) -> anyhow::Result<()> {
+    let words = Messages::of(crate::import::lang(args.lang.as_deref()));
+    let app = crate::commands::open(&args.data.data)?;
+    let looked = super::verify(&*app.store, &app.data, args.number.as_deref(), args.folder.as_deref());
+    let looked = looked.map_err(|error| {
+        let sentence = words.text(error.key());
+        anyhow::Error::new(error).context(sentence)
+    })?;
+    let mut wrong = 0;
+    for batch in &looked {
+        for finding in &batch.found {
+            say(&finding.text(&words))?;
+        }
+        wrong += batch.found.len();
+        let key = match (batch.found.is_empty(), batch.erased && args.folder.is_none()) {
+            (false, _) => continue,
+            (true, true) => "batch-well-erased",
+            (true, false) => "batch-well",
+        };
+        say(&words.with(key, &[("number", batch.number.clone().into()), ("n", batch.well.to_string().into())]))?;
+        if batch.unnoted {
+            say(&words.with("batch-unnoted", &[("number", batch.number.clone().into())]))?;
+        }
+    }
+    if looked.is_empty() {
+        say(&words.text("batch-none"))?;
+    }
+    match wrong {
+        0 => Ok(()),
+        n => anyhow::bail!(words.with("keep-found", &[("n", n.to_string().into())])),
+    }
 }
 
 fn say(text: &str) -> anyhow::Result<()> {

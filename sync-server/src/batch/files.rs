@@ -115,25 +115,29 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// The SHA-256 of a file, read in pieces: a batch may be larger than the memory.
+pub fn sha256_of(path: &Path) -> io::Result<String> {
+    let mut reader = BufReader::with_capacity(256 * 1024, disk::File::open(path)?);
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = reader.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(hex(&hash.finalize()));
+        }
+        hash.update(buffer.get(..read).unwrap_or_default());
+    }
+}
+
 /// Checks every file against the manifest.
 pub fn verify(sealed: &Sealed) -> Result<(), BatchError> {
     let number = || sealed.manifest.number.clone();
     for entry in &sealed.manifest.files {
-        let file = match disk::File::open(&sealed.folder.join(&entry.name)) {
+        let sha256 = match sha256_of(&sealed.folder.join(&entry.name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(BatchError::FilesGone(number())),
-            other => other.map_err(BatchError::io("opening a file"))?,
+            other => other.map_err(BatchError::io("reading a file"))?,
         };
-        let mut reader = BufReader::with_capacity(256 * 1024, file);
-        let mut hash = Sha256::new();
-        let mut buffer = vec![0; 64 * 1024];
-        loop {
-            let read = reader.read(&mut buffer).map_err(BatchError::io("reading a file"))?;
-            if read == 0 {
-                break;
-            }
-            hash.update(buffer.get(..read).unwrap_or_default());
-        }
-        if hex(&hash.finalize()) != entry.sha256 {
+        if sha256 != entry.sha256 {
             return Err(BatchError::Damaged { number: number(), file: entry.name.clone() });
         }
     }

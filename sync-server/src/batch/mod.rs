@@ -9,6 +9,7 @@ mod cut;
 mod files;
 mod manifest;
 mod seal;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -19,6 +20,7 @@ pub use cut::{link_of, links, state};
 pub use files::{copy_out, hex};
 pub use manifest::{Counts, FileEntry, Manifest};
 pub use seal::{again, clear_unnamed, damaged, list, manifest, may_pull, pending, pull};
+pub use verify::{Looked, verify};
 
 use crate::store::{StoreError, User};
 

@@ -13,7 +13,7 @@ use shared::record::RecordKind;
 use super::cut::{self, Cut, Piece};
 use super::files::{self, Aside};
 use super::manifest::{Counts, Manifest};
-use super::{BatchError, Format, Pull, Pulled, Sealed, Since};
+use super::{BatchError, Format, Pull, Pulled, Sealed, Since, verify};
 use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize};
 use crate::export::columns::Columns;
@@ -21,7 +21,7 @@ use crate::export::{Status, Telling, csv, ndjson, show};
 use crate::store::{self, Audit, Batch, Store, StoreError, User};
 
 /// How far back `list` looks.
-const BATCHES: usize = 10_000;
+pub(super) const BATCHES: usize = 10_000;
 
 /// Each of the roots must be one the person may take out.
 fn check(user: &User, areas: &[AreaId], tree: &AreaTree) -> Result<(), BatchError> {
@@ -150,7 +150,7 @@ pub fn pull(
             erased: None,
         })?;
         tx.put_batch_records(id, &records)?;
-        tx.put_audit(&audit(pull.user.id, now, "audit-batch-sealed", &manifest))?;
+        tx.put_audit(&audit(pull.user.id, now, "audit-batch-sealed", &manifest)?)?;
         Ok::<_, BatchError>(())
     });
     if let Err(error) = sealed {
@@ -161,21 +161,28 @@ pub fn pull(
     Ok(Pulled::Sealed(Box::new(Sealed { manifest, folder: place })))
 }
 
-fn audit(user: UserId, at: chrono::DateTime<chrono::Utc>, action: &str, manifest: &Manifest) -> Audit {
+fn audit(
+    user: UserId,
+    at: chrono::DateTime<chrono::Utc>,
+    action: &str,
+    manifest: &Manifest,
+) -> Result<Audit, BatchError> {
     let areas: Vec<String> = manifest.areas.keys().map(ToString::to_string).collect();
     let detail = serde_json::json!({
         "areas": areas,
         "records": manifest.records(),
         "masked": manifest.masked,
         "restricted": manifest.restricted,
+        // Whoever alters a file and its manifest would have to alter the audit as well.
+        "manifest": verify::noted(manifest)?,
     });
-    Audit {
+    Ok(Audit {
         at,
         user: Some(user),
         action: action.to_owned(),
         subject: manifest.number.clone(),
         detail: detail.to_string(),
-    }
+    })
 }
 
 struct Words<'a> {
@@ -233,7 +240,7 @@ fn write_piece(
     Ok(())
 }
 
-fn read_manifest(batch: &Batch) -> Result<Manifest, BatchError> {
+pub(super) fn read_manifest(batch: &Batch) -> Result<Manifest, BatchError> {
     Ok(serde_json::from_str(&batch.manifest)?)
 }
 
@@ -324,7 +331,7 @@ pub fn again(
     }
     let sealed = Sealed { manifest, folder: data.join("batches").join(batch.id.to_string()) };
     files::verify(&sealed)?;
-    let entry = audit(user.id, outside.now(), "audit-batch-again", &sealed.manifest);
+    let entry = audit(user.id, outside.now(), "audit-batch-again", &sealed.manifest)?;
     store::write(store, user.town, |tx| tx.put_audit(&entry))?;
     Ok(sealed)
 }

@@ -1,6 +1,8 @@
 //! Photos as files: named by their SHA-256, written once; uploads on their way beside them.
 
+pub mod cli;
 pub mod jpeg;
+mod verify;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,8 @@ use sha2::{Digest, Sha256};
 use shared::ids::PhotoHash;
 use shared::limits::PHOTO_PIXELS;
 use uuid::Uuid;
+
+pub use verify::{Seen, verify};
 
 /// The folder of photos and uploads.
 pub struct Blobs {
@@ -98,7 +102,7 @@ impl Blobs {
     pub fn finish(&self, id: Uuid, hash: &PhotoHash) -> Result<(), FinishError> {
         let from = self.upload(id);
         let bytes = disk::read(&from)?;
-        let verified = verify(&bytes, hash);
+        let verified = whole(&bytes, hash);
         if let Err(error) = verified {
             self.drop_upload(id)?;
             return Err(error);
@@ -122,7 +126,7 @@ impl Blobs {
     }
 }
 
-fn verify(bytes: &[u8], hash: &PhotoHash) -> Result<(), FinishError> {
+fn whole(bytes: &[u8], hash: &PhotoHash) -> Result<(), FinishError> {
     if PhotoHash::from_bytes(&Sha256::digest(bytes).into()) != *hash {
         return Err(FinishError::Hash);
     }

@@ -1,6 +1,6 @@
 //! Whether a sealed batch is what was sealed: its manifest by the audit, its files by the manifest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use super::files::{hex, sha256_of};
 use super::seal::{BATCHES, read_manifest};
 use super::{BatchError, Manifest};
 use crate::backup::Finding;
-use crate::store::{self, AuditFilter, Batch, Read, Store, StoreError};
+use crate::store::{self, AuditEntry, AuditFilter, Batch, Read, Store, StoreError};
 
 /// The manifest as a file, in a batch that was handed out.
 const MANIFEST: &str = "manifest.json";
@@ -51,7 +51,9 @@ pub fn verify(
     // Numbers count in each town: a copy says of which it is, unless nothing in it can be read.
     let of_copy = |town: AreaId| copy.as_ref().and_then(|copy| copy.town).is_none_or(|of| of == town);
     for town in store.towns()?.into_iter().filter(|town| of_copy(*town)) {
-        for batch in store::read::<_, StoreError>(store, town, |read| read.batches(BATCHES))? {
+        let (batches, sealings) =
+            store::read::<_, StoreError>(store, town, |read| Ok((read.batches(BATCHES)?, sealings(read)?)))?;
+        for batch in batches {
             let Ok(manifest) = read_manifest(&batch) else {
                 let id = batch.id.to_string();
                 let found = vec![Finding { key: "batch-found-manifest", args: vec![("number", id.clone())] }];
@@ -59,7 +61,7 @@ pub fn verify(
                 continue;
             };
             if number.is_none_or(|number| number == manifest.number) {
-                all.push(look(store, data, town, &batch, &manifest, copy.as_ref())?);
+                all.push(look(data, &sealings, &batch, &manifest, copy.as_ref())?);
             }
         }
     }
@@ -87,16 +89,15 @@ impl<'a> Copy<'a> {
 }
 
 fn look(
-    store: &dyn Store,
     data: &Path,
-    town: AreaId,
+    sealings: &Sealings,
     batch: &Batch,
     manifest: &Manifest,
     copy: Option<&Copy<'_>>,
 ) -> Result<Looked, BatchError> {
     let number = manifest.number.clone();
     let mut looked = Looked { number, well: 0, erased: batch.erased.is_some(), unnoted: false, found: Vec::new() };
-    match store::read(store, town, |read| sealed_as(read, manifest))? {
+    match sealed_as(sealings, manifest)? {
         Sealed::Same => {}
         Sealed::Unnoted => looked.unnoted = true,
         Sealed::Other => looked.add("batch-found-manifest", None),
@@ -127,16 +128,19 @@ enum Sealed {
     Never,
 }
 
-/// What the audit says of the sealing of a batch. That the entry itself was not altered, `audit verify` says.
-fn sealed_as(read: &dyn Read, manifest: &Manifest) -> Result<Sealed, BatchError> {
-    let filter = AuditFilter {
-        action: Some("audit-batch-sealed".to_owned()),
-        subject: Some(manifest.number.clone()),
-        limit: usize::MAX,
-        ..AuditFilter::default()
-    };
-    // Newest first: the one that sealed it is the oldest.
-    let Some((entry, fits)) = read.audit_entries(&filter)?.pop() else { return Ok(Sealed::Never) };
+/// What the audit says of the sealing of each batch, by number, with whether the entry fits; read once, for the audit is
+/// long. That nothing else in it was altered, `audit verify` says.
+type Sealings = BTreeMap<String, (AuditEntry, bool)>;
+
+fn sealings(read: &dyn Read) -> Result<Sealings, StoreError> {
+    let action = Some("audit-batch-sealed".to_owned());
+    let entries = read.audit_entries(&AuditFilter { action, limit: usize::MAX, ..AuditFilter::default() })?;
+    // Newest first: of two of one number the older stays, which sealed it.
+    Ok(entries.into_iter().map(|(entry, fits)| (entry.subject.clone(), (entry, fits))).collect())
+}
+
+fn sealed_as(sealings: &Sealings, manifest: &Manifest) -> Result<Sealed, BatchError> {
+    let Some((entry, fits)) = sealings.get(&manifest.number) else { return Ok(Sealed::Never) };
     let detail: serde_json::Value = serde_json::from_str(&entry.detail).unwrap_or_default();
     Ok(match detail.get("manifest").and_then(|hash| hash.as_str()) {
         _ if !fits => Sealed::Other,

@@ -84,7 +84,6 @@ impl List {
             before: choice.before,
             action: action.clone(),
             user: by,
-            subject: None,
             // One more tells whether there are older ones.
             limit: LISTED + 1,
         };

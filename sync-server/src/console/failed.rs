@@ -2,7 +2,6 @@
 //! type their password there as well.
 
 use chrono::TimeDelta;
-use shared::area::AreaId;
 
 use crate::AppState;
 use crate::store::{self, Audit, AuditFilter, StoreError};
@@ -10,8 +9,6 @@ use crate::store::{self, Audit, AuditFilter, StoreError};
 /// Names that do not exist are guessed by the thousand: one entry in so many minutes says that it goes on, and the audit
 /// does not grow by what strangers send. Attempts at a name that exists are slowed down by the throttle.
 const UNKNOWN_EVERY: TimeDelta = TimeDelta::minutes(10);
-/// What stands above the towns.
-const ABOVE: AreaId = AreaId(0);
 
 /// Writes an attempt down; one that cannot be is told in the log.
 pub fn note(app: &AppState, login: &str) {
@@ -33,15 +30,14 @@ fn write(app: &AppState, login: &str) -> Result<(), StoreError> {
         let entry = entry(Some(user.id), "audit-log-in-failed");
         return store::write(&*app.store, user.town, |tx| tx.put_audit(&entry));
     }
-    // Nobody's: it is told to the only town, or above all of them.
-    let town = match app.store.towns()?.as_slice() {
-        [town] => *town,
-        _ => ABOVE,
-    };
+    // Nobody's: it is told to every town of the server.
     let entry = entry(None, "audit-log-in-unknown");
-    store::write(&*app.store, town, |tx| {
-        let filter = AuditFilter { action: Some(entry.action.clone()), limit: 1, ..AuditFilter::default() };
-        let last = tx.audit_entries(&filter)?.pop().map(|(entry, _)| entry.at());
-        if last.is_some_and(|last| (at - last).abs() < UNKNOWN_EVERY) { Ok(()) } else { tx.put_audit(&entry) }
-    })
+    for town in app.store.towns()? {
+        store::write::<_, StoreError>(&*app.store, town, |tx| {
+            let filter = AuditFilter { action: Some(entry.action.clone()), limit: 1, ..AuditFilter::default() };
+            let last = tx.audit_entries(&filter)?.pop().map(|(entry, _)| entry.at());
+            if last.is_some_and(|last| (at - last).abs() < UNKNOWN_EVERY) { Ok(()) } else { tx.put_audit(&entry) }
+        })?;
+    }
+    Ok(())
 }

@@ -141,8 +141,6 @@ pub struct AuditFilter {
     pub action: Option<String>,
     /// Only what this person did; the inner none: commands on the server.
     pub user: Option<Option<UserId>>,
-    /// Only what was done to this.
-    pub subject: Option<String>,
     /// At most so many.
     pub limit: usize,
 }

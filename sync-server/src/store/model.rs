@@ -317,7 +317,7 @@ pub struct Audit {
     pub at: DateTime<Utc>,
     /// Who; none: a command on the server.
     pub user: Option<UserId>,
-    /// A message key, e.g. `unmask`, `batch_pull`, `log_in`.
+    /// A message key, one of [`crate::audit::ACTIONS`].
     pub action: String,
     /// What it was done to: an id, never a name.
     pub subject: String,

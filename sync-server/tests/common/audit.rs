@@ -13,7 +13,7 @@ use super::desk::{Desk, person};
 use super::{Centre, GRID, TOWN};
 
 /// 寺滩乡
-const OTHER_TOWN: AreaId = AreaId(9);
+pub const OTHER_TOWN: AreaId = AreaId(9);
 
 /// What a command says, and whether it ended well.
 pub fn run(args: &[&str]) -> (bool, String) {

@@ -151,9 +151,6 @@ impl Audited for InTown<'_> {
         if let Some(user) = filter.user {
             only(" AND a.user IS ?", user.map(|user| user.0.as_bytes().to_vec()).into());
         }
-        if let Some(subject) = &filter.subject {
-            only(" AND a.subject = ?", subject.clone().into());
-        }
         only(" ORDER BY a.number DESC LIMIT ?", i64::try_from(filter.limit).unwrap_or(i64::MAX).into());
         let mut query = self.conn.prepare_cached(&sql)?;
         let mut rows = query.query(params_from_iter(values))?;

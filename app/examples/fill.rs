@@ -85,6 +85,7 @@ fn main() -> Result<()> {
         token: "t".to_owned(),
         expires: outside.now(),
         setup: serde_json::from_value(setup)?,
+        key: None,
     };
     let pages: Vec<Vec<u8>> = (0..count)
         .collect::<Vec<_>>()

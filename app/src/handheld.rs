@@ -4,6 +4,7 @@
 //! `spawn_blocking`, or directly where that is short enough. All of them may be called from any thread.
 
 mod delivery;
+mod door;
 #[cfg(test)]
 mod look_tests;
 mod reading;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use shared::area::AreaTree;
 use shared::form::{Form, Position};
-use shared::ids::{EditId, PhotoHash, RecordId};
+use shared::ids::{EditId, PhotoHash, RecordId, UserId};
 use shared::outside::Outside;
 use shared::path::Path;
 use shared::record::{Part, RecordKind};
@@ -36,6 +37,7 @@ use crate::store::{Checked, ExportError, Exported, Rules, StoreError};
 use crate::sync::SyncProgress;
 use session::Inner;
 
+pub use door::{AWAY, Door, Resident, key_behind};
 pub use types::*;
 
 /// A handheld and who uses it. Cheap to clone: all clones are the same handheld.
@@ -104,10 +106,7 @@ pub struct SyncError {
 pub struct PhotoError(pub Message);
 
 impl Handheld {
-    /// Opens the handheld whose files lie in `dir`, and the database of who is enrolled.
-    ///
-    /// A database that cannot be read is set aside under a new name and a new one begun: see [`Handheld::notices`]. A
-    /// database from the future, a read-only or a busy one is an error and stays as it is.
+    /// Opens the handheld whose files lie in `dir`. The databases of its users stay closed until [`Handheld::unlock`].
     pub fn open(dir: &FilePath, services: Services, outside: Arc<dyn Outside>) -> Result<Self, StoreError> {
         Self::open_with(dir, services, outside, session::rules()?)
     }
@@ -129,7 +128,7 @@ impl Handheld {
 
     /// Who uses the handheld and where; `None` while nobody is enrolled.
     pub fn setup(&self) -> Option<Arc<Setup>> {
-        self.0.session().ok().map(|session| session.setup())
+        self.0.setup()
     }
 
     /// The areas this handheld knows: the scope and those above it.
@@ -142,9 +141,43 @@ impl Handheld {
         self.0.rules().form(kind).cloned()
     }
 
-    /// Enrols with a one-time code (blanks and dashes are ignored). An outbox of the same user is kept.
-    pub async fn enrol(&self, server: &str, code: &str) -> Result<Arc<Setup>, SyncError> {
-        self.0.enrol(server, code).await
+    /// Enrols with a one-time code (blanks and dashes are ignored) and sets the PIN. An outbox of the same user is kept: the
+    /// centre opens it, whatever the PIN was.
+    pub async fn enrol(&self, server: &str, code: &str, pin: &str) -> Result<Arc<Setup>, SyncError> {
+        self.0.enrol(server, code, pin).await
+    }
+
+    /// What the screen shows first.
+    pub fn door(&self) -> Door {
+        self.0.door()
+    }
+
+    /// Opens the database of `user` if the PIN is theirs; as slow as [`crate::lock::Cost`] makes it.
+    ///
+    /// A database that cannot be read is set aside under a new name and a new one begun: see [`Handheld::notices`]. A
+    /// database from the future, a read-only or a busy one is an error and stays as it is.
+    pub fn unlock(&self, user: UserId, pin: &str) -> Result<(), StoreError> {
+        self.0.unlock(user, pin)
+    }
+
+    /// Closes the database of who is in. What was typed and not saved is a draft, if its page kept one.
+    pub fn lock(&self) {
+        self.0.lock();
+    }
+
+    /// The screen went out of sight: told again while it stays so. After [`AWAY`] the handheld is locked.
+    pub fn left(&self) {
+        self.0.left();
+    }
+
+    /// The screen is in sight again. If it was away for too long it is locked first.
+    pub fn back(&self) {
+        self.0.back();
+    }
+
+    /// Sets the PIN of who is in. `old` is the one there was; who never had one gives none.
+    pub fn set_pin(&self, old: Option<&str>, new: &str) -> Result<(), StoreError> {
+        self.0.set_pin(old, new)
     }
 
     /// A fresh id for a new record.
@@ -316,28 +349,16 @@ impl Handheld {
     /// Writes everything that is not delivered into a file that only the centre opens: for when this handheld cannot send
     /// any more. It changes nothing here.
     pub fn export_outbox(&self, to: &FilePath) -> Result<Exported, ExportError> {
-        self.0.session()?.store.export_outbox(to, self.0.outside().now())
-    }
-
-    /// The same of a handheld that does not open: its database was written by a newer version of the app, or cannot be
-    /// written.
-    pub fn export_unopened(
-        dir: &FilePath,
-        services: &Services,
-        outside: &dyn Outside,
-        to: &FilePath,
-    ) -> Result<Exported, ExportError> {
-        session::source(dir, services)?.export(to, outside.now())
+        match self.0.session() {
+            Ok(session) => session.store.export_outbox(to, self.0.outside().now()),
+            // Also of a database that may not be opened: a newer version of the app wrote it, or it cannot be written.
+            Err(_) => self.0.export_refused(to),
+        }
     }
 
     /// Where an export is put if nobody says otherwise.
     pub fn export_path(&self) -> PathBuf {
-        Self::export_path_in(self.0.paths().root(), self.0.outside())
-    }
-
-    /// The same of the handheld whose files lie in `dir`.
-    pub fn export_path_in(dir: &FilePath, outside: &dyn Outside) -> PathBuf {
-        session::export_path(dir, outside)
+        session::export_path(self.0.paths().root(), self.0.outside())
     }
 
     /// What a sync would carry.

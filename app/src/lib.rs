@@ -3,6 +3,7 @@
 //! The screens call [`handheld::Handheld`] and nothing below it; [`store`] and [`sync`] know nothing of screens.
 
 pub mod handheld;
+pub mod lock;
 pub mod photo;
 pub mod platform;
 #[cfg(feature = "preview")]

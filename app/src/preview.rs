@@ -21,7 +21,7 @@ use dioxus_liveview::{LiveViewPool, axum_socket, interpreter_glue};
 use serde::Deserialize;
 use shared::form::Position;
 
-use crate::handheld::Handheld;
+use crate::handheld::{Door, Handheld};
 use crate::platform::{FixedLocation, Services};
 use crate::system::System;
 use crate::ui::App;
@@ -43,6 +43,9 @@ pub struct Args {
     /// A one-time code, to enrol at the first start.
     #[arg(long)]
     code: Option<String>,
+    /// The PIN: sets it with `--code`, opens with it otherwise. Whoever can read the list of processes knows it.
+    #[arg(long)]
+    pin: Option<String>,
     /// Stands in for the receiver: latitude, longitude, accuracy in metres.
     #[arg(long, value_parser = position, allow_hyphen_values = true)]
     location: Option<Position>,
@@ -81,13 +84,17 @@ pub async fn serve(args: Args) -> anyhow::Result<()> {
     }
     let handheld = Handheld::open(&args.data, services, Arc::new(System))
         .with_context(|| format!("open the handheld in {}", args.data.display()))?;
-    if handheld.setup().is_none() {
+    if let (Door::Locked(residents), Some(pin)) = (handheld.door(), &args.pin) {
+        let first = residents.first().context("nobody to unlock for")?;
+        handheld.unlock(first.user, pin).with_context(|| format!("unlock for {}", first.name))?;
+    }
+    if handheld.door() == Door::Enrol {
         if let Some(server) = &args.server {
             handheld.set_settings(|settings| settings.server = server.clone()).context("keep the server's address")?;
         }
-        if let (Some(server), Some(code)) = (&args.server, &args.code) {
+        if let (Some(server), Some(code), Some(pin)) = (&args.server, &args.code, &args.pin) {
             handheld
-                .enrol(server, code)
+                .enrol(server, code, pin)
                 .await
                 .map_err(|error| anyhow::anyhow!("enrol at {server}: {} ({})", error.message.key, error.detail))?;
         }

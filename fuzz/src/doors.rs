@@ -75,6 +75,7 @@ impl Centre {
         .unwrap();
         let code = make_code(&app, &user).unwrap();
         let request = EnrolRequest {
+            keys: vec![],
             protocol: shared::limits::PROTOCOL,
             code,
             name: "fuzz".to_owned(),

@@ -31,6 +31,20 @@ pub struct EnrolRequest {
     /// Who this installation was before, if it was somebody: the same terminal, which keeps the credential it had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Before>,
+    /// The [`SealedKey`]s of users whose databases are closed on this handheld: base64 of age files. That of who enrols is
+    /// opened for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
+}
+
+/// The key of a user's database on one handheld. Encrypted to the centre it lies beside the database, for a forgotten PIN.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealedKey {
+    /// Whose database.
+    pub user: UserId,
+    /// Base64 of the 32 bytes.
+    pub key: String,
 }
 
 /// An earlier enrolment of an installation.
@@ -59,6 +73,9 @@ pub struct EnrolAnswer {
     pub expires: DateTime<Utc>,
     /// Who and where.
     pub setup: Setup,
+    /// The key that was among [`EnrolRequest::keys`], base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// What a handheld is told about its user and surroundings; sent again when it changed.

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use assets::messages::Messages;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bech32::{ToBase32, Variant};
 use hmac::{Hmac, Mac};
 use serde_json::value::RawValue;
@@ -17,7 +19,7 @@ use shared::ids::{Dot, EditId, PhotoHash, UserId};
 use shared::limits::{EDITS_A_ROUND, PROTOCOL};
 use shared::outbox::{HASH, Header, Kind, MAGIC, head, next};
 use shared::outside::Outside;
-use shared::wire::{Outcome, SyncRequestOf};
+use shared::wire::{Outcome, SealedKey, SyncRequestOf};
 
 pub use cli::{OutboxCommand, command};
 
@@ -27,6 +29,9 @@ use crate::store::{self, Audit, Device, Origin, Photo, StoreError, Tx, User};
 use crate::sync::accept::{Rules, Writer, accept_all, in_step};
 use crate::sync::incoming::{self, Offered};
 use crate::{AppState, OpenError};
+
+/// The most characters of a sealed key: an age file of one recipient around a few words.
+const SEALED: usize = 4_096;
 
 /// The key of the centre, beside `server.key`.
 pub struct Key {
@@ -56,6 +61,16 @@ impl Key {
         let secret = age::x25519::Identity::from_str(&text).map_err(|why| file(io::Error::other(why)))?;
         let recipient = secret.to_public().to_string();
         Ok(Self { secret, recipient })
+    }
+
+    /// The key of `user`'s database on a handheld, if that is what was sealed for the centre there.
+    pub fn key_of(&self, user: UserId, sealed: &str) -> Option<String> {
+        if sealed.len() > SEALED {
+            return None;
+        }
+        let json = age::decrypt(&self.secret, &STANDARD.decode(sealed).ok()?).ok()?;
+        let opened: SealedKey = shared::json::from_slice(&json).ok()?;
+        (opened.user == user).then_some(opened.key)
     }
 
     /// For whom handhelds encrypt: `age1…`.

@@ -11,6 +11,7 @@ use app::sync::Connect;
 use chrono::NaiveDate;
 use tokio::process::Command;
 
+use crate::near;
 use crate::process::{Served, program};
 use crate::township::{Size, Township, fill};
 
@@ -115,11 +116,12 @@ impl Centre {
 
     /// A handheld in `folder`, enrolled for somebody, over a link of the caller's choice.
     pub async fn handheld_over(&self, link: Arc<dyn Connect>, folder: &Path, login: &str) -> Result<Handheld> {
-        let services = Services { connect: link, ..Services::files(folder) };
+        let services = Services { connect: link, ..near::quick(folder) };
         let handheld = Handheld::open(folder, services, Arc::new(app::system::System)).context("opening a handheld")?;
+        near::let_in(&handheld)?;
         if handheld.setup().is_none() {
             let code = self.code(login).await?;
-            handheld.enrol(&self.url(), &code).await.with_context(|| format!("enrolling {login}"))?;
+            handheld.enrol(&self.url(), &code, near::PIN).await.with_context(|| format!("enrolling {login}"))?;
         }
         Ok(handheld)
     }
@@ -152,4 +154,11 @@ pub async fn starved(folder: &Path, switch: &Path, listen: &str) -> Result<Serve
 pub async fn preview(folder: &Path, listen: &str) -> Result<Served> {
     let folder = folder.to_string_lossy();
     Served::start(&program("preview")?, &["--dir", &folder, "--listen", listen], &[]).await
+}
+
+/// The same with its PIN given: it syncs by itself, though nobody looks at its screen.
+pub async fn preview_unlocked(folder: &Path) -> Result<Served> {
+    let folder = folder.to_string_lossy();
+    let options = ["--dir", &folder, "--listen", "127.0.0.1:0", "--pin", near::PIN];
+    Served::start(&program("preview")?, &options, &[]).await
 }

@@ -8,6 +8,7 @@ use shared::ids::RecordId;
 
 use crate::browser::{Browser, Page, Screen};
 use crate::centre::{Centre, preview};
+use crate::near::PIN;
 use crate::process::Served;
 
 /// A real `preview` process and a browser window on it.
@@ -42,6 +43,8 @@ impl Hand {
     pub async fn enrol(&self, centre: &Centre, login: &str) -> Result<()> {
         self.page.type_into("#enrol-server", &centre.url()).await?;
         self.page.type_into("#enrol-code", &centre.code(login).await?).await?;
+        self.page.type_into("#enrol-pin", PIN).await?;
+        self.page.type_into("#enrol-again", PIN).await?;
         self.page.press("[data-do=enrol]").await?;
         self.on("today").await?;
         self.sync().await
@@ -149,7 +152,15 @@ impl Hand {
         ensure!(self.preview.is_none(), "the preview still runs");
         let address = self.url.trim_start_matches("http://").to_owned();
         self.preview = Some(preview(&self.folder, &address).await?);
-        self.page.goto(&self.url).await
+        self.page.goto(&self.url).await?;
+        self.unlock().await
+    }
+
+    /// Types the PIN where it is asked for.
+    pub async fn unlock(&self) -> Result<()> {
+        self.on("unlock").await?;
+        self.page.type_into("#pin", PIN).await?;
+        self.page.press("[data-do=unlock]").await
     }
 
     /// What the preview said, for a failure's message.

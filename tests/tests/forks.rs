@@ -209,7 +209,7 @@ async fn enrolled_anew_with_an_answer_lost_nothing_conflicts_with_itself() -> Re
     ensure!(sync(&alice).await.is_err());
     scene.change(&alice, who, &[("phone", "13800000002")])?;
     let code = scene.centre.code("member1a").await?;
-    alice.enrol(&scene.centre.url(), &code).await.context("enrolling again")?;
+    alice.enrol(&scene.centre.url(), &code, tests::near::PIN).await.context("enrolling again")?;
     scene.change(&alice, who, &[("phone", "13800000003")])?;
     sync(&alice).await?;
     scene.settled(&alice)?;

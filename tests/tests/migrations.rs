@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use app::handheld::Handheld;
+use app::handheld::{Door, Handheld};
 use app::platform::Services;
 use app::store::StoreError;
 use assets::messages::{Lang, Messages};
@@ -183,11 +183,11 @@ fn a_handheld_whose_database_a_newer_app_wrote_says_so_and_leaves_it_as_it_is() 
         sql.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
     }
     let before = bytes(&hand.join("users"))?;
-    let Err(error) = open_handheld(&hand, None) else { anyhow::bail!("it was opened") };
-    ensure!(matches!(error, StoreError::FromTheFuture { found: 999, .. }), "{error}");
+    let Door::Refused(why) = open_handheld(&hand, None)?.door() else { anyhow::bail!("it was opened") };
+    ensure!(why.key == "store-from-the-future", "{why:?}");
     for lang in [Lang::Zh, Lang::En] {
-        let text = error.message().text(&Messages::of(lang));
-        ensure!(text != error.message().key && text.chars().count() > 10, "{text}");
+        let text = why.text(&Messages::of(lang));
+        ensure!(text != why.key && text.chars().count() > 10, "{text}");
     }
     assert_eq!(bytes(&hand.join("users"))?, before, "to the byte");
     Ok(())

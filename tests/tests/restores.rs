@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use app::handheld::Handheld;
+use app::platform::{FileKeyStore, Paths};
 use app::store::Checked;
 use rusqlite::Connection;
 use shared::author::Role;
 use shared::ids::{EditId, RecordId};
+use shared::outside::Outside;
 use shared::path::Path;
 use shared::record::RecordKind;
 use shared::value::Value;
@@ -333,9 +335,11 @@ async fn an_outbox_leaves_as_a_file_and_the_centre_takes_it_once() -> Result<()>
     let folder = scene.dir.path().join("member1a");
     let services = app::platform::Services::files(&folder);
     let system = Arc::new(app::system::System);
-    ensure!(Handheld::open(&folder, services.clone(), system.clone()).is_err());
+    let newer = Handheld::open(&folder, services, system)?;
+    ensure!(tests::near::let_in(&newer).is_err());
+    ensure!(matches!(newer.door(), app::handheld::Door::Refused(why) if why.key == "store-from-the-future"));
     let again = scene.dir.path().join("out/again.age");
-    ensure!(Handheld::export_unopened(&folder, &services, &*system, &again)?.edits == 4);
+    ensure!(newer.export_outbox(&again)?.edits == 4);
 
     // Cut, changed, or not ours: refused in words, and nothing is taken.
     let import = |path: std::path::PathBuf| {
@@ -410,14 +414,13 @@ async fn a_record_merged_at_the_centre_leads_to_the_other_and_offers_what_came_l
 
 /// The database of a handheld that is not running.
 fn database(scene: &Scene, folder: &str) -> Result<Connection> {
-    let root = scene.dir.path().join(folder);
-    let file = |name: &str| -> Result<PathBuf> {
-        let below = disk::list(&root.join(name))?;
-        below.first().map(|entry| entry.path.clone()).context("nothing there")
-    };
-    let key = disk::read(&file("keys")?)?;
+    let paths = Paths::new(&scene.dir.path().join(folder));
+    let users = disk::list(&paths.users())?;
+    let name = users.first().and_then(|entry| entry.path.file_name()?.to_str()).context("nobody uses it")?;
+    let (user, keys) = (name.parse()?, FileKeyStore::new(&paths.keys()));
+    let key = app::handheld::key_behind(&paths, user, &keys, tests::near::PIN, app::system::System.now())?;
     let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-    let connection = Connection::open(file("users")?.join("handheld.db"))?;
+    let connection = Connection::open(paths.user(user).join("handheld.db"))?;
     connection.execute_batch(&format!("PRAGMA key = \"x'{hex}'\""))?;
     Ok(connection)
 }

@@ -196,7 +196,7 @@ async fn a_preview_dies_in_the_middle_of_rounds_and_every_edit_is_there_once() -
         }
         drop(alice);
         // The preview syncs by itself as soon as it is up; it is killed as soon as the server has any of it, or before.
-        let preview = tests::centre::preview(&folder, "127.0.0.1:0").await?;
+        let preview = tests::centre::preview_unlocked(&folder).await?;
         let kept = scene.kept()?;
         let arrived = |saved: &BTreeMap<RecordId, Vec<EditId>>| -> Result<bool> {
             for record in saved.keys().rev().take(60) {

@@ -6,25 +6,15 @@ use std::sync::Arc;
 use anyhow::Context;
 use app::handheld::Handheld;
 use app::platform::Services;
-use app::store::StoreError;
 use app::system::System;
 use app::ui::App;
-use app::ui::pages::refused::{Refusal, Refused};
 use dioxus::LaunchBuilder;
 
 fn main() -> anyhow::Result<()> {
     // The first argument names the folder; without one it lies beside other data of this account.
     let data = std::env::args_os().nth(1).map(PathBuf::from).or_else(folder).context("no folder for the data")?;
-    let services = Services::files(&data);
-    let handheld = match Handheld::open(&data, services.clone(), Arc::new(System)) {
-        Err(error @ (StoreError::FromTheFuture { .. } | StoreError::ReadOnly(_))) => {
-            // What was not delivered can still be taken out.
-            let refusal = Refusal { folder: data, services, outside: Arc::new(System), why: error.message() };
-            LaunchBuilder::desktop().with_context(refusal).launch(Refused);
-            return Ok(());
-        }
-        opened => opened.with_context(|| format!("open the handheld in {}", data.display()))?,
-    };
+    let handheld = Handheld::open(&data, Services::files(&data), Arc::new(System))
+        .with_context(|| format!("open the handheld in {}", data.display()))?;
     // The window takes the runtime it is launched in; the sync has to run in one from before the first screen.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
     let _entered = runtime.enter();

@@ -6,26 +6,15 @@ use std::sync::Arc;
 use anyhow::Context;
 use app::handheld::Handheld;
 use app::platform::Services;
-use app::store::StoreError;
 use app::system::System;
 use app::ui::App;
-use app::ui::pages::refused::{Refusal, Refused};
 use dioxus::LaunchBuilder;
 
 fn main() -> anyhow::Result<()> {
     // Android gives an app its own folder as the home of its process; asking the system for it comes with the key
     // store of the platform.
     let data = PathBuf::from(std::env::var_os("HOME").context("no folder for the data")?).join("handheld");
-    let services = Services::files(&data);
-    let handheld = match Handheld::open(&data, services.clone(), Arc::new(System)) {
-        Err(error @ (StoreError::FromTheFuture { .. } | StoreError::ReadOnly(_))) => {
-            // What was not delivered can still be taken out.
-            let refusal = Refusal { folder: data, services, outside: Arc::new(System), why: error.message() };
-            LaunchBuilder::mobile().with_context(refusal).launch(Refused);
-            return Ok(());
-        }
-        opened => opened.context("open the handheld")?,
-    };
+    let handheld = Handheld::open(&data, Services::files(&data), Arc::new(System)).context("open the handheld")?;
     // The window takes the runtime it is launched in; the sync has to run in one from before the first screen.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
     let _entered = runtime.enter();

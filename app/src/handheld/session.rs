@@ -16,7 +16,7 @@ use tokio::sync::{Notify, watch};
 use super::types::{Message, Settings, TakenIn};
 use super::{PhotoError, SaveError};
 use crate::platform::{Paths, Services};
-use crate::store::{PhotoState, Rules, Source, Store, StoreError};
+use crate::store::{PhotoState, RawKey, Rules, Source, Store, StoreError};
 use crate::sync::{Phase, SyncProgress, Transport, TransportError};
 
 /// The inside of a handheld.
@@ -27,6 +27,10 @@ pub(crate) struct Inner {
     rules: Rules,
     settings: Mutex<Settings>,
     session: RwLock<Option<Arc<Session>>>,
+    /// Who has given their PIN and is not in.
+    pub(super) steps: super::door::Steps,
+    /// Since when nobody can see the screen, by the device's clock.
+    pub(super) away: Mutex<Option<DateTime<Utc>>>,
     notices: Mutex<Vec<Message>>,
     progress: watch::Sender<SyncProgress>,
     offline: AtomicBool,
@@ -132,6 +136,8 @@ impl Inner {
             rules,
             settings: Mutex::new(settings.clone()),
             session: RwLock::new(None),
+            steps: Mutex::default(),
+            away: Mutex::default(),
             notices: Mutex::new(Vec::new()),
             progress,
             offline: AtomicBool::new(false),
@@ -139,11 +145,14 @@ impl Inner {
             line: Mutex::new(None),
             syncing: tokio::sync::Mutex::default(),
         };
-        if let Some(user) = settings.user {
-            let store = inner.open_store(user)?;
-            inner.installed(&store)?;
-            store.try_aside_again()?;
-            inner.begin(Session::of(store)?);
+        // Files of a version without PINs open as they did there; who uses them is asked for one.
+        if let Some(user) = settings.user
+            && !inner.lock_of(user).is_set()?
+            && let Some(key) = inner.earlier_key(user)?
+            && let Err(error) = inner.enter(user, &key)
+            && !matches!(error, StoreError::FromTheFuture { .. } | StoreError::ReadOnly(_))
+        {
+            return Err(error);
         }
         Ok(inner)
     }
@@ -162,28 +171,12 @@ impl Inner {
     }
 
     /// The store of a user. One that cannot be read is set aside and a new one begun.
-    pub(super) fn open_store(&self, user: UserId) -> Result<Arc<Store>, StoreError> {
+    pub(super) fn open_store(&self, user: UserId, key: &RawKey) -> Result<Arc<Store>, StoreError> {
         let path = self.paths.user(user).join("handheld.db");
-        let name = format!("db-{user}");
         if Store::is_half_set_aside(&path)? {
             self.set_aside(&path)?;
         }
-        let key = self.services.keys.get(&name)?;
-        if key.is_none() && path.exists() {
-            // Without its key the file says nothing to anybody; perhaps the key comes back from somewhere.
-            Store::set_aside(&path, self.outside.now())?;
-            self.tell(Message::of("store-key-lost"));
-        }
-        let key = match key {
-            Some(key) => key,
-            None => {
-                let mut key = [0; 32];
-                self.outside.fill(&mut key);
-                self.services.keys.put(&name, &key)?;
-                key
-            }
-        };
-        let open = || Store::open(&path, &key, self.rules.clone());
+        let open = || Store::open(&path, key, self.rules.clone());
         let unreadable = |error: &StoreError| matches!(error, StoreError::WrongKey(_) | StoreError::Damaged(_));
         let opened = match open() {
             // Asked twice: a disk that failed to read once must not cost a day's work.
@@ -198,7 +191,7 @@ impl Inner {
             other => other?,
         };
         if store.is_blank()?
-            && let Some(aside) = Store::readable_set_aside(&path, &key)?
+            && let Some(aside) = Store::readable_set_aside(&path, key)?
         {
             drop(store);
             Store::put_back(&path, &aside, self.outside.now())?;
@@ -213,6 +206,17 @@ impl Inner {
         let file = aside.file_name().unwrap_or_default().to_string_lossy().into_owned();
         tracing::error!(file, "the database could not be read and was set aside");
         self.tell(Message::of("store-set-aside").with("file", file));
+        Ok(())
+    }
+
+    /// Moves a database without a key out of the way: it says nothing to anybody, but perhaps its key comes back from
+    /// somewhere.
+    pub(super) fn set_aside_keyless(&self, user: UserId) -> Result<(), StoreError> {
+        let path = self.paths.user(user).join("handheld.db");
+        if path.exists() {
+            Store::set_aside(&path, self.outside.now())?;
+            self.tell(Message::of("store-key-lost"));
+        }
         Ok(())
     }
 
@@ -375,12 +379,9 @@ impl Inner {
     }
 }
 
-/// The database of who is enrolled, to be read for an export alone.
-pub(super) fn source(dir: &FilePath, services: &Services) -> Result<Source, StoreError> {
-    let paths = Paths::new(dir);
-    let user = read_settings(&paths)?.user.ok_or(StoreError::NotEnrolled)?;
-    let key = services.keys.get(&format!("db-{user}"))?.ok_or(StoreError::NotEnrolled)?;
-    Store::open_for_export(&paths.user(user).join("handheld.db"), &key)
+/// A database to be read for an export alone.
+pub(super) fn source_with(paths: &Paths, user: UserId, key: &RawKey) -> Result<Source, StoreError> {
+    Store::open_for_export(&paths.user(user).join("handheld.db"), key)
 }
 
 /// A name for an export, in a folder of its own.

@@ -313,7 +313,7 @@ fn what_arrived_before_a_new_enrolment_is_not_shown_a_second_time() {
     sync(&bob);
     bob.save(change(&bob, record, &[("phone", "\"13900000002\"")]), None).unwrap();
     sync(&bob);
-    runtime().block_on(alice.enrol("https://example.test", "0")).unwrap();
+    runtime().block_on(alice.enrol("https://example.test", "0", crate::testing::PIN)).unwrap();
     sync(&alice);
     assert_eq!(shown(&alice, record, "phone").as_deref(), Some("13900000002"));
     assert!(alice.conflicts(10, 0).unwrap().0.is_empty());

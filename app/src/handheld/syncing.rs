@@ -11,6 +11,7 @@ use shared::wire::{Before, DeviceState, EnrolAnswer, EnrolRequest, HistoryEntry,
 use super::session::{Inner, Session};
 use super::types::{Estimate, Message, OutboxItem, OutboxWhat};
 use super::{PhotoError, SyncError};
+use crate::lock::{LockError, Pin};
 use crate::photo;
 use crate::store::{PhotoState, StoreError};
 use crate::sync::{self, Client, Phase, Refused};
@@ -49,8 +50,9 @@ impl Inner {
         SyncError { message: refused.message, detail: refused.detail, retry, asked_to_wait }
     }
 
-    pub(super) async fn enrol(&self, server: &str, code: &str) -> Result<Arc<Setup>, SyncError> {
+    pub(super) async fn enrol(&self, server: &str, code: &str, pin: &str) -> Result<Arc<Setup>, SyncError> {
         let said = |refused| self.said(refused, None);
+        let pin = Pin::chosen(pin).map_err(|problem| StoreError::from(LockError::from(problem)))?;
         if self.is_offline() {
             return Err(said(Refused::of("sync-offline", "switched to no network", true)));
         }
@@ -67,6 +69,7 @@ impl Inner {
             code: code.chars().filter(char::is_ascii_alphanumeric).collect(),
             name: device_name(),
             app: env!("CARGO_PKG_VERSION").to_owned(),
+            keys: self.keys_for_centre(),
         };
         let client = Client::new(transport, "");
         let answered = client.post("/api/v1/enrol", &request, TIMEOUT).await.map_err(|mut refused| {
@@ -81,14 +84,18 @@ impl Inner {
                 shared::json::from_slice(&body).map_err(|error| Refused::of("sync-bad-answer", error, true))
             })
             .map_err(said)?;
-        let store = self.open_store(answer.setup.user.id)?;
+        let user = answer.setup.user.id;
+        let key = self.key_of(user, answer.key.as_deref(), &pin)?;
+        // Before the database: without its key it would say nothing to anybody.
+        self.wrap(&answer.setup, &key, &pin)?;
+        let store = self.open_store(user, &key)?;
         self.installed(&store)?;
         store.enrolled(server, &answer, self.outside())?;
         self.set_settings(|settings| {
             server.clone_into(&mut settings.server);
-            settings.user = Some(answer.setup.user.id);
+            settings.user = Some(user);
         })?;
-        self.begin(Session::of(store)?);
+        self.come_in(Session::of(store)?);
         syncing.failed = 0;
         syncing.care = sync::Care::default();
         self.wake();

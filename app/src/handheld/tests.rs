@@ -338,7 +338,7 @@ fn enrolling_again_keeps_the_outbox_under_new_dots() {
     alice.save(change(&alice, record, &[("phone", "\"13922222222\"")]), None).unwrap();
     let other = resident(&alice, &[("name", "\"李娜\"")]);
     // The administrator gives a new code for the same user.
-    runtime().block_on(alice.enrol("https://example.test", "0")).unwrap();
+    runtime().block_on(alice.enrol("https://example.test", "0", crate::testing::PIN)).unwrap();
     sync(&alice);
     let dots: Vec<_> = world.server(|server| server.accepted.iter().skip(1).map(|edit| edit.dot).collect());
     assert_eq!(dots, (1..=3).map(|n| (shared::ids::Slot(102), n).into()).collect::<Vec<_>>());

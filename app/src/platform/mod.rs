@@ -8,9 +8,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use shared::form::Position;
+use shared::outside::Outside;
+use zeroize::Zeroizing;
 
 pub use files::{FileKeyStore, FixedLocation, NoLocation};
 
+use crate::lock::Cost;
 use crate::sync::{Connect, HttpConnect};
 
 /// A future that can be sent to another thread.
@@ -30,18 +33,24 @@ pub enum KeyStoreError {
     /// There is something under this name that is not a key.
     #[error("the key {0} is damaged")]
     Damaged(String),
+    /// There is no key of this name, or what it is to open was sealed by another one: the files came from elsewhere.
+    #[error("the key {0} does not open this")]
+    Missing(String),
 }
 
-/// Keeps secrets of 32 bytes, each under a name of letters, digits and dashes.
+/// Seals small secrets with keys that stay inside, each key under a name of letters, digits and dashes.
 ///
-/// Guarantees: a key once given is given again for the same name until it is removed; names do not influence each
-/// other; a key that was returned is durable.
+/// Guarantees: what was sealed opens again under the same name until that is removed, and never after; names do not
+/// influence each other; what [`KeyStore::seal`] returned still opens after the power failed.
 pub trait KeyStore: Send + Sync {
-    /// The key of `name`, or `None` if there is none yet.
-    fn get(&self, name: &str) -> Result<Option<[u8; 32]>, KeyStoreError>;
+    /// Seals `secret` with the key of `name`, which is made if there is none yet.
+    fn seal(&self, name: &str, secret: &[u8], outside: &dyn Outside) -> Result<Vec<u8>, KeyStoreError>;
 
-    /// Keeps a new key; an existing one of that name is not replaced but an error.
-    fn put(&self, name: &str, key: &[u8; 32]) -> Result<(), KeyStoreError>;
+    /// Opens what was sealed under `name`.
+    fn open(&self, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyStoreError>;
+
+    /// Destroys the key of `name`; one that is not there is destroyed already.
+    fn remove(&self, name: &str) -> Result<(), KeyStoreError>;
 }
 
 /// Where the handheld is.
@@ -104,8 +113,10 @@ impl Paths {
 /// The platform as the rest of the app sees it.
 #[derive(Clone)]
 pub struct Services {
-    /// Keeps the raw keys of the databases.
+    /// Seals the keys of the databases.
     pub keys: Arc<dyn KeyStore>,
+    /// What it costs to try a PIN that is set from now on.
+    pub pin_cost: Cost,
     /// Makes transports to a server.
     pub connect: Arc<dyn Connect>,
     /// Positions.
@@ -120,6 +131,7 @@ impl Services {
     pub fn files(root: &Path) -> Self {
         Self {
             keys: Arc::new(FileKeyStore::new(&Paths::new(root).keys())),
+            pin_cost: Cost::USUAL,
             connect: Arc::new(HttpConnect),
             location: Arc::new(NoLocation),
             no_backup: None,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::handheld::Message;
+use crate::lock::LockError;
 use crate::platform::KeyStoreError;
 
 /// Why the store could not do what was asked.
@@ -37,6 +38,9 @@ pub enum StoreError {
     /// The key store did not give the key.
     #[error(transparent)]
     Key(#[from] KeyStoreError),
+    /// The lock before the database.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// A file beside the database.
     #[error("{what} at {path}: {source}")]
     File {
@@ -85,6 +89,7 @@ impl StoreError {
             Self::Full => Message::of("store-full"),
             Self::Busy => Message::of("store-busy"),
             Self::Key(_) => Message::of("store-key"),
+            Self::Lock(error) => error.message(),
             Self::File { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => Message::of("store-full"),
             Self::File { .. } => Message::of("store-file"),
             Self::Row { .. } | Self::Sql(_) => Message::of("store-other"),

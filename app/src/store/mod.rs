@@ -45,6 +45,7 @@ pub use error::StoreError;
 pub use events::Event;
 pub use export::{ExportError, Exported, Source};
 pub use meta::Meta;
+pub use open::RawKey;
 pub use outbox::{Counts, Outgoing, Returned, Waiting};
 pub use pending::{Also, NewEdit, Replaced, Stamp};
 pub use photos::{PhotoRow, PhotoState};
@@ -54,7 +55,6 @@ pub use words::normal;
 
 use crate::handheld::SaveError;
 use haystack::{Change, Haystack};
-use open::RawKey;
 
 /// Items of the feed after which the log is written back.
 const WORTH_A_CHECKPOINT: usize = 1_000;

@@ -44,6 +44,11 @@ impl Store {
         })
     }
 
+    /// The key of the database.
+    pub(crate) fn key(&self) -> &RawKey {
+        &self.key
+    }
+
     /// Moves a database that cannot be read out of the way, under a new name beside the old one; never deletes.
     /// Gives the new name of the first file moved.
     pub fn set_aside(path: &Path, now: DateTime<Utc>) -> Result<PathBuf, StoreError> {

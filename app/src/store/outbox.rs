@@ -308,10 +308,10 @@ fn elsewhere(sql: &Connection) -> Result<Option<Elsewhere>, StoreError> {
         Ok(Dot { slot: Slot(slot.cast_unsigned()), n: n.cast_unsigned() })
     })?;
     let upto: VectorTimestamp = dots.collect::<Result<Vec<_>, _>>()?.into_iter().collect();
-    // Refused ones may have come to the server under a dot of another installation, or under none. Of what was erased
-    // nothing is left to be kept.
+    // Refused ones, accepted later or not, may have come to the server under a dot of another installation, or under none.
+    // Of what was erased nothing is left to be kept.
     let mut statement = sql.prepare_cached(
-        "SELECT id FROM edit WHERE slot <> ?1 AND state IN ('rejected', 'corrected', 'withdrawn')
+        "SELECT id FROM edit WHERE slot <> ?1 AND (state IN ('rejected', 'corrected', 'withdrawn') OR released > 0)
             AND CASE WHEN receipt = '' THEN 'erased' ELSE coalesce(receipt ->> '$.rejected.reason', '') END <> 'erased'
          ORDER BY seq DESC",
     )?;

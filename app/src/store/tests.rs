@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::*;
-use crate::handheld::{Draft, Filter, SaveError};
-use crate::testing::{Replay, Server, change, enrolled, open, resident, rules, runtime, shown, try_open, writes};
+use crate::handheld::{Draft, Filter, Handheld, SaveError};
+use crate::platform::Services;
+use crate::testing::{Replay, Server, To, change, enrolled, open, resident, rules, runtime, shown, try_open, writes};
 
 fn database(folder: &std::path::Path) -> PathBuf {
     let users = fs::read_dir(folder.join("users")).unwrap();
@@ -93,7 +95,7 @@ fn a_damaged_database_is_set_aside_and_a_new_one_begun() {
     assert_eq!(fs::read(&aside).unwrap(), bytes, "kept to the byte");
     assert_ne!(bytes, old);
     assert!(handheld.setup().is_none(), "a new database has nobody enrolled yet");
-    runtime().block_on(handheld.enrol("https://example.test", "0")).unwrap();
+    runtime().block_on(handheld.enrol("https://example.test", "0", crate::testing::PIN)).unwrap();
     resident(&handheld, &[("name", "\"张伟\"")]);
 
     // Cut to nothing sensible: the same, under another name.
@@ -119,10 +121,19 @@ fn a_wrong_key_and_a_lost_key_touch_nothing() {
     assert!(matches!(&error, StoreError::WrongKey(at) if *at == path), "{error}");
     assert_eq!(error.message().key, "store-wrong-key");
     assert_eq!(fs::read(&path).unwrap(), bytes);
-    // With its key gone the file is kept under another name.
+    // With its key gone not even the right PIN opens it, and nothing is moved.
     fs::remove_dir_all(folder.path().join("keys")).unwrap();
-    let handheld = open(folder.path(), &server, &outside);
+    let error = try_open(folder.path(), &server, &outside).err().unwrap();
+    assert_eq!(error.message().key, "lock-keys");
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+    // Who enrols anew begins anew, and the file is kept under another name.
+    let services = Services { connect: Arc::new(To(Arc::clone(&server))), ..Services::files(folder.path()) };
+    let handheld = Handheld::open(folder.path(), services, outside).unwrap();
+    runtime().block_on(handheld.enrol("https://example.test", "0", crate::testing::PIN)).unwrap();
     assert_eq!(handheld.notices()[0].key, "store-key-lost");
+    let kept =
+        fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap_or_default());
+    assert!(kept.into_iter().any(|file| file == bytes));
 }
 
 #[test]

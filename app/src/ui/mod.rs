@@ -11,7 +11,9 @@
 //! | --- | --- |
 //! | `#screen` | the handheld's own screen, which scrolls; `data-page` is the name of the page ([`route::Route::name`]) |
 //! | `[data-do=today|collect|search|event|me]` | the tabs; `back`: the way back |
-//! | `#enrol-server`, `#enrol-code`, `[data-do=enrol]` | the first start |
+//! | `#enrol-server`, `#enrol-code`, `#enrol-pin`, `#enrol-again`, `[data-do=enrol]` | the first start |
+//! | `#pin`, `[name=who][value=<user>]`, `[data-do=unlock]`, `[data-do=other]` | the handheld is locked |
+//! | `#pin-old`, `#pin-new`, `#pin-again`, `[data-do=set-pin]`, `[data-do=lock]` | another PIN; lock at once |
 //! | `[name=<field>]` (also `#f-<field>`) | the input of a form's field; a choice is `[name=<field>][value=<code>]` |
 //! | `#box-<field>`, `#say-<field>[data-problem]` | a field with all that is said about it |
 //! | `[data-do=new-<kind>]` | a card of 采集; `[data-do=report]`: 随手报 |
@@ -48,9 +50,12 @@ use std::rc::Rc;
 
 use dioxus::prelude::*;
 
-use crate::handheld::Handheld;
+use crate::handheld::{Door, Handheld};
 use history::{ScreenHistory, StartAt};
 use pages::enrol::Enrol;
+use pages::pin::FirstPin;
+use pages::refused::Refused;
+use pages::unlock::Unlock;
 use route::Route;
 use state::{State, Theme};
 
@@ -94,16 +99,41 @@ pub fn App() -> Element {
             ));
         }
     });
-    let enrolled = state.setup().is_some();
+    use_future({
+        let state = state.clone();
+        move || state.clone().watch_away()
+    });
+    let mut enrolling = use_signal(|| false);
+    let door = state.door();
+    let (page, inside) = match &door {
+        Door::Open => ("", true),
+        Door::Enrol => ("enrol", false),
+        Door::Locked(_) if enrolling() => ("enrol", false),
+        Door::Locked(_) => ("unlock", false),
+        Door::ChoosePin => ("pin", false),
+        Door::Refused(_) => ("refused", false),
+    };
     rsx! {
         style { dangerous_inner_html: assets::styles::TOKENS }
         style { dangerous_inner_html: assets::styles::BASE }
         style { dangerous_inner_html: assets::styles::HANDHELD }
         div { dangerous_inner_html: SPRITE }
-        if enrolled {
+        if inside {
             Router::<Route> {}
         } else {
-            div { id: "screen", class: "screen", "data-page": "enrol", Enrol {} }
+            div { id: "screen", class: "screen", "data-page": page,
+                match door {
+                    Door::Locked(residents) if !enrolling() => rsx! {
+                        Unlock { residents, onenrol: move |()| enrolling.set(true) }
+                    },
+                    Door::Locked(_) => rsx! {
+                        Enrol { onback: move |()| enrolling.set(false) }
+                    },
+                    Door::ChoosePin => rsx! { FirstPin {} },
+                    Door::Refused(why) => rsx! { Refused { why } },
+                    Door::Enrol | Door::Open => rsx! { Enrol {} },
+                }
+            }
         }
     }
 }

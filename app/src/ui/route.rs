@@ -9,6 +9,7 @@ use super::pages::fill::{EditRecord, FillDraft};
 use super::pages::gate::Gate;
 use super::pages::me::Me;
 use super::pages::missing::Missing;
+use super::pages::pin::ChangePin;
 use super::pages::record::ShowRecord;
 use super::pages::report::Report;
 use super::pages::review::Review;
@@ -67,6 +68,9 @@ pub enum Route {
         /// 我的
         #[route("/me")]
         Me {},
+        /// Another PIN.
+        #[route("/pin")]
+        ChangePin {},
         /// No such page.
         #[route("/:..rest")]
         Missing {
@@ -133,6 +137,7 @@ impl Route {
             Self::SyncPage {} => "sync",
             Self::Tray {} => "tray",
             Self::Me {} => "me",
+            Self::ChangePin {} => "pin",
             Self::Missing { .. } => "missing",
         }
     }

@@ -20,11 +20,14 @@ use shared::wire::{HistoryEntry, Setup};
 
 use super::words::Words;
 use crate::handheld::{
-    Candidate, Draft, Estimate, EventFilter, EventRow, Filter, Handheld, Hit, Hits, Lights, Message, OpenField,
+    Candidate, Door, Draft, Estimate, EventFilter, EventRow, Filter, Handheld, Hit, Hits, Lights, Message, OpenField,
     OutboxCounts, OutboxItem, RecordPage, SaveError, Saved, SyncError, TakenIn, Today, TrayItem,
 };
 use crate::store::{Checked, Exported, StoreError};
 use crate::sync::SyncProgress;
+
+/// How often it is looked whether a screen nobody looks at is to be locked.
+const AWAY: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Settings of the screen.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -91,6 +94,7 @@ pub struct State {
     handheld: Handheld,
     look: Signal<Look>,
     setup: Signal<Option<Arc<Setup>>>,
+    door: Signal<Door>,
     progress: Signal<SyncProgress>,
     changed: Signal<u64>,
     own: Signal<u64>,
@@ -126,6 +130,7 @@ impl State {
         Self {
             look: Signal::new(look_of(&handheld)),
             setup: Signal::new(handheld.setup()),
+            door: Signal::new(handheld.door()),
             changed: Signal::new(progress.changed),
             progress: Signal::new(progress),
             own: Signal::new(0),
@@ -150,6 +155,7 @@ impl State {
                 if *self.setup.peek() != setup {
                     self.setup.set(setup);
                 }
+                self.look_at_door();
             }
             self.progress.set(now);
         }
@@ -209,13 +215,95 @@ impl State {
         self.setup.read().clone()
     }
 
-    /// Enrols with a one-time code.
-    pub async fn enrol(&self, server: &str, code: &str) -> Result<(), SyncError> {
-        let done = self.handheld.enrol(server, code).await?;
+    /// What is shown first: a lock, or the pages.
+    pub fn door(&self) -> Door {
+        self.door.read().clone()
+    }
+
+    fn look_at_door(&self) {
+        let (mut door, now) = (self.door, self.handheld.door());
+        if *door.peek() == now {
+            return;
+        }
+        if now != Door::Open {
+            // Nothing of who was in stays for who comes next.
+            let Self { mut place, mut events_of, mut settled, .. } = self.clone();
+            place.set(SearchPlace::default());
+            events_of.set(EventFilter::default());
+            settled.set(Vec::new());
+        }
+        door.set(now);
+    }
+
+    /// Enrols with a one-time code and sets the PIN.
+    pub async fn enrol(&self, server: &str, code: &str, pin: &str) -> Result<(), SyncError> {
+        let done = self.handheld.enrol(server, code, pin).await?;
         let mut setup = self.setup;
         setup.set(Some(done));
+        self.look_at_door();
         self.handheld.wake();
         Ok(())
+    }
+
+    /// Lets `user` in, away from the thread that draws: a PIN is slow to try.
+    pub async fn unlock(&self, user: UserId, pin: String) -> Result<(), Message> {
+        self.behind(move |handheld| handheld.unlock(user, &pin)).await?;
+        let mut setup = self.setup;
+        setup.set(self.handheld.setup());
+        self.look_at_door();
+        self.handheld.wake();
+        Ok(())
+    }
+
+    /// Sets another PIN.
+    pub async fn set_pin(&self, old: Option<String>, new: String) -> Result<(), Message> {
+        self.behind(move |handheld| handheld.set_pin(old.as_deref(), &new)).await?;
+        self.look_at_door();
+        Ok(())
+    }
+
+    async fn behind(
+        &self,
+        work: impl FnOnce(&Handheld) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), Message> {
+        let handheld = self.handheld.clone();
+        match tokio::task::spawn_blocking(move || work(&handheld)).await {
+            Ok(done) => done.map_err(|error| error.message()),
+            Err(_) => Err(Message::of("store-other")),
+        }
+    }
+
+    /// Locks at once.
+    pub fn lock(&self) {
+        self.handheld.lock();
+        self.look_at_door();
+    }
+
+    /// Locks what was left alone for too long; runs as long as the screen.
+    pub async fn watch_away(self) {
+        let mut seen = document::eval(
+            "document.addEventListener('visibilitychange', () => dioxus.send(document.visibilityState === 'hidden'));",
+        );
+        let mut hidden = false;
+        loop {
+            let told = if hidden {
+                tokio::time::timeout(AWAY, seen.recv::<bool>()).await
+            } else {
+                Ok(seen.recv::<bool>().await)
+            };
+            match told {
+                Ok(Ok(now)) => hidden = now,
+                // The screen is gone.
+                Ok(Err(_)) => return,
+                Err(_) => {}
+            }
+            if hidden {
+                self.handheld.left();
+            } else {
+                self.handheld.back();
+            }
+            self.look_at_door();
+        }
     }
 
     /// The user's id.

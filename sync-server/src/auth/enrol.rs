@@ -16,6 +16,8 @@ pub const CODE: TimeDelta = TimeDelta::minutes(10);
 pub const TOKEN: TimeDelta = TimeDelta::days(365);
 /// The most characters of a device's name that are kept.
 const NAME: usize = 80;
+/// The most sealed keys that are looked at: more people do not share a handheld.
+const KEYS: usize = 16;
 
 /// What may come of an enrolment.
 #[derive(Debug)]
@@ -55,6 +57,7 @@ pub fn enrol(app: &AppState, request: &EnrolRequest) -> Result<Enrolled, StoreEr
             return Ok(Enrolled::BadCode);
         }
         let Some(user) = tx.user(code.user)?.filter(|user| user.active) else { return Ok(Enrolled::BadCode) };
+        let key = request.keys.iter().take(KEYS).find_map(|sealed| app.outbox_key.key_of(user.id, sealed));
         let name: String = request.name.chars().filter(|c| !c.is_control()).take(NAME).collect();
         let slot = new_slot(app, tx, Origin::Device, &name)?;
         let before = request.before.filter(|before| before.user == user.id);
@@ -82,6 +85,7 @@ pub fn enrol(app: &AppState, request: &EnrolRequest) -> Result<Enrolled, StoreEr
             token: text,
             expires: device.expires,
             setup,
+            key,
         })))
     })
 }

@@ -182,7 +182,8 @@ pub trait Read: Kept + ReadDoubts + Audited {
     fn photo_senders(&self, hash: &PhotoHash) -> Result<Vec<UserId>, StoreError>;
     /// Which records link a photo.
     fn photo_links(&self, hash: &PhotoHash) -> Result<Vec<PhotoLink>, StoreError>;
-    /// Photos that edits of this slot link and nobody has delivered.
+    /// Photos that edits of the user who writes under this slot link and nobody has delivered, those of the slot first: an
+    /// installation that became another writer still holds what it linked before.
     fn wanted(&self, slot: Slot, limit: usize) -> Result<Vec<PhotoHash>, StoreError>;
     /// An unfinished or finished upload.
     fn upload(&self, id: Uuid) -> Result<Option<Upload>, StoreError>;

@@ -170,10 +170,14 @@ impl Centre {
     /// A handheld of `user`, enrolled with a fresh code.
     pub async fn enrol(&self, user: &User) -> Handheld<'_> {
         let code = make_code(&self.app, user).unwrap();
-        let request =
-            EnrolRequest {
-                protocol: PROTOCOL, code, name: "测试机".to_owned(), app: "0.1.0".to_owned(), before: None
-            };
+        let request = EnrolRequest {
+            keys: vec![],
+            protocol: PROTOCOL,
+            code,
+            name: "测试机".to_owned(),
+            app: "0.1.0".to_owned(),
+            before: None,
+        };
         let response = self.post("/api/v1/enrol", None, serde_json::to_vec(&request).unwrap(), &[]).await;
         assert_eq!(response.status(), StatusCode::OK, "{}", response.text().await.unwrap());
         let answer: EnrolAnswer = response.json().await.unwrap();

@@ -23,7 +23,7 @@ async fn fill(dir: &Path, centre: &Centre, login: &str) -> Result<Filled> {
     let folder = dir.join(format!("fill-{login}"));
     let wire = Wire::to(&centre.url()).await?;
     let handheld = Handheld::open(&folder, Services::files(&folder), std::sync::Arc::new(app::system::System))?;
-    handheld.enrol(&wire.url, &centre.code(login).await?).await?;
+    handheld.enrol(&wire.url, &centre.code(login).await?, crate::near::PIN).await?;
     wire.bytes();
     let start = Instant::now();
     handheld.sync_now().await?;

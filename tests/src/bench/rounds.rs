@@ -45,7 +45,7 @@ pub async fn run(dir: &Path, centre: &Centre, township: &Township) -> Result<Vec
     // A handheld of its own: one stays with the address it was enrolled at.
     let folder = dir.join("rounds-counted");
     let handheld = Handheld::open(&folder, Services::files(&folder), std::sync::Arc::new(app::system::System))?;
-    handheld.enrol(&wire.url, &centre.code("member2b").await?).await?;
+    handheld.enrol(&wire.url, &centre.code("member2b").await?, crate::near::PIN).await?;
     handheld.sync_now().await?;
     for n in 0..3 {
         edit(&handheld, who, n)?;

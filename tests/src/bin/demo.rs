@@ -12,6 +12,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use tests::centre::{Centre, day, preview};
+use tests::near::PIN;
 use tests::process::Served;
 use tests::township::{PASSWORD, Size, Township, fill};
 
@@ -150,6 +151,7 @@ fn story(dir: &Path, centre: &Centre, handhelds: &[Served]) {
 
   终端 Handheld   马春兰  {a}
   终端 Handheld   李小满  {b}
+  两台的 PIN 都是 PIN of both: {PIN}
   中心 Console            {console}/console/
 
   登录 Log-ins（密码都是 all with the password {PASSWORD}）

@@ -13,6 +13,7 @@ use super::invariant::{Invariant, broken, must};
 use super::template::copy;
 use super::world::{World, soundly};
 use crate::faults::{Loss, watch};
+use crate::near;
 
 /// More handhelds than this are not cloned.
 const MOST: usize = 7;
@@ -148,7 +149,7 @@ impl World<'_> {
         let centre = self.centre()?;
         let code = make_code(centre.app(), user)?;
         let app = hand.app()?.clone();
-        let enrolled = soundly(self.driver, &self.network, centre, app.enrol("http://127.0.0.1", &code))?;
+        let enrolled = soundly(self.driver, &self.network, centre, app.enrol("http://127.0.0.1", &code, near::PIN))?;
         self.trace.count("a handheld is enrolled");
         enrolled
             .map(drop)

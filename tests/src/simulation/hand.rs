@@ -16,6 +16,7 @@ use super::forms::Edition;
 use super::network::Line;
 use super::past::Screen;
 use crate::faults::{Loss, Watch, watch};
+use crate::near;
 
 /// Below the folder of a machine: what a backup of the device holds.
 const FILES: &str = "files";
@@ -26,8 +27,10 @@ const NO_BACKUP: &str = "no-backup";
 pub fn open(root: &FilePath, machine: &Arc<Machine>, line: Line, edition: Edition) -> Result<Handheld> {
     let folder = root.join(FILES);
     let no_backup = Some(root.join(NO_BACKUP));
-    let services = Services { connect: Arc::new(line), no_backup, ..Services::files(&folder) };
-    Ok(Handheld::open_with(&folder, services, Arc::clone(machine) as Arc<dyn Outside>, edition.rules()?)?)
+    let services = Services { connect: Arc::new(line), no_backup, ..near::quick(&folder) };
+    let handheld = Handheld::open_with(&folder, services, Arc::clone(machine) as Arc<dyn Outside>, edition.rules()?)?;
+    near::let_in(&handheld)?;
+    Ok(handheld)
 }
 
 /// A sync that is under way.

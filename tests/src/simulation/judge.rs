@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
-use app::platform::{FileKeyStore, KeyStore, Paths};
+use app::platform::{FileKeyStore, Paths};
 use shared::edit::Edit;
 use shared::ids::{Dot, EditId, RecordId};
 use shared::merge::PartState;
+use shared::outside::Outside;
 use shared::path::Path;
 use shared::record::{Part, RecordKind};
 use shared::vector::VectorTimestamp;
@@ -78,7 +79,8 @@ impl World<'_> {
         } else {
             let user = self.users.get(hand.owner).context("its user")?.id;
             let paths = Paths::new(&hand.files());
-            let key = FileKeyStore::new(&paths.keys()).get(&format!("db-{user}"))?.context("its key")?;
+            let keys = FileKeyStore::new(&paths.keys());
+            let key = app::handheld::key_behind(&paths, user, &keys, crate::near::PIN, hand.machine.now())?;
             let sql = rusqlite::Connection::open(paths.user(user).join("handheld.db"))?;
             let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
             sql.execute_batch(&format!("PRAGMA key = \"x'{hex}'\""))?;

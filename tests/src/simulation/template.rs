@@ -19,6 +19,7 @@ use super::forms::Edition;
 use super::hand;
 use super::network::Network;
 use super::world::soundly;
+use crate::near;
 
 /// The town.
 pub const TOWN: AreaId = AreaId(2);
@@ -133,7 +134,7 @@ impl Template {
             let dir = folder.path().join(format!("hand-{place}"));
             let handheld = hand::open(&dir, &machine(1 + place as u64), network.line(place), Edition::Both)?;
             let code = make_code(app, &user)?;
-            soundly(&driver, &network, &centre, handheld.enrol("http://127.0.0.1", &code))?
+            soundly(&driver, &network, &centre, handheld.enrol("http://127.0.0.1", &code, near::PIN))?
                 .map_err(|error| anyhow::anyhow!("enrolling: {}", error.detail))?;
             owners.push(user);
         }

@@ -292,7 +292,7 @@ fn enrol(world: &mut World) -> Result<(), Words> {
     if handheld.setup().is_none() {
         let code = world.app().and_then(|app| Ok(sync_server::auth::enrol::make_code(app, &near::person(app, "a")?)?));
         let code = code.map_err(|error| inside(&error))?;
-        world.wait(handheld.enrol("http://127.0.0.1", &code)).map_err(|error| said(&error.message))?;
+        world.wait(handheld.enrol("http://127.0.0.1", &code, near::PIN)).map_err(|error| said(&error.message))?;
     }
     Ok(())
 }

@@ -136,8 +136,9 @@ impl World {
     pub fn open_handheld(&mut self) -> Result<(), Words> {
         let outside = self.outside();
         let folder = self.folder(Side::Handheld);
-        let services = Services { connect: Arc::new(self.wire.clone()), ..Services::files(&folder) };
+        let services = Services { connect: Arc::new(self.wire.clone()), ..near::quick(&folder) };
         let handheld = Handheld::open(&folder, services, outside).map_err(|error| said(&error.message()))?;
+        near::let_in(&handheld).map_err(|error| said(&error.message()))?;
         self.handheld = Some(handheld);
         Ok(())
     }

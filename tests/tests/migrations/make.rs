@@ -146,7 +146,7 @@ async fn work(dir: &FilePath) -> Result<()> {
     let services = Services { connect: Arc::new(line.clone()), ..Services::files(&folder) };
     let a = Handheld::open(&folder, services, Replay::new(2))?;
     let code = sync_server::auth::enrol::make_code(&centre, &near::person(&centre, "a")?)?;
-    a.enrol("http://127.0.0.1", &code).await.context("enrolling")?;
+    a.enrol("http://127.0.0.1", &code, near::PIN).await.context("enrolling")?;
     let b = near::handheld(&centre, &dir.join("other"), "b", Replay::new(3)).await?;
 
     // Delivered and confirmed.

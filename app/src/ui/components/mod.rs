@@ -4,6 +4,7 @@ pub mod field;
 pub mod frame;
 pub mod photo;
 pub mod pick;
+pub mod pin;
 pub mod position;
 pub mod row;
 pub mod steps;

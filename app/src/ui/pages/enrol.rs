@@ -4,7 +4,9 @@ use dioxus::prelude::*;
 
 use crate::handheld::Message;
 use crate::ui::components::frame::{Dock, Head};
+use crate::ui::components::pin::PinField;
 use crate::ui::components::{Icon, Mark};
+use crate::ui::pages::pin::unlike;
 use crate::ui::state::State;
 use crate::ui::words::{message, words};
 
@@ -13,7 +15,7 @@ const UNREACHED: &str = "app-enrol-unreached";
 
 /// The first start.
 #[component]
-pub fn Enrol() -> Element {
+pub fn Enrol(onback: Option<EventHandler<()>>) -> Element {
     let state = use_context::<State>();
     let words = words();
     let start = use_hook(|| state.server());
@@ -21,10 +23,15 @@ pub fn Enrol() -> Element {
     let mut code = use_signal(String::new);
     let mut busy = use_signal(|| false);
     let mut problem = use_signal(|| None::<Message>);
+    let pin = use_signal(String::new);
+    let again = use_signal(String::new);
     // What is wrong with the address is said beside the address.
     let address = problem().filter(|said| matches!(said.key.as_str(), "sync-address" | UNREACHED | "sync-not-found"));
-    let other = problem().filter(|_| address.is_none());
-    let ready = !server.read().trim().is_empty() && !code.read().trim().is_empty();
+    let at = |keys: &[&str]| problem().filter(|said| keys.contains(&said.key.as_str()));
+    let (of_pin, of_again) = (at(&["pin-digits", "pin-guessed"]), at(&["pin-unlike"]));
+    let other = problem().filter(|_| address.is_none() && of_pin.is_none() && of_again.is_none());
+    let typed = |value: &Signal<String>| !value.read().trim().is_empty();
+    let ready = typed(&server) && typed(&code) && typed(&pin) && typed(&again);
     rsx! {
         Head { title: words.t("app-enrol"), line: words.t("app-enrol-line") }
         main {
@@ -64,6 +71,25 @@ pub fn Enrol() -> Element {
                             Said { said }
                         }
                     }
+                    PinField {
+                        id: "enrol-pin",
+                        label: words.t("app-pin-new"),
+                        help: words.t("app-pin-help"),
+                        said: of_pin,
+                        value: pin,
+                    }
+                    PinField { id: "enrol-again", label: words.t("app-pin-again"), said: of_again, value: again }
+                }
+            }
+            if let Some(onback) = onback {
+                section { class: "group",
+                    button {
+                        class: "btn btn--second",
+                        r#type: "button",
+                        "data-do": "back",
+                        onclick: move |_| onback.call(()),
+                        {words.t("app-enrol-back")}
+                    }
                 }
             }
         }
@@ -77,10 +103,14 @@ pub fn Enrol() -> Element {
                     onclick: move |_| {
                         let state = state.clone();
                         async move {
+                            let chosen = pin.peek().clone();
+                            problem.set(unlike(&chosen, &again.peek()));
+                            if problem.peek().is_some() {
+                                return;
+                            }
                             busy.set(true);
-                            problem.set(None);
                             let (to, with) = (address_of(&server.peek()), code.peek().clone());
-                            if let Err(error) = state.enrol(&to, &with).await {
+                            if let Err(error) = state.enrol(&to, &with, &chosen).await {
                                 tracing::info!(detail = %error.detail, "the enrolment did not come through");
                                 let unreached = error.message.key == "sync-unreachable";
                                 problem.set(Some(if unreached { Message::of(UNREACHED) } else { error.message }));

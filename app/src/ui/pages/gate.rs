@@ -28,7 +28,12 @@ pub fn Gate() -> Element {
     // 信息员: 随手报, their own reports, and nothing else.
     let open_to_informants = matches!(
         route,
-        Route::Report {} | Route::ShowRecord { .. } | Route::Me {} | Route::SyncPage {} | Route::Tray {}
+        Route::Report {}
+            | Route::ShowRecord { .. }
+            | Route::Me {}
+            | Route::SyncPage {}
+            | Route::Tray {}
+            | Route::ChangePin {}
     );
     rsx! {
         div { id: "screen", class: "screen", "data-page": name,

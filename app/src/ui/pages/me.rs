@@ -87,6 +87,23 @@ pub fn Me() -> Element {
                     }
                 }
             }
+            Group { title: words.t("app-pin"),
+                div { class: "sheet",
+                    div { class: "acts",
+                        button {
+                            class: "btn btn--second",
+                            r#type: "button",
+                            "data-do": "lock",
+                            onclick: {
+                                let state = state.clone();
+                                move |_| state.lock()
+                            },
+                            {words.t("app-lock")}
+                        }
+                        Go { class: "btn btn--second", to: Route::ChangePin {}, hook: "pin", {words.t("app-pin-change")} }
+                    }
+                }
+            }
             Group { title: words.t("app-me-about"),
                 dl { class: "list dl",
                     div {

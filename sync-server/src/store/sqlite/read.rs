@@ -378,11 +378,14 @@ impl Read for InTown<'_> {
     }
 
     fn wanted(&self, slot: Slot, limit: usize) -> Result<Vec<PhotoHash>, StoreError> {
-        let mut query =
-            self.conn.prepare_cached("SELECT hash FROM photo_wanted WHERE town = ?1 AND slot = ?2 LIMIT ?3")?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut query = self.conn.prepare_cached(
+            "SELECT hash FROM photo_wanted
+             WHERE town = ?1 AND slot IN (SELECT slot FROM device WHERE user = (SELECT user FROM device WHERE slot = ?2))
+             GROUP BY hash ORDER BY max(slot = ?2) DESC, hash",
+        )?;
         query
-            .query_and_then(params![self.town.0, int(slot.0), limit], |row| photo_hash(row.get::<_, String>(0)?))?
+            .query_and_then(params![self.town.0, int(slot.0)], |row| photo_hash(row.get::<_, String>(0)?))?
+            .take(limit)
             .collect()
     }
 

@@ -6,6 +6,8 @@
 mod delivery;
 mod door;
 #[cfg(test)]
+mod door_tests;
+#[cfg(test)]
 mod look_tests;
 mod reading;
 mod saving;

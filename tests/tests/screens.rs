@@ -6,7 +6,7 @@ use tests::centre::Centre;
 use tests::screen::Hand;
 use tests::township::PASSWORD;
 
-const PAGES: [(&str, &str); 9] = [
+const PAGES: [(&str, &str); 10] = [
     ("/", "today"),
     ("/collect", "collect"),
     ("/search", "search"),
@@ -16,6 +16,7 @@ const PAGES: [(&str, &str); 9] = [
     ("/sync", "sync"),
     ("/tray", "tray"),
     ("/me", "me"),
+    ("/pin", "pin"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -35,7 +36,16 @@ async fn every_screen_fits_the_handheld_in_both_languages_and_at_double_size() -
                 reads_well(&hand.page.all_text().await)?;
             }
         }
-        Ok(())
+        // Locked, and with a code in place of the PIN.
+        hand.at("/me").await?;
+        hand.page.press("[data-do=lock]").await?;
+        hand.on("unlock").await?;
+        hand.page.fits().await?;
+        reads_well(&hand.page.all_text().await)?;
+        hand.page.press("[data-do=other]").await?;
+        hand.on("enrol").await?;
+        hand.page.fits().await?;
+        reads_well(&hand.page.all_text().await)
     })
     .await
 }

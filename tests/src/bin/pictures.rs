@@ -146,6 +146,7 @@ async fn handheld(
         ("/review", "review", "handheld-review"),
         ("/tray", "tray", "handheld-tray"),
         ("/me", "me", "handheld-me"),
+        ("/pin", "pin", "handheld-pin"),
     ] {
         hand.at(path).await?;
         hand.on(page).await?;
@@ -170,6 +171,21 @@ async fn handheld(
     hand.page.press("#f-address").await?;
     hand.page.fits().await?;
     album.keep(&hand.page, "handheld-form").await?;
+
+    hand.at("/me").await?;
+    hand.page.press("[data-do=lock]").await?;
+    hand.on("unlock").await?;
+    hand.page.press("[data-do=other]").await?;
+    hand.enrol(centre, "leader1").await?;
+    hand.at("/me").await?;
+    hand.page.press("[data-do=lock]").await?;
+    hand.page.type_into("#pin", "918273").await?;
+    hand.page.press("[data-do=unlock]").await?;
+    hand.page.see("[data-problem=lock-wrong]").await?;
+    hand.page.fits().await?;
+    album.keep(&hand.page, "handheld-unlock").await?;
+    hand.unlock().await?;
+    hand.on("today").await?;
 
     hand.at("/me").await?;
     hand.page.press("[data-do=theme-dark]").await?;

@@ -131,6 +131,12 @@ impl Kept {
         Ok(held.into_iter().map(|held| held.edit.id).collect())
     }
 
+    /// How often something of this kind stands in the audit.
+    pub fn audited(&self, action: &str) -> Result<usize> {
+        let audit = store::read(&*self.0.store, self.1, |read| read.audits(10_000))?;
+        Ok(audit.iter().filter(|entry| entry.action == action).count())
+    }
+
     /// The open parts of all records that lie in these areas.
     pub fn open_parts(&self, areas: &[shared::area::AreaId]) -> Result<BTreeMap<RecordId, String>> {
         let filter = PartFilter { areas: Some(areas.to_vec()), ..PartFilter::default() };

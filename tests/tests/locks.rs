@@ -123,7 +123,9 @@ async fn after_ten_wrong_pins_a_code_from_the_centre_opens_and_the_days_work_is_
     assert_eq!(hand.outbox_counts()?.edits, 1);
     hand.sync_now().await?;
     assert_eq!(hand.outbox_counts()?.edits, 0);
-    assert_eq!(Kept::open(&centre.data, township.town)?.edits(saved.record)?.len(), saved.edits.len());
+    let kept = Kept::open(&centre.data, township.town)?;
+    assert_eq!(kept.edits(saved.record)?.len(), saved.edits.len());
+    assert_eq!(kept.audited("audit-key-opened")?, 1, "hers alone was opened, and that is written down");
     drop(hand);
     let hand = switched_on(&folder)?;
     ensure!(hand.unlock(user, PIN).is_err());
@@ -200,7 +202,13 @@ async fn on_the_screen_a_wrong_pin_says_so_and_a_killed_app_comes_back_locked() 
         hand.on("unlock").await?;
         hand.page.type_into("#pin", OTHER_PIN).await?;
         hand.page.press("[data-do=unlock]").await?;
-        hand.on("me").await
+        hand.on("me").await?;
+
+        // Somebody else begins at the beginning, not where she was.
+        hand.page.press("[data-do=lock]").await?;
+        hand.on("unlock").await?;
+        hand.page.press("[data-do=other]").await?;
+        hand.enrol(&centre, "member1b").await
     })
     .await
 }

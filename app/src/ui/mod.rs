@@ -49,6 +49,7 @@ pub mod words;
 use std::rc::Rc;
 
 use dioxus::prelude::*;
+use shared::ids::UserId;
 
 use crate::handheld::{Door, Handheld};
 use history::{ScreenHistory, StartAt};
@@ -72,6 +73,18 @@ pub fn App() -> Element {
         history
     });
     let state = use_hook(|| provide_context(State::new(consume_context::<Handheld>())));
+    // Whoever comes in after somebody else begins at 今日, not at the page of who was there before.
+    let mut before = use_signal(|| None::<UserId>);
+    use_effect({
+        let (state, history) = (state.clone(), Rc::clone(&history));
+        move || {
+            let Some(me) = state.me().filter(|_| state.door() == Door::Open) else { return };
+            if before.peek().is_some_and(|before| before != me) {
+                history.replace(Route::Today {}.to_string());
+            }
+            before.set(Some(me));
+        }
+    });
     use_future(move || {
         let history = Rc::clone(&history);
         async move {

@@ -255,6 +255,7 @@ audit-merge = Merged duplicates
 audit-late = Decided on what reached a merged record
 audit-unmerge = Parted merged records
 audit-enrolled = Terminal enrolled
+audit-key-opened = Data on a terminal opened with a code
 audit-user-added = Added a user
 audit-unmask = Looked at a number in full
 audit-restricted = Looked at care records

@@ -255,6 +255,7 @@ audit-merge = 合并了重复档案
 audit-late = 处理了合并后的改动
 audit-unmerge = 拆开了合并的档案
 audit-enrolled = 终端登记完成
+audit-key-opened = 用登记码打开了终端上的数据
 audit-user-added = 添加了用户
 audit-unmask = 看了完整号码
 audit-restricted = 看了关爱服务

@@ -36,6 +36,7 @@ pub const ACTIONS: &[&str] = &[
     "audit-outbox",
     "audit-enrol-code",
     "audit-enrolled",
+    "audit-key-opened",
     "audit-parting",
     "audit-user-added",
     "audit-epoch",

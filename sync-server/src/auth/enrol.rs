@@ -6,7 +6,7 @@ use shared::wire::{EnrolAnswer, EnrolRequest};
 
 use crate::AppState;
 use crate::auth::{Who, token};
-use crate::store::{self, Device, EnrolCode, Origin, StoreError, User};
+use crate::store::{self, Audit, Device, EnrolCode, Origin, StoreError, User};
 use crate::sync::accept::new_slot;
 use crate::sync::setup;
 
@@ -75,6 +75,15 @@ pub fn enrol(app: &AppState, request: &EnrolRequest) -> Result<Enrolled, StoreEr
             seen: None,
         };
         tx.put_device(&device, &token_hash)?;
+        if key.is_some() {
+            tx.put_audit(&Audit {
+                at: now,
+                user: Some(user.id),
+                action: "audit-key-opened".to_owned(),
+                subject: device.id.to_string(),
+                detail: String::new(),
+            })?;
+        }
         let who = Who::of(user, &areas);
         let setup =
             setup::setup(&who, &areas, app.store.directory_version()?, &tx.users()?, app.outbox_key.recipient());

@@ -179,6 +179,7 @@ async fn handheld(
     hand.enrol(centre, "leader1").await?;
     hand.at("/me").await?;
     hand.page.press("[data-do=lock]").await?;
+    hand.on("unlock").await?;
     hand.page.type_into("#pin", "918273").await?;
     hand.page.press("[data-do=unlock]").await?;
     hand.page.see("[data-problem=lock-wrong]").await?;

@@ -30,6 +30,23 @@ pub fn Me() -> Element {
         Head { title: words.t("app-tab-me"), line: who.unwrap_or_default() }
         main { class: "main--top", id: "me",
             SyncPanel {}
+            Group { title: words.t("app-pin"),
+                div { class: "sheet",
+                    div { class: "acts",
+                        button {
+                            class: "btn btn--second",
+                            r#type: "button",
+                            "data-do": "lock",
+                            onclick: {
+                                let state = state.clone();
+                                move |_| state.lock()
+                            },
+                            {words.t("app-lock")}
+                        }
+                        Go { class: "btn btn--second", to: Route::ChangePin {}, hook: "pin", {words.t("app-pin-change")} }
+                    }
+                }
+            }
             Group { title: words.t("app-me-text"),
                 div { class: "sheet",
                     div { class: "choices", role: "group", "aria-label": words.t("app-me-text"),
@@ -84,23 +101,6 @@ pub fn Me() -> Element {
                                 },
                             }
                         }
-                    }
-                }
-            }
-            Group { title: words.t("app-pin"),
-                div { class: "sheet",
-                    div { class: "acts",
-                        button {
-                            class: "btn btn--second",
-                            r#type: "button",
-                            "data-do": "lock",
-                            onclick: {
-                                let state = state.clone();
-                                move |_| state.lock()
-                            },
-                            {words.t("app-lock")}
-                        }
-                        Go { class: "btn btn--second", to: Route::ChangePin {}, hook: "pin", {words.t("app-pin-change")} }
                     }
                 }
             }

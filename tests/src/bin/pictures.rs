@@ -186,7 +186,7 @@ async fn handheld(
     hand.page.fits().await?;
     album.keep(&hand.page, "handheld-unlock").await?;
     hand.unlock().await?;
-    hand.on("today").await?;
+    hand.on("me").await?;
 
     hand.at("/me").await?;
     hand.page.press("[data-do=theme-dark]").await?;

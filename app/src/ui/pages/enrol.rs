@@ -83,12 +83,16 @@ pub fn Enrol(onback: Option<EventHandler<()>>) -> Element {
             }
             if let Some(onback) = onback {
                 section { class: "group",
-                    button {
-                        class: "btn btn--second",
-                        r#type: "button",
-                        "data-do": "back",
-                        onclick: move |_| onback.call(()),
-                        {words.t("app-enrol-back")}
+                    div { class: "sheet",
+                        div { class: "acts acts--near",
+                            button {
+                                class: "btn btn--second",
+                                r#type: "button",
+                                "data-do": "back",
+                                onclick: move |_| onback.call(()),
+                                {words.t("app-enrol-back")}
+                            }
+                        }
                     }
                 }
             }

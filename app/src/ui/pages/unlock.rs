@@ -76,13 +76,17 @@ pub fn Unlock(residents: Vec<Resident>, onenrol: EventHandler<()>) -> Element {
                 }
             }
             section { class: "group",
-                p { class: "quiet", {words.t("app-unlock-forgotten")} }
-                button {
-                    class: "btn btn--second",
-                    r#type: "button",
-                    "data-do": "other",
-                    onclick: move |_| onenrol.call(()),
-                    {words.t("app-unlock-other")}
+                div { class: "sheet",
+                    p { class: "field__help", {words.t("app-unlock-forgotten")} }
+                    div { class: "acts",
+                        button {
+                            class: "btn btn--second",
+                            r#type: "button",
+                            "data-do": "other",
+                            onclick: move |_| onenrol.call(()),
+                            {words.t("app-unlock-other")}
+                        }
+                    }
                 }
             }
         }

@@ -283,6 +283,58 @@ async fn what_others_saw_before_a_restore_is_what_comes_again_as_another_writer(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_two_edits_that_had_one_number_before_a_restore_only_the_one_that_was_seen_counts_as_seen() {
+    let centre = Centre::open().await;
+    let wei = centre.person("wei", Role::GridMember, GRID, false);
+    let juan = centre.person("juan", Role::GridMember, GRID, false);
+    let (mut alice, mut bob) = (centre.enrol(&wei).await, centre.enrol(&juan).await);
+    alice.catch_up().await;
+    let create = alice.resident("张伟", GRID);
+    let record = create.record;
+    applied(&alice.sync(vec![create.clone()]).await, 0);
+    bob.catch_up().await;
+    let backup = centre.copy();
+    // Her files are copied; her next save goes up, and Bob corrects it. Then the old files come back, and the number of
+    // that save is given once more, to what she types at the door now.
+    let mut files = alice.copy();
+    let lost = alice.change(record, &phone("13900000001"));
+    applied(&alice.sync(vec![lost.clone()]).await, 0);
+    bob.catch_up().await;
+    let his = bob.change(record, &phone("13900000002"));
+    applied(&bob.sync(vec![his.clone()]).await, 0);
+    files.n = 1;
+    let hers = files.change(record, &phone("13900000003"));
+    assert_eq!(hers.dot, lost.dot);
+
+    let put_back = centre.put_back(backup).await;
+    let (mut files, mut bob) = (files.at(&put_back), bob.at(&put_back));
+    assert!(bob.sync(vec![]).await.refill, "it notices that the database was put back");
+    // In the new epoch nothing is taken from a handheld that has not asked what its numbers mean there.
+    let unasked = SyncRequest { epoch: Some(1), ..files.request(vec![hers.clone()]) };
+    let response = files.raw(serde_json::to_vec(&unasked).unwrap(), &[]).await;
+    assert_eq!(refusal(response, 409).await.code, "out_of_step");
+    assert_eq!(edits_of(&put_back, record), 1);
+
+    let mut question = files.question(false, std::slice::from_ref(&hers));
+    (question.epoch, question.last) = (1, 2);
+    let told = files.ask(&question).await;
+    let again = files.adopt(&told, vec![hers]);
+    applied(&files.sync(again).await, 0);
+
+    // Bob's says what it stands in place of: the first of the two. The other one he never saw.
+    let mut question = bob.question(false, &[]);
+    (question.epoch, question.last) = (1, 1);
+    (question.kept, question.over) = (vec![sure(&his, &[])], vec![(lost.id, lost.dot)]);
+    let told = bob.ask(&question).await;
+    let again = bob.adopt(&told, vec![his]);
+    applied(&bob.sync(again).await, 0);
+    for hand in [&mut files, &mut bob] {
+        hand.catch_up().await;
+        assert_eq!(phones(hand, record), ["13900000002", "13900000003"], "somebody decides, nothing is buried");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_tray_is_told_again_after_a_restore_and_what_was_taken_back_is_not() {
     let centre = Centre::open().await;
     person(&centre, "leader", Role::GridLeader, NEXT_GRID, false, false);

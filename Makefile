@@ -64,8 +64,9 @@ SEEDS ?= 20000
 STEPS ?= 300
 # Every so manieth seed is run twice, to see that it replays; in `make test` each is.
 TWICE ?= 5
-simulate: setup ## The simulation with more seeds than the 2,000 of `make test` (SEEDS=…, STEPS=…, or SEED=… for one, told)
-	SEEDS=$(SEEDS) STEPS=$(STEPS) TWICE=$(TWICE) $(CARGO) test $(SELECT) --test simulation -- --nocapture
+FROM ?= 0
+simulate: setup ## The simulation with more seeds than the 2,000 of `make test` (FROM=… SEEDS=… STEPS=…, or SEED=… for one, told)
+	FROM=$(FROM) SEEDS=$(SEEDS) STEPS=$(STEPS) TWICE=$(TWICE) $(CARGO) test $(SELECT) --test simulation -- --nocapture
 
 crashes: setup ## Every point at which a disk can fail (POINT="server: batch/power cut/7" for one); `make test` tries every 23rd
 	STRIDE=1 $(CARGO) test $(SELECT) --test crashes -- --nocapture

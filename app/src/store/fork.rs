@@ -396,6 +396,8 @@ impl Tx<'_> {
             meta::put(&self.sql, key::DEVICE, device)?;
             meta::put(&self.sql, key::TOKEN, &fork.token)?;
         }
+        // Also what is refused now: a record that was to be made by it is none.
+        touched.iter().map(|(id, _)| *id).collect::<BTreeSet<_>>().into_iter().try_for_each(|id| self.refresh(id))?;
         self.refresh_waiting()
     }
 

@@ -282,6 +282,9 @@ impl World<'_> {
                     format!("[{place}] shows {id} {part:?} otherwise than confirmed")
                 })?;
                 if state.is_empty() {
+                    must(part == Part::Restricted, Invariant::Shown, || {
+                        format!("[{place}] lists {id}, of which it has nothing")
+                    })?;
                     continue;
                 }
                 must(part == Part::Open || user.cleared, Invariant::Restricted, || {

@@ -16,7 +16,7 @@ DEMO_DIR ?= ./demo-data
 # nextest where it stands, cargo's own runner otherwise.
 RUN_TESTS := $(if $(shell command -v cargo-nextest),nextest run,test --no-fail-fast)
 
-.PHONY: help setup setup-browser build demo demo-reset test lint unit bench pictures simulate crashes fuzz fuzz-minute deny
+.PHONY: help setup setup-browser build demo demo-reset test lint unit bench pictures simulate crashes hostile test-api fuzz fuzz-minute deny
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,14 @@ TWICE ?= 5
 FROM ?= 0
 simulate: setup ## The simulation with more seeds than the 2,000 of `make test` (FROM=… SEEDS=… STEPS=…, or SEED=… for one, told)
 	FROM=$(FROM) SEEDS=$(SEEDS) STEPS=$(STEPS) TWICE=$(TWICE) $(CARGO) test $(SELECT) --test simulation -- --nocapture
+
+EXAMPLES ?= 300
+REQUESTS ?= 100000
+hostile: setup ## As many requests that nobody honest makes; `make test` sends 3,000
+	REQUESTS=$(REQUESTS) $(CARGO) test $(SELECT) --test flood -- --nocapture
+
+test-api: build ## Schemathesis against the OpenAPI document, EXAMPLES=… an operation
+	tests/api.sh $(EXAMPLES)
 
 crashes: setup ## Every point at which a disk can fail (POINT="server: batch/power cut/7" for one); `make test` tries every 23rd
 	STRIDE=1 $(CARGO) test $(SELECT) --test crashes -- --nocapture

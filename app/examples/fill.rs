@@ -110,7 +110,7 @@ fn main() -> Result<()> {
         let answer: SyncAnswer = serde_json::from_slice(page)?;
         parse += start.elapsed();
         let start = Instant::now();
-        let page = Page::read(answer, outside.now(), &rules)?;
+        let page = Page::read(answer, &outside, &rules)?;
         read += start.elapsed();
         let start = Instant::now();
         store.apply(page)?;

@@ -7,6 +7,7 @@ mod delivery;
 mod door;
 #[cfg(test)]
 mod door_tests;
+mod farewell;
 #[cfg(test)]
 mod look_tests;
 mod reading;
@@ -42,6 +43,9 @@ use session::Inner;
 pub use door::{AWAY, Door, Resident, key_behind};
 pub use types::*;
 
+/// In a look: not one field but the restricted part was shown.
+pub const RESTRICTED: &str = "restricted";
+
 /// A handheld and who uses it. Cheap to clone: all clones are the same handheld.
 #[derive(Clone)]
 pub struct Handheld(pub(crate) Arc<Inner>);
@@ -69,6 +73,9 @@ pub enum SaveError {
     /// The edit is not there (any more), or is in another state.
     #[error("the edit {0} is not in the tray")]
     NotInTray(EditId),
+    /// What is restricted of the record cannot be read until the next sync, see [`RecordPage::closed`].
+    #[error("the lease of what is restricted is over")]
+    LeaseOver,
     /// The store could not keep it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -83,6 +90,7 @@ impl SaveError {
             Self::TooLarge { bytes, .. } => Message::of("save-too-large").with("kilobytes", bytes.div_ceil(1024)),
             Self::NoSuchForm(..) => Message::of("save-no-such-form"),
             Self::NotInTray(_) => Message::of("save-not-in-tray"),
+            Self::LeaseOver => Message::of("save-lease-over"),
             Self::Store(error) => error.message(),
         }
     }
@@ -162,6 +170,12 @@ impl Handheld {
         self.0.unlock(user, pin)
     }
 
+    /// Hands the terminal in, as far as its user is concerned: refused unless 可以交机 is lit and the server agrees. Then the
+    /// enrolment has ended and their data are erased here.
+    pub async fn hand_over(&self) -> Result<(), SyncError> {
+        self.0.hand_over().await
+    }
+
     /// Closes the database of who is in. What was typed and not saved is a draft, if its page kept one.
     pub fn lock(&self) {
         self.0.lock();
@@ -199,7 +213,9 @@ impl Handheld {
 
     /// The page of a record; `None` if this handheld does not hold it. Under 1 ms.
     pub fn record(&self, id: RecordId) -> Result<Option<RecordPage>, StoreError> {
-        self.0.session()?.page(id)
+        let session = self.0.session()?;
+        session.store.look_at_lease(self.0.outside())?;
+        session.page(id)
     }
 
     /// Every problem the form would have with these writes on top of what stands there, without saving.

@@ -13,6 +13,12 @@ impl Outside for System {
         Utc::now()
     }
 
+    fn since_boot(&self) -> i64 {
+        // `Instant` stops while a handheld sleeps, which is most of the time.
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        time.tv_sec.saturating_mul(1_000).saturating_add(time.tv_nsec / 1_000_000)
+    }
+
     #[allow(clippy::disallowed_methods, reason = "the one implementation of Outside that is the real world")]
     fn fill(&self, bytes: &mut [u8]) {
         if let Err(error) = getrandom::fill(bytes) {

@@ -90,6 +90,7 @@ pub fn setup(user: UserId) -> Setup {
         scope: vec![GRID],
         handlers: Vec::new(),
         recipient: None,
+        lease_hours: 0,
     }
 }
 
@@ -243,6 +244,8 @@ impl Inside {
             time: DateTime::from_timestamp(1_795_000_000, 0).unwrap(),
             digest: None,
             setup: None,
+            lease: None,
+            wipe: false,
         }
     }
 
@@ -297,7 +300,7 @@ impl Inside {
             }
         });
         let time = DateTime::from_timestamp(1_795_000_000, 0).unwrap();
-        SlotAnswer { epoch: self.epoch, time, receipts, dots, fork }
+        SlotAnswer { epoch: self.epoch, time, receipts, dots, fork, lease: None }
     }
 
     fn photo(&mut self, request: &Request) -> Result<Response, TransportError> {

@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use app::store::{Page, Rules};
-use chrono::{DateTime, Utc};
 use shared::calendar::Calendar;
 use shared::edit::Edit;
 use shared::form::Forms;
@@ -63,8 +62,7 @@ fn rules() -> &'static Rules {
 /// An answer to a round, as far as it is read before the store is touched.
 pub fn answer(bytes: &[u8]) {
     let Ok(answer) = shared::json::from_slice::<SyncAnswer>(bytes) else { return };
-    let now: DateTime<Utc> = DateTime::from_timestamp_millis(1_795_400_000_000).expect("a time");
-    drop(Page::read(answer, now, rules()));
+    drop(Page::read(answer, &app::system::System, rules()));
 }
 
 /// What else is said outside of rounds.

@@ -8,6 +8,11 @@ pub trait Outside: Send + Sync {
     /// The wall clock of this machine. It decides nothing in a merge.
     fn now(&self) -> DateTime<Utc>;
 
+    /// Milliseconds since the machine was started, sleep included; nobody sets this clock. 0 where there is none.
+    fn since_boot(&self) -> i64 {
+        0
+    }
+
     /// Fills `bytes` with unpredictable bytes.
     fn fill(&self, bytes: &mut [u8]);
 

@@ -1,126 +1,25 @@
 //! What travels between a handheld and the server: one request, one answer (`sync.md`, "One round").
 
+mod enrol;
+mod slot;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::area::{Area, AreaId};
-use crate::author::{Author, Role};
+use crate::author::Author;
 use crate::digest::{Prefix, Sum};
 use crate::edit::Edit;
-use crate::ids::{DeviceId, Dot, EditId, PhotoHash, RecordId, Slot, UserId};
+use crate::ids::{Dot, EditId, PhotoHash, RecordId};
 use crate::path::Path;
 use crate::record::{Part, RecordKind};
 use crate::value::Value;
 use crate::vector::VectorTimestamp;
 
-/// `POST /api/v1/enrol`: a one-time code for a token. No credential needed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EnrolRequest {
-    /// The protocol spoken.
-    pub protocol: u32,
-    /// The code as typed: digits, blanks and dashes ignored.
-    pub code: String,
-    /// What the device calls itself (model), for the list of terminals.
-    pub name: String,
-    /// The app's version.
-    pub app: String,
-    /// Who this installation was before, if it was somebody: the same terminal, which keeps the credential it had.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<Before>,
-    /// The [`SealedKey`]s of users whose databases are closed on this handheld: base64 of age files. That of who enrols is
-    /// opened for them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub keys: Vec<String>,
-}
-
-/// The key of a user's database on one handheld. Encrypted to the centre it lies beside the database, for a forgotten PIN.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SealedKey {
-    /// Whose database.
-    pub user: UserId,
-    /// Base64 of the 32 bytes.
-    pub key: String,
-}
-
-/// An earlier enrolment of an installation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Before {
-    /// Of whom.
-    pub user: UserId,
-    /// The slot written under.
-    pub slot: Slot,
-}
-
-/// What enrolment gives.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EnrolAnswer {
-    /// This enrolment.
-    pub device: DeviceId,
-    /// The writer this installation is for this user.
-    pub slot: Slot,
-    /// The present epoch of the server.
-    pub epoch: u32,
-    /// Sent as `Authorization: Bearer …`.
-    pub token: String,
-    /// When the token ends.
-    #[serde(with = "chrono::serde::ts_milliseconds")]
-    pub expires: DateTime<Utc>,
-    /// Who and where.
-    pub setup: Setup,
-    /// The key that was among [`EnrolRequest::keys`], base64.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
-}
-
-/// What a handheld is told about its user and surroundings; sent again when it changed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Setup {
-    /// Changes when anything in here does; the request names the one held.
-    pub version: String,
-    /// The town the handheld belongs to.
-    pub town: AreaId,
-    /// Who uses it.
-    pub user: Me,
-    /// The areas of the scope, and those above them up to the root.
-    pub areas: Vec<Area>,
-    /// The roots of the scope: what the user reads and writes is in them or below.
-    pub scope: Vec<AreaId>,
-    /// Departments and people an event can be given to: id and name.
-    pub handlers: Vec<Handler>,
-    /// The age recipient (`age1…`) to which what leaves a handheld as a file is encrypted; only the centre opens it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub recipient: Option<String>,
-}
-
-/// The user of a handheld.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Me {
-    /// The person.
-    pub id: UserId,
-    /// Their name.
-    pub name: String,
-    /// What they do.
-    pub role: Role,
-    /// Whether they may read restricted parts in their scope.
-    pub cleared: bool,
-}
-
-/// Somebody an event can be given to: a person or a department (which is a user of role `department`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Handler {
-    /// Who.
-    pub id: UserId,
-    /// As shown.
-    pub name: String,
-    /// A department, a leader, a member.
-    pub role: Role,
-}
+pub use enrol::{Before, EnrolAnswer, EnrolRequest, Handler, Me, SealedKey, Setup};
+pub use slot::{Fork, KeptEdit, SlotAnswer, SlotRequest};
 
 /// `POST /api/v1/sync`, up, as both sides know it.
 pub type SyncRequest = SyncRequestOf<Edit>;
@@ -170,6 +69,9 @@ pub struct SyncRequestOf<E> {
     /// Parts that differ although nothing is waiting: to be looked over and sent again whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub again: Vec<(RecordId, Part)>,
+    /// The key that restricted parts lie under here is not held, or no longer.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub lease: bool,
 }
 
 impl<E> SyncRequestOf<E> {
@@ -189,6 +91,7 @@ impl<E> SyncRequestOf<E> {
             elsewhere: None,
             digest: None,
             again: Vec::new(),
+            lease: false,
         }
     }
 }
@@ -266,56 +169,6 @@ pub struct Branch {
     pub leaves: Vec<(RecordId, Sum)>,
 }
 
-/// `POST /api/v1/slot`: asks how far the server knows this handheld's slot, and gets a new one where the two have parted.
-///
-/// Asked when there is doubt, never in an ordinary round: the handheld's files were restored or cloned, the server was
-/// restored, it has an outcome for an n that waits here, or the edits do not follow on what it has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SlotRequest {
-    /// The protocol spoken.
-    pub protocol: u32,
-    /// Made for this question and kept until it is answered: asked again under the same key, the same slot is given.
-    pub key: uuid::Uuid,
-    /// The installation says itself that its files are older than it, or of another one: a new slot whatever is known.
-    pub restored: bool,
-    /// The slot is that of a new enrolment, and nothing was saved under it yet: all that waits is to move there.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub moving: bool,
-    /// The epoch of the server that what stands here was read in.
-    pub epoch: u32,
-    /// The highest n given of the slot.
-    pub last: u64,
-    /// What is kept here and was not refused, waiting or not, in the order it was saved: at most
-    /// [`crate::limits::IDS_A_QUESTION`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub kept: Vec<KeptEdit>,
-    /// What these stand in place of, with the dots that had: what their contexts mean by them. Where another edit is said to
-    /// have stood under such a dot, it was not seen. At most [`crate::limits::IDS_A_QUESTION`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub over: Vec<(EditId, Dot)>,
-}
-
-/// An edit that a handheld keeps, and by what it is known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeptEdit {
-    /// The edit.
-    pub id: EditId,
-    /// Its dot as it stands here.
-    pub dot: Dot,
-    /// Whether a server said that it applied it under that dot. Then every context that covers the dot has seen it.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub sure: bool,
-    /// It was saved while these files were in doubt, and nothing is sent then: nobody saw it under that dot, where another
-    /// edit may stand.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub unseen: bool,
-    /// Dots it had before, each with the same.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub once: Vec<(Dot, bool)>,
-}
-
 /// An edit that was refused before the server was restored, and that it may not know any more. It is put into quarantine
 /// again as it was, and not judged anew: applied now it would be covered by contexts that never saw it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -325,41 +178,6 @@ pub struct HeldEdit<E> {
     pub edit: E,
     /// Why it was refused.
     pub why: Rejection,
-}
-
-/// Answer to a [`SlotRequest`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SlotAnswer {
-    /// The present epoch.
-    pub epoch: u32,
-    /// The server's clock.
-    #[serde(with = "chrono::serde::ts_milliseconds")]
-    pub time: DateTime<Utc>,
-    /// The outcomes of those that are kept and that the server has, whatever slot they came under.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub receipts: Vec<Receipt>,
-    /// Of these the applied ones that stand under another dot than here: what was saved after them has seen them under
-    /// this one.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub dots: Vec<(EditId, Dot)>,
-    /// Where handheld and server have parted: who this installation is from now on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fork: Option<Fork>,
-}
-
-/// A new writer in place of one that two installations shared, or that the server does not know to the end. What is kept
-/// and the server does not have gets dots of it, from 1 on, and own dots in its contexts follow.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Fork {
-    /// The new enrolment; the old one stays with the other installation.
-    pub device: DeviceId,
-    /// The new slot.
-    pub slot: Slot,
-    /// The new credential. The old one is given up.
-    pub token: String,
-    /// When it ends.
-    #[serde(with = "chrono::serde::ts_milliseconds")]
-    pub expires: DateTime<Utc>,
 }
 
 /// Somebody asked a handheld to show a masked value in full.
@@ -454,6 +272,13 @@ pub struct SyncAnswerOf<I> {
     /// where the sides do not compare.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<DigestAnswer>,
+    /// The key that this user's restricted parts lie under on a handheld, base64 of 32 bytes; for [`Setup::lease_hours`] from
+    /// this answer or any later one. Sent when it was asked for, and with the set-up of who is cleared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<String>,
+    /// The handheld is to erase its user's data as soon as everything is delivered, and to say that it did.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub wipe: bool,
 }
 
 impl<I> SyncAnswerOf<I> {
@@ -475,6 +300,8 @@ impl<I> SyncAnswerOf<I> {
             time: self.time,
             setup: self.setup,
             digest: self.digest,
+            lease: self.lease,
+            wipe: self.wipe,
         })
     }
 }
@@ -507,6 +334,13 @@ pub enum Outcome {
     },
     /// Kept in quarantine, with the reason.
     Rejected(Rejection),
+}
+
+impl Outcome {
+    /// Whether its record was erased.
+    pub fn is_erased(&self) -> bool {
+        matches!(self, Self::Rejected(why) if why.reason == RejectReason::Erased)
+    }
 }
 
 /// Why an edit was not applied. Codes are message keys: the handheld says it in its user's language.

@@ -108,7 +108,8 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         .with_ansi(false)
         .try_init()
         .map_err(|error| anyhow::anyhow!("cannot begin the log: {error}"))?;
-    let app = open(&args.data.data)?;
+    let mut app = open(&args.data.data)?;
+    Arc::get_mut(&mut app).context("the data are opened twice")?.lease_hours = args.lease_hours;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(args.listen)

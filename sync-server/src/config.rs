@@ -82,6 +82,10 @@ pub struct ServeArgs {
     /// How many backups stay.
     #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(u16).range(1..), requires = "backup_to")]
     pub backup_keep: u16,
+    /// How long a handheld that does not reach the server can show what is restricted, hours.
+    #[arg(long, default_value_t = crate::sync::lease::HOURS, env = "SYNC_SERVER_LEASE_HOURS",
+        value_parser = clap::value_parser!(u32).range(1..=8_760))]
+    pub lease_hours: u32,
 }
 
 /// `area …`

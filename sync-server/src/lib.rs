@@ -51,6 +51,8 @@ pub struct AppState {
     pub throttle: auth::throttle::Throttle,
     /// The most items of one page of the feed. A test makes it small, so that fills take several pages.
     pub page_items: usize,
+    /// How long restricted parts can be read on a handheld that does not reach the server, hours; 0: for ever.
+    pub lease_hours: u32,
     /// How much is under way.
     pub pressure: http::pressure::Pressure,
     areas: Mutex<(u64, Arc<AreaTree>)>,
@@ -128,6 +130,7 @@ impl AppState {
             data: data.to_owned(),
             throttle: auth::throttle::Throttle::default(),
             page_items: sync::changes::ITEMS,
+            lease_hours: sync::lease::HOURS,
             pressure: http::pressure::Pressure::default(),
             areas: Mutex::new((0, Arc::default())),
         });

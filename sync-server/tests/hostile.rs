@@ -256,6 +256,7 @@ async fn lies_about_the_slot() {
         last,
         kept,
         over: vec![],
+        lease: false,
     };
     let kept = |id, n| KeptEdit { id, dot: Dot { slot, n }, sure: true, unseen: false, once: vec![] };
     let edits_of =

@@ -127,6 +127,7 @@ fn stage(centre: &Centre) -> User {
             expires: now + TimeDelta::days(365),
             parted_from: None,
             seen: None,
+            fate: None,
         };
         tx.put_device(&device, &token::hash(TOKEN))
     })

@@ -45,7 +45,7 @@ pub struct Resident {
 
 /// A database whose key is known and that is not open.
 pub(super) struct Doorstep {
-    user: UserId,
+    pub(super) user: UserId,
     key: RawKey,
     /// `None`: it was begun anew, and nobody is enrolled with it.
     why: Option<Message>,
@@ -92,7 +92,7 @@ impl Inner {
         residents
     }
 
-    fn users(&self) -> Vec<UserId> {
+    pub(super) fn users(&self) -> Vec<UserId> {
         let entries = disk::list(&self.paths().users()).unwrap_or_default();
         let names = entries.iter().filter(|entry| entry.is_folder).filter_map(|entry| entry.path.file_name()?.to_str());
         names.filter_map(|name| name.parse().ok()).collect()
@@ -116,6 +116,7 @@ impl Inner {
             other => other?,
         };
         self.installed(&store)?;
+        store.look_at_lease(self.outside())?;
         store.try_aside_again()?;
         if self.settings().user != Some(user) {
             self.set_settings(|settings| settings.user = Some(user))?;
@@ -251,7 +252,7 @@ pub fn key_behind(
 pub(super) type Steps = std::sync::Mutex<Option<Doorstep>>;
 
 impl Inner {
-    fn doorstep(&self) -> std::sync::MutexGuard<'_, Option<Doorstep>> {
+    pub(super) fn doorstep(&self) -> std::sync::MutexGuard<'_, Option<Doorstep>> {
         self.steps.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 

@@ -105,7 +105,13 @@ impl Session {
         Ok(Some(RecordPage {
             merged_into,
             offered,
-            vectors: Part::ALL.into_iter().map(|part| (part, record.part(part).vector().clone())).collect(),
+            closed: whole.closed,
+            // Of what lies closed nothing was seen, though own edits of it may wait.
+            vectors: Part::ALL
+                .into_iter()
+                .filter(|part| *part == Part::Open || !whole.closed)
+                .map(|part| (part, record.part(part).vector().clone()))
+                .collect(),
             seen: whole.seen,
             title: view::shown(&record.open, &form.title, view::Policy::One).map(Value::plain).unwrap_or_default(),
             areas: view::areas(&record.open),

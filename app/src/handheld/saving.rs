@@ -85,6 +85,10 @@ impl Session {
     pub(super) fn delete(&self, inner: &Inner, record: RecordId, deleted: bool) -> Result<Saved, SaveError> {
         let value = if deleted { Value::of(&true) } else { Value::null() };
         let mut edits = vec![self.one_write(inner, record, Part::Open, Path::field(DELETED), value.clone())?];
+        if self.store.is_closed(record)? {
+            // Half of it would stay.
+            return Err(SaveError::LeaseOver);
+        }
         let held = self.store.record(record)?;
         if held.is_some_and(|held| !held.restricted.is_empty()) {
             edits.push(self.one_write(inner, record, Part::Restricted, Path::field(DELETED), value)?);
@@ -103,6 +107,9 @@ impl Session {
     ) -> Result<NewEdit, SaveError> {
         // Asked first: should this handheld become another writer in between, dots of the old slot are mapped.
         let seen = self.store.seen(record)?;
+        if part == Part::Restricted && self.store.is_closed(record)? {
+            return Err(SaveError::LeaseOver);
+        }
         let held = self.store.record(record)?.ok_or(SaveError::Nothing)?;
         let form = inner.rules().form(held.kind).ok_or(SaveError::NoSuchForm(held.kind, 0))?;
         Ok(NewEdit {

@@ -260,7 +260,7 @@ impl Inner {
         });
     }
 
-    fn tell(&self, message: Message) {
+    pub(super) fn tell(&self, message: Message) {
         self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(message);
     }
 

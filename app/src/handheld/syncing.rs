@@ -37,7 +37,7 @@ pub(crate) struct Attempts {
 }
 
 impl Inner {
-    fn client(&self, session: &Session) -> Result<Client, Refused> {
+    pub(super) fn client(&self, session: &Session) -> Result<Client, Refused> {
         if self.is_offline() {
             return Err(Refused::of("sync-offline", "switched to no network", true));
         }
@@ -45,7 +45,7 @@ impl Inner {
         Ok(Client::new(self.line(&meta.server)?, &meta.token))
     }
 
-    fn said(&self, refused: Refused, retry: Option<DateTime<Utc>>) -> SyncError {
+    pub(super) fn said(&self, refused: Refused, retry: Option<DateTime<Utc>>) -> SyncError {
         let asked_to_wait = refused.retry_after.is_some() && retry.is_some();
         SyncError { message: refused.message, detail: refused.detail, retry, asked_to_wait }
     }
@@ -116,7 +116,9 @@ impl Inner {
             (progress.done, progress.total, progress.sent, progress.received) = (0, 0, 0, 0);
         });
         let result = self.walk(&session, &mut attempts).await;
-        self.note_delivery(&session);
+        if self.session().is_ok() {
+            self.note_delivery(&session);
+        }
         let now = self.outside().now();
         match result {
             Ok(speed) => {
@@ -167,6 +169,11 @@ impl Inner {
         .await;
         // Also after a failure: pages before it were taken in.
         session.reload()?;
+        if let Err(refused) = &exchanged
+            && self.obey(session, &self.client(session)?, Some(refused)).await?
+        {
+            return Ok(None);
+        }
         exchanged?;
         attempts.told_device = true;
         if self.settings().text_only {
@@ -181,6 +188,7 @@ impl Inner {
         if sent > 0 {
             self.moved(|progress| progress.changed += 1);
         }
+        self.obey(session, &client, None).await?;
         Ok((sent > 50_000).then(|| sent * 1000 / millis))
     }
 

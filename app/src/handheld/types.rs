@@ -94,6 +94,8 @@ pub struct RecordPage {
     pub merged_into: Option<RecordLink>,
     /// What reached records merged into this one since then, as far as it does not stand here.
     pub offered: Vec<Late>,
+    /// The restricted part is on this handheld, and cannot be read until a sync renews its lease.
+    pub closed: bool,
 }
 
 /// A field on which a person has to decide.

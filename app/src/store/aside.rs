@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
+use super::lease::Lease;
 use super::meta::{self, key};
 use super::open::{RawKey, connect};
 use super::{Store, StoreError};
@@ -54,7 +55,7 @@ impl Store {
 /// Whether a database reads from end to end. If so, all of it is in the one file afterwards; if not, nothing of it was
 /// touched.
 fn whole(path: &Path, key: &RawKey) -> Result<bool, StoreError> {
-    let sql = connect(path, key)?;
+    let sql = connect(path, key, &Lease::of(path, key)?)?;
     sql.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     let found: String = sql.query_row("PRAGMA quick_check", [], |row| row.get(0))?;
     if found != "ok" || !is_enrolled(&sql)? {

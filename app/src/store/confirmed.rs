@@ -13,6 +13,7 @@ use shared::ids::{EditId, PhotoHash, RecordId};
 use shared::json::{BadJson, check};
 use shared::merge::PartState;
 use shared::mutants::Mutant;
+use shared::outside::Outside;
 use shared::record::{Part, Record, RecordKind};
 use shared::wire::{Item, SyncAnswer};
 
@@ -25,7 +26,7 @@ use super::{Rules, Store, StoreError, Tx};
 pub struct Page {
     items: Vec<Prepared>,
     answer: SyncAnswer,
-    received: DateTime<Utc>,
+    received: (DateTime<Utc>, i64),
 }
 
 struct Prepared {
@@ -70,9 +71,10 @@ pub struct PageApplied {
 pub struct BadPage;
 
 impl Page {
-    /// Reads the items of an answer: the work that needs no database. `received` is the device clock. An item that cannot
+    /// Reads the items of an answer that just came: the work that needs no database. An item that cannot
     /// be read does not keep the others away: it is put aside, whole.
-    pub fn read(mut answer: SyncAnswer, received: DateTime<Utc>, rules: &Rules) -> Result<Self, BadPage> {
+    pub fn read(mut answer: SyncAnswer, outside: &dyn Outside, rules: &Rules) -> Result<Self, BadPage> {
+        let received = (outside.now(), outside.since_boot());
         let items = std::mem::take(&mut answer.items);
         // Two threads are worth it from a few hundred items on; a handheld of 2018 has at least four cores.
         let half = if items.len() < 400 { items.len() } else { items.len() / 2 };
@@ -170,6 +172,9 @@ impl Tx<'_> {
         let now = answer.time.timestamp_millis();
         let mut done = PageApplied { items: items.len(), ..PageApplied::default() };
         let mut touched = Touched::new();
+        // Before anything that may lie under it.
+        let hours = answer.setup.as_ref().map(|setup| setup.lease_hours);
+        self.renew_lease(answer.lease.as_deref(), hours, answer.time, received)?;
         for receipt in &answer.receipts {
             self.take_receipt(receipt, now, &mut touched, &mut done)?;
         }
@@ -211,16 +216,18 @@ impl Tx<'_> {
             filling = false;
             meta::put(&self.sql, key::EPOCH_BEFORE, &answer.epoch)?;
         }
+        self.seal_edits()?;
         self.want_photos(&answer.wanted)?;
         meta::put(&self.sql, key::FILL, &fill)?;
         meta::put(&self.sql, key::FILLING, &filling)?;
         meta::put(&self.sql, key::CURSOR, &answer.cursor)?;
         meta::put(&self.sql, key::EPOCH, &answer.epoch)?;
         meta::put(&self.sql, key::BACKED_UP, &answer.backed_up)?;
+        meta::put(&self.sql, key::WIPE, &answer.wipe)?;
         if answer.elsewhere_safe {
             meta::put(&self.sql, key::EARLIER_OPEN, &false)?;
         }
-        meta::put(&self.sql, key::CLOCK_OFFSET, &(answer.time - received).num_milliseconds())?;
+        meta::put(&self.sql, key::CLOCK_OFFSET, &(answer.time - received.0).num_milliseconds())?;
         if let Some(setup) = &answer.setup {
             meta::put(&self.sql, key::SETUP, setup)?;
         }

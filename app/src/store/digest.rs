@@ -12,7 +12,7 @@ use shared::wire::{Branch, DigestAnswer, DigestAsk};
 
 use super::meta::{self, key};
 use super::rows::{find, id_at, place};
-use super::{Store, StoreError, Tx, unread};
+use super::{Store, StoreError, Tx, lease, unread};
 
 /// Between two looks at everything.
 const DAY_MS: i64 = 24 * 3600 * 1000;
@@ -87,7 +87,8 @@ impl Store {
             for part in Part::ALL {
                 let branches: Vec<&Branch> = answer.branches.iter().filter(|branch| branch.part == part).collect();
                 let prefixes: Vec<&Prefix> = branches.iter().map(|branch| &branch.prefix).collect();
-                if prefixes.is_empty() {
+                let closed = part == Part::Restricted && !self.is_leased() && lease::any(sql)?;
+                if prefixes.is_empty() || closed {
                     continue;
                 }
                 let leaves = leaves(sql, part, &prefixes)?;
@@ -140,7 +141,7 @@ fn leaves(sql: &Connection, part: Part, branches: &[&Prefix]) -> Result<Leaves, 
     let mut statement = sql.prepare_cached("SELECT id, row FROM record ORDER BY id")?;
     let mut rows = statement.query([])?;
     let mut state = sql.prepare_cached(
-        "SELECT record.kind, confirmed.state FROM confirmed JOIN record ON record.row = ?2
+        "SELECT record.kind, opened(confirmed.state) FROM confirmed JOIN record ON record.row = ?2
          WHERE confirmed.place = ?1 AND confirmed.fill > 0",
     )?;
     while let Some(row) = rows.next()? {
@@ -177,12 +178,12 @@ impl Tx<'_> {
     pub(super) fn texts(&self, parts: &[(RecordId, Part)]) -> Result<Vec<Option<String>>, StoreError> {
         let text = |(id, part): &(RecordId, Part)| {
             let Some((row, kind)) = find(&self.sql, *id)? else { return Ok(None) };
-            let text: Option<String> = self
+            let text: Option<Option<String>> = self
                 .sql
-                .prepare_cached("SELECT state FROM confirmed WHERE place = ?1 AND fill > 0")?
+                .prepare_cached("SELECT opened(state) FROM confirmed WHERE place = ?1 AND fill > 0")?
                 .query_row([place(row, *part)], |row| row.get(0))
                 .optional()?;
-            Ok(text.map(|text| format!("{} {text}", kind.code())))
+            Ok(text.flatten().map(|text| format!("{} {text}", kind.code())))
         };
         parts.iter().map(text).collect()
     }

@@ -33,6 +33,10 @@ impl Tx<'_> {
                 state.all_live().for_each(|(path, write)| photos_of(path.element_name(), write.value, &mut hashes));
             }
         }
+        // What cannot be read has its outcome: nothing need keep its place.
+        self.sql
+            .prepare_cached("DELETE FROM edit WHERE record = ?1 AND opened(json) IS NULL")?
+            .execute([blob(&id.0)])?;
         let edits = self.edits_of(id)?;
         for (_, edit, ..) in &edits {
             edit.writes.iter().for_each(|(path, value)| photos_of(path.element_name(), value, &mut hashes));
@@ -55,8 +59,10 @@ impl Tx<'_> {
     }
 
     fn edits_of(&self, id: RecordId) -> Result<Vec<(i64, Edit, String, String)>, StoreError> {
-        let mut statement =
-            self.sql.prepare_cached("SELECT seq, json, state, receipt FROM edit WHERE record = ?1 ORDER BY seq")?;
+        let mut statement = self.sql.prepare_cached(
+            "SELECT seq, opened(json), state, receipt FROM edit
+                 WHERE record = ?1 AND opened(json) IS NOT NULL ORDER BY seq",
+        )?;
         let mut rows = statement.query([blob(&id.0)])?;
         let mut edits = Vec::new();
         while let Some(row) = rows.next()? {
@@ -80,7 +86,7 @@ impl Tx<'_> {
         };
         self.sql
             .prepare_cached(
-                "UPDATE edit SET json = ?2, replaced = '{}', state = ?3, away = ?4, told = 1, released = 0,
+                "UPDATE edit SET json = ?2, replaced = '{}', state = ?3, away = ?4, told = 1, released = 0, held = 0,
                     receipt = CASE WHEN ?3 = 'rejected' THEN receipt ELSE '' END
                  WHERE seq = ?1",
             )?

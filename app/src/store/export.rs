@@ -16,6 +16,7 @@ use shared::ids::{Dot, EditId, Slot};
 use shared::outbox::{Header, Kind, MAGIC, put};
 use shared::wire::StandIn;
 
+use super::lease::Lease;
 use super::meta::{self, key};
 use super::open::{RawKey, unlock};
 use super::photos::NONCE;
@@ -93,6 +94,7 @@ impl Store {
             let sql = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
             unlock(&sql, key)?;
             sql.pragma_update(None, "query_only", true)?;
+            Lease::for_export(path, key)?.lend(&sql)?;
             Ok::<_, StoreError>(sql)
         };
         // Read-only first. Where the log of the last save still has to be taken in, that needs a file beside it.
@@ -216,19 +218,21 @@ impl<W: Write> Write for Signed<W> {
     }
 }
 
-/// The edits in order of n. What its author has done with goes as a stand-in, so that it is not applied after all.
+/// The edits in order of n. What its author has done with goes as a stand-in, so that it is not applied after all; so does
+/// what lies under a lease that is over, which the centre had.
 fn put_edits(sql: &Connection, slot: Slot, out: &mut impl Write) -> Result<(), Trouble> {
-    let mut statement = sql.prepare("SELECT id, n, state, json FROM edit WHERE slot = ?1 ORDER BY n")?;
+    let mut statement = sql.prepare("SELECT id, n, state, json, opened(json) FROM edit WHERE slot = ?1 ORDER BY n")?;
     let mut rows = statement.query([slot.0.cast_signed()])?;
     while let Some(row) = rows.next()? {
-        let (state, json): (String, String) = (row.get(2)?, row.get(3)?);
-        if matches!(state.as_str(), "corrected" | "withdrawn") {
+        let (state, json, opened): (String, String, Option<String>) = (row.get(2)?, row.get(3)?, row.get(4)?);
+        let away = matches!(state.as_str(), "corrected" | "withdrawn");
+        let Some(json) = opened.clone().filter(|_| !away) else {
             let dot = Dot { slot, n: row.get::<_, i64>(1)?.cast_unsigned() };
-            let stand_in = StandIn { id: EditId(id_at(row, 0)?), dot, unreadable: json };
+            let stand_in = StandIn { id: EditId(id_at(row, 0)?), dot, unreadable: opened.unwrap_or(json) };
             put(out, Kind::Edit, text("stand-in", &stand_in)?.as_bytes()).map_err(io)?;
-        } else {
-            put(out, Kind::Edit, json.as_bytes()).map_err(io)?;
-        }
+            continue;
+        };
+        put(out, Kind::Edit, json.as_bytes()).map_err(io)?;
     }
     Ok(())
 }

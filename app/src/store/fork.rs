@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::confirmed::Touched;
 use super::meta::{self, key};
 use super::rows::{blob, id_at, json, text};
-use super::{PageApplied, Store, StoreError, Tx};
+use super::{PageApplied, Store, StoreError, Tx, lease};
 
 /// How many earlier credentials are kept.
 const EARLIER_TOKENS: usize = 4;
@@ -135,6 +135,7 @@ impl Store {
                 epoch: slot_epoch(sql)?.unwrap_or_default(),
                 last: if moving { 0 } else { next.saturating_sub(1) },
                 over: over.into_iter().rev().take(IDS_A_QUESTION).collect(),
+                lease: !self.is_leased() && lease::wants(sql)?,
                 kept: kept.into_iter().map(|kept| kept.told(&doubt, slot)).collect(),
             }))
         })
@@ -183,6 +184,8 @@ impl Store {
             let Some(doubt) = meta::get::<Doubt>(&tx.sql, key::DOUBT)?.filter(|doubt| doubt.key == asked.key) else {
                 return Ok(());
             };
+            let now = (outside.now(), outside.since_boot());
+            tx.renew_lease(answer.lease.as_deref(), None, answer.time, now)?;
             tx.settle_slot(&doubt, answer, outside)?;
             meta::put(&tx.sql, key::NONCE, &doubt.nonce)?;
             meta::put(&tx.sql, key::ASKED_EPOCH, &answer.epoch)?;
@@ -352,6 +355,8 @@ impl Tx<'_> {
         let mut moves = Moves::default();
         let mut next = 1;
         for Kept { seq, id, dot, waits, mut once, .. } in kept(&self.sql)? {
+            // One that lies under a lease that is over, of a server that does not lease any more, stays as it is.
+            let Some(mut edit) = self.edit_at(seq)? else { continue };
             let receipt = outcomes.get(&id).filter(|_| !reapplies);
             let applied = receipt.is_some_and(|receipt| matches!(receipt.outcome, Outcome::Applied { .. }));
             if !waits && !applied {
@@ -362,11 +367,14 @@ impl Tx<'_> {
                 // It may have arrived there, and only the answer was lost.
                 once.push((dot, false));
             }
-            let mut edit = self.edit_at(seq)?;
             edit.context = moves.map(&edit.context);
             match (receipt, new) {
                 (Some(receipt), _) => {
                     self.take_receipt(receipt, now, &mut touched, &mut done)?;
+                    if receipt.outcome.is_erased() {
+                        // What was in it is gone, and is not put back.
+                        continue;
+                    }
                     edit.dot = dots.get(&id).copied().unwrap_or(dot);
                 }
                 (None, Some(slot)) => {
@@ -387,6 +395,7 @@ impl Tx<'_> {
         if restored {
             self.hold_again()?;
         }
+        self.seal_edits()?;
         if let Some(slot) = new {
             self.become_writer(slot, next, answer.epoch)?;
         }
@@ -449,10 +458,11 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn edit_at(&self, seq: i64) -> Result<Edit, StoreError> {
-        let mut statement = self.sql.prepare_cached("SELECT json FROM edit WHERE seq = ?1")?;
-        let text: String = statement.query_row([seq], |row| row.get(0))?;
-        json("edit", &text)
+    /// `None`: it lies under a lease that is over.
+    fn edit_at(&self, seq: i64) -> Result<Option<Edit>, StoreError> {
+        let mut statement = self.sql.prepare_cached("SELECT opened(json) FROM edit WHERE seq = ?1")?;
+        let text: Option<String> = statement.query_row([seq], |row| row.get(0))?;
+        text.map(|text| json("edit", &text)).transpose()
     }
 
     fn put_edit(&self, seq: i64, edit: &Edit, once: &[(Dot, bool)]) -> Result<(), StoreError> {

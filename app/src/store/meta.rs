@@ -35,6 +35,7 @@ pub(super) mod key {
     pub const CHECKED: &str = "checked";
     pub const CHECK_NOW: &str = "check_now";
     pub const MENDED: &str = "mended";
+    pub const WIPE: &str = "wipe";
 }
 
 /// Everything there is one of, as last written.
@@ -120,6 +121,11 @@ impl Store {
             }
             Ok(())
         })
+    }
+
+    /// Whether the centre told to erase everything once it is delivered.
+    pub fn is_to_be_wiped(&self) -> Result<bool, StoreError> {
+        self.read(|sql| Ok(get(sql, key::WIPE)?.unwrap_or_default()))
     }
 
     /// Begins the feed anew with the next round; what is held stays readable until then.

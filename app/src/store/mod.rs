@@ -14,6 +14,7 @@ mod events;
 mod export;
 mod fork;
 mod haystack;
+mod lease;
 mod leaving;
 mod looks;
 mod meta;
@@ -55,6 +56,7 @@ pub use words::normal;
 
 use crate::handheld::SaveError;
 use haystack::{Change, Haystack};
+use lease::Lease;
 
 /// Items of the feed after which the log is written back.
 const WORTH_A_CHECKPOINT: usize = 1_000;
@@ -68,6 +70,7 @@ pub struct Store {
     reader: Mutex<Held>,
     haystack: RwLock<Haystack>,
     rules: Rules,
+    lease: Lease,
     /// Items of the feed taken in since the last checkpoint.
     taken_in: AtomicUsize,
 }
@@ -101,6 +104,7 @@ impl MayBeStoreError for SaveError {
 pub(crate) struct Tx<'a> {
     sql: Transaction<'a>,
     rules: &'a Rules,
+    lease: &'a Lease,
     changes: Vec<Change>,
     /// Photos whose rows went: their files go after the commit.
     photos_gone: Vec<String>,
@@ -129,7 +133,7 @@ impl Store {
         let connection = match &mut *held {
             Some(connection) => connection,
             none => {
-                let connection = open::connect(&self.path, &self.key)?;
+                let connection = open::connect(&self.path, &self.key, &self.lease)?;
                 // A commit that was said to have failed may have come through.
                 let haystack = Haystack::load(&connection)?;
                 *self.haystack.write().unwrap_or_else(PoisonError::into_inner) = haystack;
@@ -159,7 +163,7 @@ impl Store {
         let sql = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|error| self.said(error.into()))?;
-        let mut tx = Tx { sql, rules: &self.rules, changes: Vec::new(), photos_gone: Vec::new() };
+        let mut tx = Tx { sql, rules: &self.rules, lease: &self.lease, changes: Vec::new(), photos_gone: Vec::new() };
         let value = work(&mut tx)?;
         let Tx { sql, changes, photos_gone, .. } = tx;
         sql.commit().map_err(|error| self.said(error.into()))?;
@@ -176,7 +180,7 @@ impl Store {
         let mut held = lock(&self.reader);
         let connection = match &mut *held {
             Some(connection) => connection,
-            none => none.insert(open::connect_reader(&self.path, &self.key)?),
+            none => none.insert(open::connect_reader(&self.path, &self.key, &self.lease)?),
         };
         let done = connection.transaction().map_err(StoreError::from).and_then(|sql| work(&sql));
         give_up_if_in_doubt(&mut held, &done);

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags};
 
 use super::haystack::Haystack;
+use super::lease::Lease;
 use super::{Rules, Store, StoreError, migrations};
 
 /// The raw key of a database: 32 random bytes.
@@ -26,12 +27,13 @@ impl Store {
                 source,
             })?;
         }
-        let mut writer = connect(path, key)?;
+        let lease = Lease::of(path, key)?;
+        let mut writer = connect(path, key, &lease)?;
         if writer.is_readonly("main").map_err(StoreError::from)? {
             return Err(StoreError::ReadOnly(path.to_owned()));
         }
         migrations::run(&mut writer).map_err(|error| at(error, path))?;
-        let reader = connect_reader(path, key)?;
+        let reader = connect_reader(path, key, &lease)?;
         let haystack = Haystack::load(&reader).map_err(|error| at(error, path))?;
         Ok(Self {
             path: path.to_owned(),
@@ -40,6 +42,7 @@ impl Store {
             reader: Mutex::new(Some(reader)),
             haystack: RwLock::new(haystack),
             rules,
+            lease,
             taken_in: AtomicUsize::new(0),
         })
     }
@@ -102,17 +105,18 @@ fn at(error: StoreError, path: &Path) -> StoreError {
 }
 
 /// A connection that refuses to write.
-pub(super) fn connect_reader(path: &Path, key: &RawKey) -> Result<Connection, StoreError> {
-    let reader = connect(path, key)?;
+pub(super) fn connect_reader(path: &Path, key: &RawKey, lease: &Lease) -> Result<Connection, StoreError> {
+    let reader = connect(path, key, lease)?;
     reader.pragma_update(None, "query_only", true).map_err(StoreError::from)?;
     Ok(reader)
 }
 
 /// A connection that reads and writes.
-pub(super) fn connect(path: &Path, key: &RawKey) -> Result<Connection, StoreError> {
+pub(super) fn connect(path: &Path, key: &RawKey, lease: &Lease) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(StoreError::from)?;
     prepare(&connection, key).map_err(|error| at(error, path))?;
+    lease.slot.lend(&connection)?;
     Ok(connection)
 }
 

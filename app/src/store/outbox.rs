@@ -142,7 +142,8 @@ impl Store {
     pub fn returned(&self) -> Result<Vec<Returned>, StoreError> {
         self.read(|sql| {
             let mut statement = sql.prepare_cached(
-                "SELECT json, receipt, answered FROM edit WHERE state = 'rejected' ORDER BY answered DESC, seq DESC",
+                "SELECT opened(json), receipt, answered FROM edit WHERE state = 'rejected' AND opened(json) IS NOT NULL
+                 ORDER BY answered DESC, seq DESC",
             )?;
             let mut rows = statement.query([])?;
             let mut tray = Vec::new();
@@ -172,7 +173,10 @@ impl Store {
     /// Edits that a server refused before it was restored, for one request: it puts them into quarantine again.
     pub fn held(&self) -> Result<Vec<HeldEdit<Box<RawValue>>>, StoreError> {
         self.read(|sql| {
-            let mut statement = sql.prepare_cached("SELECT json, receipt FROM edit WHERE held = 1 ORDER BY seq")?;
+            let mut statement = sql.prepare_cached(
+                "SELECT opened(json), receipt FROM edit
+                 WHERE held = 1 AND opened(json) IS NOT NULL ORDER BY seq",
+            )?;
             let mut rows = statement.query([])?;
             let (mut held, mut bytes) = (Vec::new(), 0);
             while let Some(row) = rows.next()? {

@@ -20,7 +20,7 @@ use shared::vector::VectorTimestamp;
 use super::meta::{self, key};
 use super::project::part_of;
 use super::rows::{blob, json, shown};
-use super::{Store, StoreError, Tx, fork, read};
+use super::{Store, StoreError, Tx, fork, lease, read};
 use crate::handheld::{SaveError, SeenAt};
 
 /// One edit as the caller wants it; the store gives it its dot.
@@ -143,6 +143,7 @@ impl Tx<'_> {
         let epoch = read::epoch(&self.sql, first.record)?;
         let mut n: u64 = meta::get(&self.sql, key::NEXT_N)?.unwrap_or(1);
         let mut record = held(&self.sql, first)?;
+        let closed = lease::is_closed(&self.sql, first.record)?;
         let mut found = Vec::new();
         for new in edits {
             let before = record.part(new.part).clone();
@@ -151,7 +152,17 @@ impl Tx<'_> {
             edit.context = fork::todays(&self.sql, seen.map(|seen| seen.slot), edit.context)?;
             let form =
                 self.rules.forms.get(edit.kind, form_version).ok_or(SaveError::NoSuchForm(edit.kind, form_version))?;
-            found.extend(problems(form, &mut record, &edit));
+            let blind = closed && edit.part == Part::Restricted;
+            if blind && edit.context.is_empty() {
+                // It has not seen what lies there and would stand beside all of it.
+                return Err(SaveError::LeaseOver);
+            }
+            let mut touching = problems(form, &mut record, &edit);
+            if blind {
+                // Typed before the lease ended. Whether it fits what lies there, the centre says.
+                touching.retain(|problem| edit.writes.contains_key(&problem.path));
+            }
+            found.extend(touching);
             let replaced: BTreeMap<&Path, Vec<&Value>> =
                 edit.writes.keys().map(|path| (path, before.live(path).map(|write| write.value).collect())).collect();
             insert(&self.sql, &edit, &replaced, &over(&before, &edit))?;
@@ -206,7 +217,7 @@ fn insert(
     let (replaced, over) = (serde_json::to_string(replaced).map_err(row)?, serde_json::to_string(over).map_err(row)?);
     sql.prepare_cached(
         "INSERT INTO edit (id, record, part, slot, n, state, json, replaced, over, receipt, saved, answered)
-         VALUES (?1, ?2, ?3, ?4, ?5, 'waiting', ?6, ?7, ?8, '', ?9, 0)",
+         VALUES (?1, ?2, ?3, ?4, ?5, 'waiting', ?6, CASE ?3 WHEN 'restricted' THEN sealed(?7) ELSE ?7 END, ?8, '', ?9, 0)",
     )
     .and_then(|mut statement| {
         statement.execute(params![
@@ -243,7 +254,10 @@ fn link_photos(sql: &Connection, form: &Form, edit: &Edit) -> Result<(), StoreEr
 /// What an own edit replaced: the values that stood in each of its paths when it was saved.
 pub(super) fn replaced_by(sql: &Connection, id: EditId) -> Result<Option<(Edit, Replaced)>, StoreError> {
     let found: Option<(String, String)> = sql
-        .prepare_cached("SELECT json, replaced FROM edit WHERE id = ?1")?
+        .prepare_cached(
+            "SELECT opened(json), opened(replaced) FROM edit
+             WHERE id = ?1 AND opened(json) IS NOT NULL AND opened(replaced) IS NOT NULL",
+        )?
         .query_row([blob(&id.0)], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     found.map(|(edit, replaced)| Ok((json("edit", &edit)?, json("replaced values", &replaced)?))).transpose()

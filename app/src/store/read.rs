@@ -17,7 +17,7 @@ use super::haystack::Choice;
 use super::meta::{self, key};
 use super::project::open_fields;
 use super::rows::{blob, find, id_at, json, kind_of, shown};
-use super::{Store, StoreError, words};
+use super::{Store, StoreError, lease, words};
 use crate::handheld::SeenAt;
 
 /// A row of a list, in no language yet.
@@ -87,6 +87,8 @@ pub struct Whole {
     pub merged_into: Option<(RecordId, Option<String>)>,
     /// What reached records merged into this one since then.
     pub late: Vec<Late>,
+    /// The restricted part is held and its lease is over: [`Record::restricted`] is empty.
+    pub closed: bool,
 }
 
 fn sql_count(count: usize) -> i64 {
@@ -222,6 +224,7 @@ impl Store {
                 merged_into: alias::winner(sql, id)?,
                 late: alias::late(sql, id)?,
                 seen: seen(sql, id)?,
+                closed: lease::is_closed(sql, id)?,
                 record,
             }))
         })
@@ -267,7 +270,9 @@ impl Store {
     pub fn rejected(&self, id: EditId) -> Result<Option<Edit>, StoreError> {
         self.read(|sql| {
             let text: Option<String> = sql
-                .prepare_cached("SELECT json FROM edit WHERE id = ?1 AND state = 'rejected'")?
+                .prepare_cached(
+                    "SELECT opened(json) FROM edit WHERE id = ?1 AND state = 'rejected' AND opened(json) IS NOT NULL",
+                )?
                 .query_row([blob(&id.0)], |row| row.get(0))
                 .optional()?;
             text.map(|text| json("edit", &text)).transpose()
@@ -298,7 +303,10 @@ pub(super) fn epoch(sql: &Connection, id: RecordId) -> Result<u32, StoreError> {
 }
 
 fn own_edits(sql: &Connection, id: RecordId) -> Result<Vec<Own>, StoreError> {
-    let mut statement = sql.prepare_cached("SELECT json, state, replaced FROM edit WHERE record = ?1 ORDER BY seq")?;
+    let mut statement = sql.prepare_cached(
+        "SELECT opened(json), state, coalesce(opened(replaced), '{}') FROM edit
+         WHERE record = ?1 AND opened(json) IS NOT NULL ORDER BY seq",
+    )?;
     let mut rows = statement.query([blob(&id.0)])?;
     let mut own = Vec::new();
     while let Some(row) = rows.next()? {

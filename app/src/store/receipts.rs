@@ -137,7 +137,8 @@ impl Tx<'_> {
     /// Applied edits of a part that confirmed may not cover yet, in order, each with the vector of its receipt.
     fn answered_edits(&self, id: RecordId, part: Part) -> Result<Vec<(Edit, Option<VectorTimestamp>)>, StoreError> {
         let mut statement = self.sql.prepare_cached(
-            "SELECT json, receipt FROM edit WHERE record = ?1 AND part = ?2 AND state = 'applied' ORDER BY seq",
+            "SELECT opened(json), receipt FROM edit
+             WHERE record = ?1 AND part = ?2 AND state = 'applied' AND opened(json) IS NOT NULL ORDER BY seq",
         )?;
         let mut rows = statement.query(params![blob(&id.0), part.code()])?;
         let mut edits = Vec::new();

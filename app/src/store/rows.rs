@@ -59,25 +59,34 @@ pub(super) fn find(sql: &Connection, id: RecordId) -> Result<Option<(i64, Record
 
 /// What the server says of a part; empty if it never said anything.
 pub(super) fn confirmed(sql: &Connection, row: i64, part: Part) -> Result<PartState, StoreError> {
-    let state: Option<String> = sql
-        .prepare_cached("SELECT state FROM confirmed WHERE place = ?1")?
+    // Empty too while it lies closed, see `lease`.
+    let state: Option<Option<String>> = sql
+        .prepare_cached("SELECT opened(state) FROM confirmed WHERE place = ?1")?
         .query_row([place(row, part)], |row| row.get(0))
         .optional()?;
-    state.map_or_else(|| Ok(PartState::default()), |state| json("confirmed state", &state))
+    state.flatten().map_or_else(|| Ok(PartState::default()), |state| json("confirmed state", &state))
 }
 
 const PUT_CONFIRMED: &str = "INSERT INTO confirmed (place, fill, state) VALUES (?1, ?2, ?3)
     ON CONFLICT (place) DO UPDATE SET fill = ?2, state = ?3";
 
 pub(super) fn put_confirmed(sql: &Connection, row: i64, part: Part, fill: i64, state: &str) -> Result<(), StoreError> {
-    sql.prepare_cached(PUT_CONFIRMED)?.execute(params![place(row, part), fill, state])?;
+    match part {
+        Part::Open => sql.prepare_cached(PUT_CONFIRMED)?.execute(params![place(row, part), fill, state])?,
+        Part::Restricted => sql.prepare_cached(&PUT_CONFIRMED.replace("?3", "sealed(?3)"))?.execute(params![
+            place(row, part),
+            fill,
+            state
+        ])?,
+    };
     Ok(())
 }
 
 /// The edits of a record that are replayed on top of confirmed, in order.
 pub(super) fn live_edits(sql: &Connection, id: RecordId) -> Result<Vec<Edit>, StoreError> {
     let mut statement = sql.prepare_cached(
-        "SELECT json FROM edit WHERE record = ?1 AND state IN ('waiting', 'applied') AND away = '' ORDER BY seq",
+        "SELECT opened(json) FROM edit WHERE record = ?1 AND state IN ('waiting', 'applied') AND away = ''
+            AND opened(json) IS NOT NULL ORDER BY seq",
     )?;
     let mut rows = statement.query([blob(&id.0)])?;
     let mut edits = Vec::new();

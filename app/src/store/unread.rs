@@ -17,7 +17,7 @@ const APP: &str = env!("CARGO_PKG_VERSION");
 
 /// The parts put aside, as they came.
 pub(super) fn items(sql: &Connection) -> Result<Vec<Item>, StoreError> {
-    let mut statement = sql.prepare_cached("SELECT json FROM aside")?;
+    let mut statement = sql.prepare_cached("SELECT opened(json) FROM aside WHERE opened(json) IS NOT NULL")?;
     let mut rows = statement.query([])?;
     let mut items = Vec::new();
     while let Some(row) = rows.next()? {
@@ -37,7 +37,10 @@ impl Tx<'_> {
     /// Puts an item aside. The fill named it: what is known of the part does not leave.
     pub(super) fn put_aside(&self, item: &Item, fill: i64) -> Result<(), StoreError> {
         self.sql
-            .prepare_cached("INSERT OR REPLACE INTO aside (record, part, json, app, fill) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .prepare_cached(
+                "INSERT OR REPLACE INTO aside (record, part, json, app, fill) VALUES (?1, ?2,
+                    CASE WHEN ?2 = 'restricted' THEN sealed(?3) ELSE ?3 END, ?4, ?5)",
+            )?
             .execute(params![blob(&item.id.0), item.part.code(), text("item put aside", item)?, APP, fill])?;
         if let Some((row, _)) = find(&self.sql, item.id)? {
             self.sql

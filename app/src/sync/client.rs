@@ -57,6 +57,7 @@ impl Refused {
         let code = said.as_ref().map(|said| said.code.clone()).unwrap_or_default();
         let request = said.map(|said| said.request).unwrap_or_default();
         let (key, again) = match response.status {
+            401 if code == "token_revoked" => ("sync-revoked", false),
             401 => ("sync-credential-ended", false),
             403 => ("sync-not-allowed", false),
             404 => ("sync-not-found", false),

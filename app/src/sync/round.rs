@@ -208,8 +208,9 @@ pub(super) async fn next_request(
     device: Option<DeviceState>,
     sending: Sending,
 ) -> Result<SyncRequestOf<Box<RawValue>>, Refused> {
-    let (store, now) = (Arc::clone(store), outside.now());
+    let (store, now, outside) = (Arc::clone(store), outside.now(), Arc::clone(outside));
     blocking(move || {
+        store.look_at_lease(&*outside)?;
         let meta = store.meta()?;
         // With a page in flight the outbox waits for its turn: receipts belong to a durable cursor. So it does while a
         // fill goes on: a record touched in the middle of it might not be named again and be taken for one that left.
@@ -257,6 +258,7 @@ pub(super) async fn next_request(
             elsewhere,
             digest,
             again,
+            lease: store.wants_lease()?,
         })
     })
     .await?
@@ -287,8 +289,7 @@ pub(super) async fn fetch(
     done.requests += 1;
     done.sent += answered.sent;
     done.received += answered.received;
-    let received = outside.now();
-    let store = Arc::clone(store);
+    let (store, outside) = (Arc::clone(store), Arc::clone(outside));
     blocking(move || {
         let bad = |why: String| Refused::of("sync-bad-answer", why, true);
         let answer = answered.sync()?;
@@ -296,7 +297,7 @@ pub(super) async fn fetch(
         store.told(&withdrawn)?;
         store.held_again(&held)?;
         store.forget_remains(&remains)?;
-        Page::read(answer, received, store.rules()).map_err(|error| bad(error.to_string()))
+        Page::read(answer, &*outside, store.rules()).map_err(|error| bad(error.to_string()))
     })
     .await?
 }

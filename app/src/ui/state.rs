@@ -326,6 +326,11 @@ impl State {
         self.setup().is_some_and(|setup| setup.user.cleared)
     }
 
+    /// Whether the restricted part of a record cannot be read until the next sync.
+    pub fn is_closed(&self, id: RecordId) -> bool {
+        self.record(id).is_some_and(|page| page.closed)
+    }
+
     /// The grids a new record can belong to, in order of names as the tree has them.
     pub fn grids(&self) -> Vec<Area> {
         let Some(setup) = self.setup() else { return Vec::new() };
@@ -534,6 +539,19 @@ impl State {
     /// Syncs until nothing is left, or says why not.
     pub async fn sync_now(&self) -> Result<(), SyncError> {
         let done = self.handheld.sync_now().await;
+        self.touched();
+        done
+    }
+
+    /// Why nobody is in any more: the terminal was handed in, or erased on the centre's word.
+    pub fn farewell(&self) -> Option<Message> {
+        let said = self.handheld.notices().pop()?;
+        matches!(said.key.as_str(), "sync-wiped" | "hand-over-done").then_some(said)
+    }
+
+    /// Hands the terminal in, see [`Handheld::hand_over`].
+    pub async fn hand_over(&self) -> Result<(), SyncError> {
+        let done = self.handheld.hand_over().await;
         self.touched();
         done
     }

@@ -73,6 +73,7 @@ pub fn enrol(app: &AppState, request: &EnrolRequest) -> Result<Enrolled, StoreEr
             expires: now + TOKEN,
             parted_from,
             seen: None,
+            fate: None,
         };
         tx.put_device(&device, &token_hash)?;
         if key.is_some() {
@@ -85,8 +86,8 @@ pub fn enrol(app: &AppState, request: &EnrolRequest) -> Result<Enrolled, StoreEr
             })?;
         }
         let who = Who::of(user, &areas);
-        let setup =
-            setup::setup(&who, &areas, app.store.directory_version()?, &tx.users()?, app.outbox_key.recipient());
+        let (directory, recipient) = (app.store.directory_version()?, app.outbox_key.recipient());
+        let setup = setup::setup(&who, &areas, directory, &tx.users()?, recipient, app.lease_hours);
         Ok(Enrolled::Done(Box::new(EnrolAnswer {
             device: device.id,
             slot,

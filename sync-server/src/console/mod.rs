@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod batches;
 mod ctx;
+mod ending;
 mod erase;
 mod events;
 mod failed;
@@ -65,6 +66,7 @@ pub fn router() -> Router<App> {
         .route("/console/batches/{number}/{file}", get(batches::download))
         .route("/console/terminals", get(terminals::show))
         .route("/console/terminals/code", post(terminals::code))
+        .route("/console/terminals/{id}/end", get(ending::show).post(ending::done))
         .route("/console/quarantine", get(quarantine::show))
         .route("/console/quarantine/{id}/accept", post(quarantine::accept))
         .route("/console/quarantine/{id}/dismiss", post(quarantine::dismiss))

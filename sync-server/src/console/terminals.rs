@@ -13,7 +13,7 @@ use super::layout::{self, Place, ago, csrf, light};
 use super::{Ctx, Fields, PageError};
 use crate::App;
 use crate::auth::enrol;
-use crate::store::{Device, User};
+use crate::store::{Device, Fate, User};
 
 /// After how many days without a round a terminal is silent.
 pub const SILENT_DAYS: i64 = 3;
@@ -21,7 +21,7 @@ pub const SILENT_DAYS: i64 = 3;
 /// Whether a terminal has not been seen for [`SILENT_DAYS`].
 pub fn is_silent(device: &Device, now: DateTime<Utc>) -> bool {
     let last = device.seen.as_ref().map_or(device.enrolled, |seen| seen.at);
-    device.expires > now && now - last > TimeDelta::days(SILENT_DAYS)
+    device.fate.is_none() && device.expires > now && now - last > TimeDelta::days(SILENT_DAYS)
 }
 
 /// Of the enrolments those that stand for a terminal: not the earlier ones of a terminal that has gone on as another since.
@@ -117,7 +117,7 @@ fn body(ctx: &Ctx, devices: &[Device], users: &[User], fresh: Option<(String, St
                         thead { tr {
                             th { (word("console-terminal")) } th { (word("console-user")) } th { (word("console-state")) }
                             th { (word("console-last-seen")) } th { (word("console-undelivered")) } th { (word("console-app")) }
-                            th.r { (word("console-battery")) }
+                            th.r { (word("console-battery")) } th.r { span.say { (word("console-end")) } }
                         } }
                         tbody { @for device in devices { (row(ctx, device)) } }
                     }
@@ -157,7 +157,9 @@ fn parted(code: &str) -> String {
 fn row(ctx: &Ctx, device: &Device) -> Markup {
     let word = |key: &str| ctx.words.text(key);
     let seen = device.seen.as_ref();
-    let state = if device.expires <= ctx.now {
+    let state = if let Some((fate, _)) = device.fate {
+        light("off", &word(&format!("terminal-{}", fate.code())))
+    } else if device.expires <= ctx.now {
         light("off", &word("terminal-ended"))
     } else if is_silent(device, ctx.now) {
         light("red", &word("terminal-silent"))
@@ -180,6 +182,11 @@ fn row(ctx: &Ctx, device: &Device) -> Markup {
             td.n { (owed(ctx, device)) }
             td.n { (seen.map(|seen| seen.app.as_str()).unwrap_or_default()) }
             td.r.n { @match seen.and_then(|seen| seen.battery) { Some(percent) => { (percent) "%" }, None => "—" } }
+            td.r.n {
+                @if device.expires > ctx.now && !device.fate.is_some_and(|(fate, _)| fate.is_closed() && fate != Fate::Revoked) {
+                    a href=(format!("/console/terminals/{}/end", device.id)) { (word("console-end")) }
+                }
+            }
         }
     }
 }

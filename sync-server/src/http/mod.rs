@@ -4,6 +4,7 @@
 mod body;
 mod caller;
 mod enrol;
+mod farewell;
 mod frame;
 mod openapi;
 mod photos;
@@ -40,6 +41,8 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/enrol", post(enrol::enrol))
         .route("/api/v1/sync", post(sync::sync))
         .route("/api/v1/slot", post(slot::slot))
+        .route("/api/v1/wiped", post(farewell::wiped))
+        .route("/api/v1/handed-over", post(farewell::handed_over))
         .route("/api/v1/records/{id}/history", get(records::history))
         .merge(photos::routes())
         .merge(crate::console::router())

@@ -35,6 +35,19 @@ pub struct Once {
     pub user: Option<UserId>,
 }
 
+/// That an applied edit stood under another dot once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stood {
+    /// The part it is of.
+    pub part: Part,
+    /// Then.
+    pub then: Dot,
+    /// Now.
+    pub now: Dot,
+    /// Whose contexts mean it by that dot; `None`: everybody's.
+    pub to: Option<UserId>,
+}
+
 /// What can be read of doubts.
 pub trait ReadDoubts {
     /// The present epoch, as of this moment.
@@ -50,11 +63,11 @@ pub trait ReadDoubts {
     /// Whether anything was ever told by [`SettleDoubts::put_once`].
     fn any_once(&self) -> Result<bool, StoreError>;
     /// Where applied edits of a record stood once, with where they stand now: of each dot the one edit that it can have
-    /// been.
-    fn once_of(&self, record: RecordId) -> Result<Vec<(Part, Dot, Dot)>, StoreError>;
-    /// The records of applied edits of which somebody told that they stood under one of these dots once.
+    /// been, and for whoever saw another there, that one.
+    fn once_of(&self, record: RecordId) -> Result<Vec<Stood>, StoreError>;
+    /// The records of applied edits of which somebody told that they stood, or were seen, under one of these dots once.
     fn once_at(&self, dots: &[Dot]) -> Result<Vec<RecordId>, StoreError>;
-    /// Those of these edits that stood under another dot once.
+    /// Those of these edits that stood, or were seen, under another dot once.
     fn stood_elsewhere(&self, edits: &[EditId]) -> Result<Vec<EditId>, StoreError>;
     /// The last enrolment of a user that writes, or wrote, as a slot.
     fn device_of(&self, user: UserId, slot: Slot) -> Result<Option<DeviceId>, StoreError>;
@@ -84,6 +97,8 @@ pub trait SettleDoubts {
     ) -> Result<(), StoreError>;
     /// Remembers where edits stood once. Told again as sure it is sure.
     fn put_once(&mut self, once: &[Once]) -> Result<(), StoreError>;
+    /// Remembers under which dots `user` saw edits.
+    fn put_seen(&mut self, user: UserId, seen: &[(EditId, Dot)]) -> Result<(), StoreError>;
     /// Marks quarantined edits from handhelds of a user that nobody decided on as taken back; says how many.
     fn withdraw(&mut self, user: UserId, edits: &[EditId], at: DateTime<Utc>) -> Result<u64, StoreError>;
     /// Keeps remains, each edit and path once.

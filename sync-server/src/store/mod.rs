@@ -235,6 +235,8 @@ pub trait Tx: Read + Keep + SettleDoubts {
     fn seen_device(&mut self, id: DeviceId, seen: &DeviceSeen) -> Result<(), StoreError>;
     /// Ends a device's token at `at`, and those of the enrolments it was parted from: it may still keep them.
     fn expire_device(&mut self, id: DeviceId, at: DateTime<Utc>) -> Result<(), StoreError>;
+    /// Says what is to become of a device; the enrolments it went on from share it, for it may go back to their credentials.
+    fn doom_device(&mut self, id: DeviceId, fate: Fate, at: DateTime<Utc>) -> Result<(), StoreError>;
     /// Adds a one-time code.
     fn put_enrol_code(&mut self, code: &EnrolCode) -> Result<(), StoreError>;
     /// Uses a code up; `false` if somebody was faster.

@@ -57,6 +57,60 @@ pub struct Device {
     pub parted_from: Option<DeviceId>,
     /// What it said last.
     pub seen: Option<DeviceSeen>,
+    /// What is to become of it before its time, and since when that was said.
+    pub fate: Option<(Fate, DateTime<Utc>)>,
+}
+
+/// What is to become, or became, of an enrolment before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Its credential opens nothing any more; what it holds stays on it, to be enrolled again.
+    Revoked,
+    /// It delivers what it holds, then it erases its user's data.
+    Wipe,
+    /// It erases everything at once, delivered or not.
+    Stolen,
+    /// It said that it did.
+    Wiped,
+    /// Its user handed it in: all was delivered and in a backup.
+    HandedOver,
+}
+
+impl Fate {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Revoked, Self::Wipe, Self::Stolen, Self::Wiped, Self::HandedOver];
+
+    /// As stored, and the end of message keys.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Revoked => "revoked",
+            Self::Wipe => "wipe",
+            Self::Stolen => "stolen",
+            Self::Wiped => "wiped",
+            Self::HandedOver => "handed_over",
+        }
+    }
+
+    /// What is written down when it is said, or when it came to pass.
+    pub fn action(self) -> &'static str {
+        match self {
+            Self::Revoked => "audit-device-revoked",
+            Self::Wipe => "audit-device-wipe",
+            Self::Stolen => "audit-device-stolen",
+            Self::Wiped => "audit-device-wiped",
+            Self::HandedOver => "audit-device-handed-over",
+        }
+    }
+
+    /// The one of this code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fate| fate.code() == code)
+    }
+
+    /// Whether it lets nothing through but, from a stolen one, that it is wiped.
+    pub fn is_closed(self) -> bool {
+        self != Self::Wipe
+    }
 }
 
 /// What a device said of itself.

@@ -228,6 +228,7 @@ fn enrolled(tx: &mut dyn Tx, user: &User, slot: Slot) -> Result<Device, StoreErr
         expires: noon() + TimeDelta::days(1),
         parted_from: None,
         seen: None,
+        fate: None,
     };
     tx.put_slot(&SlotRow { slot, town: TOWN, origin: Origin::Device, label: device.name.clone(), high_water: 0 })?;
     tx.put_device(&device, &token_of(&device))?;
@@ -261,6 +262,7 @@ fn people_devices_sessions_and_codes() {
             expires: noon() + TimeDelta::days(1),
             parted_from: None,
             seen: None,
+            fate: None,
         };
         in_tx(store, |tx| {
             let label = device.name.clone();

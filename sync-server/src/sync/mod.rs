@@ -8,6 +8,7 @@ pub mod digest;
 pub mod epoch;
 pub mod history;
 pub mod incoming;
+pub mod lease;
 pub mod photos;
 pub mod projection;
 pub mod quarantine;

@@ -1,17 +1,17 @@
 //! Folding a record anew from its applied edits: what its stored states must be equal to.
 
 use shared::edit::Edit;
-use shared::ids::{Dot, RecordId};
+use shared::ids::RecordId;
 use shared::merge::PartState;
 use shared::record::Part;
 use shared::vector::VectorTimestamp;
 
-use crate::store::{Read, StoreError};
+use crate::store::{Read, Stood, StoreError};
 
 /// Where applied edits of one record stood before a restore of the server, or before their handheld became another writer
 /// (decision 11), with where they stand now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Formerly(Vec<(Part, Dot, Dot)>);
+pub struct Formerly(Vec<Stood>);
 
 impl Formerly {
     /// Those of a record. Nearly always there is none.
@@ -25,7 +25,9 @@ impl Formerly {
         // One that is seen by its new dot brings those before it along, which may have stood elsewhere too.
         loop {
             let before = context.clone();
-            for (_, then, now) in self.0.iter().filter(|(part, ..)| *part == edit.part) {
+            let meant =
+                |stood: &&Stood| stood.part == edit.part && stood.to.is_none_or(|to| edit.author.user == Some(to));
+            for Stood { then, now, .. } in self.0.iter().filter(meant) {
                 if context.covers(*then) {
                     context.observe(*now);
                 }

@@ -15,10 +15,10 @@ use shared::wire::{HeldEdit, Look, Receipt, SyncAnswer};
 use super::accept::{Accepted, Writer, accept_all, hold_again, in_step, mend};
 use super::cursor::{self, Binding, Position};
 use super::incoming::{self, Incoming, Offered};
-use super::{changes, digest, epoch, remains, setup, versions};
+use super::{changes, digest, epoch, lease, remains, setup, versions};
 use crate::AppState;
 use crate::auth::Who;
-use crate::store::{self, Audit, Device, DeviceSeen, End, Origin, StoreError, Tx};
+use crate::store::{self, Audit, Device, DeviceSeen, End, Fate, Origin, StoreError, Tx};
 
 /// The most photo hashes asked for in one answer.
 const WANTED: usize = 200;
@@ -137,11 +137,13 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
         position.decided = decided.last().map_or(position.decided, |(number, _)| *number);
         let released = undecided.into_iter().chain(decided.into_iter().map(|(_, seen)| seen));
         let released = released.map(|seen| Receipt { edit: seen.edit, outcome: seen.outcome }).collect();
-        let setup = if request.setup.as_deref() == Some(setup::version(directory, recipient).as_str()) {
+        let setup = if request.setup.as_deref() == Some(setup::version(directory, recipient, app.lease_hours).as_str())
+        {
             None
         } else {
-            Some(setup::setup(who, &rules.areas, directory, &read.users()?, recipient))
+            Some(setup::setup(who, &rules.areas, directory, &read.users()?, recipient, app.lease_hours))
         };
+        let leased = app.lease_hours > 0 && (request.lease || setup.is_some() && lease::unasked(who));
         let answer = SyncAnswer {
             receipts: receipts.clone(),
             released,
@@ -161,6 +163,8 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
             time: rules.now,
             setup,
             digest,
+            wipe: matches!(device.fate, Some((Fate::Wipe, _))),
+            lease: if leased { lease::key(app, who.user.id) } else { None },
         };
         Ok::<_, StoreError>((answer, page.broken))
     })?;
@@ -275,12 +279,13 @@ fn note_looks(tx: &mut dyn Tx, who: &Who, now: DateTime<Utc>, looks: &[Look]) ->
         let named = look.field.len() <= FIELD && look.field.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
         let field = if named { look.field.as_str() } else { "?" };
         let when = shared::mask::time(look.at.timestamp_millis()).unwrap_or_default();
+        let action = if field == "restricted" { "audit-restricted" } else { "audit-look" };
         tx.put_audit(&Audit {
             at: now,
             user: Some(who.user.id),
-            action: "audit-look".to_owned(),
+            action: action.to_owned(),
             subject: look.record.to_string(),
-            detail: format!("{field} {when}"),
+            detail: if field == "restricted" { when } else { format!("{field} {when}") },
         })?;
     }
     Ok(())

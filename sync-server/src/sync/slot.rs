@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::accept::mend::fold_anew;
 use super::accept::{Rules, new_slot};
+use super::lease;
 use super::round::{Caller, RoundError, speaks};
 use crate::AppState;
 use crate::auth::token;
@@ -85,7 +86,9 @@ fn in_tx(
     let here: BTreeMap<EditId, Dot> = request.kept.iter().map(|kept| (kept.id, kept.dot)).collect();
     let mut dots = tx.applied_dots(&applied)?;
     dots.retain(|(id, dot)| here.get(id) != Some(dot));
-    Ok(SlotAnswer { epoch, time: rules.now, receipts, dots, fork })
+    let leased = app.lease_hours > 0 && request.lease;
+    let lease = if leased { lease::key(app, caller.who.user.id) } else { None };
+    Ok(SlotAnswer { epoch, time: rules.now, receipts, dots, fork, lease })
 }
 
 /// Whether handheld and server mean the same by every number of the slot: what the server has stands at the dot it has
@@ -123,11 +126,13 @@ fn note_once(
         let dots = now.into_iter().chain(before.iter().copied()).filter(|(dot, _)| first.get(edit) != Some(dot));
         once.extend(dots.map(|(dot, sure)| Once { edit: *edit, dot, sure, user }));
     }
-    // What others saw under a dot. It says for no edit where it stood, only of others that they did not stand there.
+    // What others saw under a dot. It says for no edit where it stood, only of others that they did not stand there; and for
+    // who tells it, what their own edits had seen.
     let ids: Vec<EditId> = request.over.iter().map(|(edit, _)| *edit).collect();
     let here: BTreeSet<(EditId, Dot)> = tx.first_dots(&ids)?.into_iter().collect();
-    let seen = request.over.iter().filter(|seen| !here.contains(seen));
-    once.extend(seen.map(|(edit, dot)| Once { edit: *edit, dot: *dot, sure: true, user: None }));
+    let seen: Vec<(EditId, Dot)> = request.over.iter().filter(|seen| !here.contains(seen)).copied().collect();
+    tx.put_seen(caller.who.user.id, &seen)?;
+    once.extend(seen.iter().map(|(edit, dot)| Once { edit: *edit, dot: *dot, sure: true, user: None }));
     if once.is_empty() {
         return Ok(());
     }

@@ -57,7 +57,17 @@ impl<'a> Handheld<'a> {
             .map(|edit| KeptEdit { id: edit.id, dot: edit.dot, sure: false, unseen: false, once: vec![] })
             .collect();
         let (key, epoch) = (self.centre.clock.uuid(), self.enrolled.epoch);
-        SlotRequest { protocol: PROTOCOL, key, restored, moving: false, epoch, last: self.n, kept, over: vec![] }
+        SlotRequest {
+            protocol: PROTOCOL,
+            key,
+            restored,
+            moving: false,
+            epoch,
+            last: self.n,
+            kept,
+            over: vec![],
+            lease: false,
+        }
     }
 
     pub async fn try_ask(&self, question: &SlotRequest) -> Response {

@@ -92,6 +92,10 @@ impl World<'_> {
                 self.trace.count("the form refuses");
                 return Ok(Vec::new());
             }
+            Err(SaveError::LeaseOver) => {
+                self.trace.count("what is restricted lies closed");
+                return Ok(Vec::new());
+            }
             Err(other) => return Err(broken(Invariant::NothingFails, format!("[{place}] cannot save: {other}"))),
         };
         let store = self.hand(place)?.app()?.store()?;

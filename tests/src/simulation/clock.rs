@@ -99,6 +99,10 @@ impl Machine {
 }
 
 impl Outside for Machine {
+    fn since_boot(&self) -> i64 {
+        self.time.now()
+    }
+
     fn now(&self) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(self.shown()).unwrap_or_default()
     }

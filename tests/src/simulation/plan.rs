@@ -107,6 +107,8 @@ steps! {
     Merge = 6, "two records are merged";
     /// A merge is taken back.
     Unmerge = 3, "a merge is taken back";
+    /// What is restricted cannot be read on a handheld before it syncs.
+    Lease = 6, "a lease ends";
     /// A clock is set wrong, or right.
     Clock = 6, "a clock is set";
 }

@@ -226,6 +226,7 @@ impl<'a> World<'a> {
             What::Erase => self.erase(&mut dice),
             What::Merge => self.merge(&mut dice),
             What::Unmerge => self.unmerge(&mut dice),
+            What::Lease => Ok(self.hand(place)?.app()?.store()?.end_lease()?),
             What::Clock => self.set_clock(place, &mut dice),
         }
     }

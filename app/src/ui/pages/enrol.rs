@@ -35,6 +35,9 @@ pub fn Enrol(onback: Option<EventHandler<()>>) -> Element {
     rsx! {
         Head { title: words.t("app-enrol"), line: words.t("app-enrol-line") }
         main {
+            if let Some(said) = state.farewell() {
+                div { class: "note note--doubt", role: "status", "data-problem": said.key.clone(), p { {message(&words, &said)} } }
+            }
             section { class: "group",
                 div { class: "sheet",
                     div { class: if address.is_some() { "field field--problem" } else { "field" },

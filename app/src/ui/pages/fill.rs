@@ -11,7 +11,7 @@ use shared::validate::Severity;
 
 use super::form::{Kept, sections};
 use super::missing::Missing;
-use crate::handheld::{Candidate, Message, SameBy, SaveError};
+use crate::handheld::{Candidate, Message, RESTRICTED, SameBy, SaveError};
 use crate::ui::components::field::FieldBox;
 use crate::ui::components::frame::{Dock, Foot, Nav, NavEnd};
 use crate::ui::components::row::{fact, kind_icon};
@@ -71,6 +71,10 @@ fn Change(id: RecordId) -> Element {
     let draft = format!("edit-{id}");
     let found = use_hook(|| {
         let page = state.record(id)?;
+        // The form shows it. What cannot be noted is not shown.
+        if !page.record.restricted.is_empty() && !state.note_look(id, RESTRICTED) {
+            return None;
+        }
         let open: Vec<String> = page.open_fields.iter().map(|open| open.field.clone()).collect();
         let kept = state.draft(&draft).and_then(|json| serde_json::from_str::<Kept>(&json).ok());
         Some((kept.unwrap_or_else(|| Kept::of(&page)), open))
@@ -192,7 +196,10 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
     };
     let values = entry.values();
     let refused = entry.refused();
-    let cleared = state.is_cleared();
+    // Of a record whose restricted part lies closed only what was typed before is asked for further.
+    let touched = |field: &str| values.keys().any(|path| path.field_name() == field);
+    let closed = !kept.fresh && state.is_closed(kept.record) && !touched("care_reason");
+    let cleared = state.is_cleared() && !closed;
     let shown = sections(&form, &values, cleared);
     let marks = marks(&form, &values, &shown, entry);
     let total = shown.len();

@@ -38,6 +38,10 @@ pub fn sentences(
     replaced: &BTreeMap<Path, Vec<Value>>,
 ) -> Vec<String> {
     let who = say::author(words, &edit.author, state.me());
+    if edit.part == Part::Restricted {
+        // What stands there is read on the page, where that is written down.
+        return vec![words.s("app-did-care", "who", &who)];
+    }
     let mut sentences = Vec::new();
     let creates = edit.context.is_empty() && edit.part == Part::Open;
     if creates {

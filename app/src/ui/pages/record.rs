@@ -13,11 +13,11 @@ use super::event::{EventHead, EventSteps, Remarks};
 use super::form::values_of;
 use super::history::History;
 use super::missing::Missing;
-use crate::handheld::{Draft, Message, OutboxWhat, RecordLink, RecordPage};
+use crate::handheld::{Draft, Message, OutboxWhat, RESTRICTED, RecordLink, RecordPage};
 use crate::ui::components::frame::{Foot, Nav, NavEnd};
 use crate::ui::components::photo::Photos;
 use crate::ui::components::row::kind_icon;
-use crate::ui::components::{Go, Group, Icon, Light, Mark};
+use crate::ui::components::{Go, Group, Icon, Light, Mark, Quiet};
 use crate::ui::entry::of_part;
 use crate::ui::route::{Route, Tab};
 use crate::ui::say;
@@ -49,7 +49,8 @@ fn Shown(id: RecordId) -> Element {
     let kind = page.record.kind;
     let event = if kind == RecordKind::Event { state.event(id) } else { None };
     let tab = if kind == RecordKind::Event { Tab::Events } else { Tab::Search };
-    let rows = rows(&words, &state, &page);
+    let (care, rows): (Vec<Row>, Vec<Row>) =
+        rows(&words, &state, &page).into_iter().partition(|row| row.field.restricted);
     let title = if page.title.is_empty() { words.t("app-untitled") } else { page.title.clone() };
     let unverified = unverified(&words, &page);
     let tagged = !unverified.is_empty()
@@ -145,6 +146,9 @@ fn Shown(id: RecordId) -> Element {
                         FieldRow { key: "{row.field.name}", id, row }
                     }
                 }
+            }
+            if page.closed || !care.is_empty() {
+                Care { id, rows: care, closed: page.closed }
             }
             if !house.is_empty() {
                 Group { title: words.t("app-household"), end: words.n("app-household-count", house.len()),
@@ -296,6 +300,40 @@ fn FieldRow(id: RecordId, row: Row) -> Element {
                         {words.t("to-decide")}
                     }
                 }
+            }
+        }
+    }
+}
+
+/// What is restricted: shown when asked for, and the asking is written down.
+#[component]
+fn Care(id: RecordId, rows: Vec<Row>, closed: bool) -> Element {
+    let state = use_context::<State>();
+    let words = words();
+    let mut shown = use_signal(|| false);
+    rsx! {
+        section { class: "group", id: "care",
+            h2 { {words.t("app-care")} }
+            if closed {
+                Quiet { icon: "lock", text: words.t("app-care-closed") }
+            } else if shown() {
+                dl { class: "list dl",
+                    for row in rows {
+                        FieldRow { key: "{row.field.name}", id, row }
+                    }
+                }
+            } else {
+                div { class: "pad",
+                    button {
+                        class: "btn btn--second btn--wide",
+                        r#type: "button",
+                        "data-do": "care",
+                        onclick: move |_| shown.set(state.note_look(id, RESTRICTED)),
+                        Icon { name: "eye" }
+                        {words.t("app-care-show")}
+                    }
+                }
+                Quiet { icon: "info", text: words.t("app-care-noted") }
             }
         }
     }

@@ -85,6 +85,9 @@ pub fn SyncPanel() -> Element {
                         Sum { n: estimate.seconds, unit: words.t("app-sum-seconds") }
                     }
                 }
+                if lights.safe_to_hand_in {
+                    HandOver {}
+                }
                 if running && progress.total > 0 {
                     Bar { done: progress.done, total: progress.total, label: words.t("app-sync-running") }
                 }
@@ -349,6 +352,55 @@ fn Item(item: OutboxItem) -> Element {
             p { class: "item__s",
                 Icon { name: icon }
                 {format!("{why} {next}")}
+            }
+        }
+    }
+}
+
+/// 交机: asked twice, for it erases.
+#[component]
+fn HandOver() -> Element {
+    let state = use_context::<State>();
+    let words = words();
+    let mut asked = use_signal(|| false);
+    let mut busy = use_signal(|| false);
+    let mut said = use_signal(|| None::<Message>);
+    rsx! {
+        if let Some(said) = said() {
+            p { class: "field__say field__say--doubt", role: "alert", "data-problem": said.key.clone(),
+                Icon { name: Mark::Yellow.icon() }
+                span { {message(&words, &said)} }
+            }
+        }
+        if asked() {
+            p { {words.t("app-hand-over-why")} }
+            div { class: "acts",
+                button {
+                    class: "btn btn--primary",
+                    r#type: "button",
+                    "data-do": "hand-over-sure",
+                    disabled: busy(),
+                    onclick: move |_| {
+                        let state = state.clone();
+                        async move {
+                            busy.set(true);
+                            if let Err(error) = state.hand_over().await {
+                                tracing::info!(detail = %error.detail, "it is not handed in");
+                                said.set(Some(error.message));
+                                asked.set(false);
+                            }
+                            busy.set(false);
+                        }
+                    },
+                    {words.t("app-hand-over-sure")}
+                }
+                button { class: "btn btn--quiet", r#type: "button", onclick: move |_| asked.set(false), {words.t("app-hand-over-not")} }
+            }
+        } else {
+            div { class: "acts",
+                button { class: "btn btn--second", r#type: "button", "data-do": "hand-over", onclick: move |_| asked.set(true),
+                    {words.t("app-hand-over")}
+                }
             }
         }
     }

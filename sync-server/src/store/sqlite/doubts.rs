@@ -4,13 +4,12 @@ use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Row, params};
 use shared::ids::{DeviceId, Dot, EditId, RecordId, Slot, UserId};
 use shared::path::Path;
-use shared::record::Part;
 use shared::wire::{Outcome, Rejection, Remain};
 
 use super::InTown;
 use super::columns::{self, count, from_json, int, kind, ms, part, time, to_json, uuid};
 use super::global::{DEVICE, device};
-use crate::store::{Device, KeptRemain, Once, ReadDoubts, SeenEdit, SettleDoubts, StoreError};
+use crate::store::{Device, KeptRemain, Once, ReadDoubts, SeenEdit, SettleDoubts, Stood, StoreError};
 
 /// The slots of a user's handhelds.
 const SLOTS: &str = "(SELECT slot FROM device WHERE user = ?1)";
@@ -105,22 +104,38 @@ impl ReadDoubts for InTown<'_> {
         Ok(query.exists(params![self.town.0])?)
     }
 
-    fn once_of(&self, record: RecordId) -> Result<Vec<(Part, Dot, Dot)>, StoreError> {
+    fn once_of(&self, record: RecordId) -> Result<Vec<Stood>, StoreError> {
         // A dot that another edit has, or may have had with as much right, says nothing. What was accepted from quarantine
         // is as if saved anew; its dot is of a slot in which others write too.
         let mut query = self.conn.prepare_cached(
-            "SELECT e.body ->> '$.part', o.slot, o.n, e.slot, e.n
+            "SELECT e.body ->> '$.part', o.slot, o.n, e.slot, e.n, ''
              FROM edit e JOIN once o ON o.town = e.town AND o.edit = e.id
                          JOIN slot s ON s.slot = e.slot AND s.origin = 'device'
              WHERE e.town = ?1 AND e.record = ?2 AND (o.slot, o.n) <> (e.slot, e.n) AND e.body ->> '$.author.user' = o.user
                AND NOT EXISTS (SELECT 1 FROM edit x WHERE x.slot = o.slot AND x.n = o.n)
                AND NOT EXISTS (SELECT 1 FROM once r WHERE r.town = o.town AND r.slot = o.slot AND r.n = o.n
                                AND r.edit <> o.edit AND r.sure >= o.sure)
-             ORDER BY o.slot, o.n",
+             UNION ALL
+             SELECT e.body ->> '$.part', s.slot, s.n, e.slot, e.n, s.user
+             FROM edit e JOIN seen s ON s.town = e.town AND s.edit = e.id
+                         JOIN slot o ON o.slot = e.slot AND o.origin = 'device'
+             WHERE e.town = ?1 AND e.record = ?2 AND (s.slot, s.n) <> (e.slot, e.n)
+             ORDER BY 2, 3, 6",
         )?;
         let rows = query.query_and_then(params![self.town.0, record.0.as_bytes()], |row| {
             let dot = |at| Ok::<_, StoreError>(Dot { slot: Slot(count(row.get(at)?)), n: count(row.get(at + 1)?) });
-            Ok((part(row.get_ref(0)?.as_str().unwrap_or_default())?, dot(1)?, dot(3)?))
+            let to: String = row.get(5)?;
+            Ok(Stood {
+                part: part(row.get_ref(0)?.as_str().unwrap_or_default())?,
+                then: dot(1)?,
+                now: dot(3)?,
+                to: if to.is_empty() {
+                    None
+                } else {
+                    let bad = |_| StoreError::Corrupt { what: "user".to_owned(), why: "it is none".to_owned() };
+                    Some(to.parse().map_err(bad)?)
+                },
+            })
         })?;
         rows.collect()
     }
@@ -128,7 +143,9 @@ impl ReadDoubts for InTown<'_> {
     fn once_at(&self, dots: &[Dot]) -> Result<Vec<RecordId>, StoreError> {
         let mut query = self.conn.prepare_cached(
             "SELECT e.record FROM once o JOIN edit e ON e.id = o.edit
-             WHERE o.town = ?1 AND o.slot = ?2 AND o.n = ?3 AND e.town = ?1",
+             WHERE o.town = ?1 AND o.slot = ?2 AND o.n = ?3 AND e.town = ?1
+             UNION SELECT e.record FROM seen s JOIN edit e ON e.id = s.edit
+             WHERE s.town = ?1 AND s.slot = ?2 AND s.n = ?3 AND e.town = ?1",
         )?;
         let mut records = Vec::new();
         for dot in dots {
@@ -141,7 +158,9 @@ impl ReadDoubts for InTown<'_> {
     }
 
     fn stood_elsewhere(&self, edits: &[EditId]) -> Result<Vec<EditId>, StoreError> {
-        let mut query = self.conn.prepare_cached("SELECT 1 FROM once WHERE town = ?1 AND edit = ?2")?;
+        let mut query = self.conn.prepare_cached(
+            "SELECT 1 FROM once WHERE town = ?1 AND edit = ?2 UNION ALL SELECT 1 FROM seen WHERE town = ?1 AND edit = ?2",
+        )?;
         let mut found = Vec::new();
         for edit in edits {
             if query.exists(params![self.town.0, edit.0.as_bytes()])? {
@@ -232,6 +251,16 @@ impl SettleDoubts for InTown<'_> {
                 sure,
                 user.map(|user| user.to_string()).unwrap_or_default()
             ])?;
+        }
+        Ok(())
+    }
+
+    fn put_seen(&mut self, user: UserId, seen: &[(EditId, Dot)]) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "INSERT INTO seen (town, edit, slot, n, user) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+        )?;
+        for (edit, dot) in seen {
+            query.execute(params![self.town.0, edit.0.as_bytes(), int(dot.slot.0), int(dot.n), user.to_string()])?;
         }
         Ok(())
     }

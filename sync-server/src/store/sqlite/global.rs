@@ -7,13 +7,13 @@ use shared::ids::{DeviceId, Slot, UserId};
 
 use super::SqliteStore;
 use super::columns::{areas, count, time, uuid};
-use crate::store::{Device, DeviceSeen, End, EnrolCode, Read, Session, Store, StoreError, Tx, User};
+use crate::store::{Device, DeviceSeen, End, EnrolCode, Fate, Read, Session, Store, StoreError, Tx, User};
 
 /// The columns [`user`] reads, in order.
 pub const USER: &str = "u.id, u.town, u.name, u.login, u.role, u.scope, u.cleared, u.may_unmask, u.password, u.active";
 /// The columns [`device`] reads, in order.
 pub const DEVICE: &str = "d.id, d.town, d.user, d.slot, d.name, d.enrolled, d.expires, d.seen, d.app, d.battery, \
-                          d.clock_off, d.undelivered, d.parted_from";
+                          d.clock_off, d.undelivered, d.parted_from, d.fate, d.fate_at";
 
 /// A user from the columns of [`USER`], the first of them at `at`.
 pub fn user(row: &Row<'_>, at: usize) -> Result<User, StoreError> {
@@ -57,6 +57,7 @@ pub fn device(row: &Row<'_>, at: usize) -> Result<Device, StoreError> {
         expires: time(row.get(at + 6)?),
         parted_from: parted_from.as_deref().map(uuid).transpose()?.map(DeviceId),
         seen,
+        fate: Fate::from_code(row.get_ref(at + 13)?.as_str().unwrap_or_default()).zip(Some(time(row.get(at + 14)?))),
     })
 }
 
@@ -130,7 +131,7 @@ impl Store for SqliteStore {
             let sql = format!("SELECT {DEVICE}, {USER} FROM device d JOIN user u ON u.id = d.user WHERE d.token = ?1");
             let mut query = conn.prepare_cached(&sql)?;
             let mut rows = query.query(params![hash])?;
-            rows.next()?.map(|row| Ok((device(row, 0)?, user(row, 13)?))).transpose()
+            rows.next()?.map(|row| Ok((device(row, 0)?, user(row, 15)?))).transpose()
         })
     }
 

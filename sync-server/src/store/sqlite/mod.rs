@@ -29,6 +29,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/005_doubts.sql"),
     include_str!("../migrations/006_once.sql"),
     include_str!("../migrations/007_audit_chain.sql"),
+    include_str!("../migrations/010_seen.sql"),
+    include_str!("../migrations/011_fate.sql"),
 ];
 
 /// More reading connections than this are closed when handed back.

@@ -13,8 +13,8 @@ use super::columns::{self, areas_text, int, key_text, ms, to_json, users_text};
 use super::doubts::next_decision;
 use super::read::{body, in_town};
 use crate::store::{
-    Audit, Batch, Decision, Departure, Device, DeviceSeen, EnrolCode, Photo, PhotoLink, Quarantined, Session, SlotRow,
-    StoreError, StoredEdit, StoredPart, Tx, Upload, User,
+    Audit, Batch, Decision, Departure, Device, DeviceSeen, EnrolCode, Fate, Photo, PhotoLink, Quarantined, Session,
+    SlotRow, StoreError, StoredEdit, StoredPart, Tx, Upload, User,
 };
 use crate::sync::incoming::Unreadable;
 
@@ -287,6 +287,19 @@ impl Tx for InTown<'_> {
              UPDATE device SET expires = min(expires, ?3) WHERE town = ?1 AND id IN (SELECT id FROM chain)",
         )?;
         match query.execute(params![self.town.0, id.0.as_bytes(), ms(at)])? {
+            0 => Err(StoreError::Missing("the device")),
+            _ => Ok(()),
+        }
+    }
+
+    fn doom_device(&mut self, id: DeviceId, fate: Fate, at: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "WITH RECURSIVE chain (id) AS (
+                 SELECT ?2 UNION SELECT d.parted_from FROM device d JOIN chain c ON d.id = c.id
+                 WHERE d.parted_from IS NOT NULL)
+             UPDATE device SET fate = ?3, fate_at = ?4 WHERE town = ?1 AND id IN (SELECT id FROM chain)",
+        )?;
+        match query.execute(params![self.town.0, id.0.as_bytes(), fate.code(), ms(at)])? {
             0 => Err(StoreError::Missing("the device")),
             _ => Ok(()),
         }

@@ -73,6 +73,10 @@ pub struct ServeArgs {
     /// Where to listen; port 0 takes a free one. The address taken is printed in one line.
     #[arg(long, default_value = "127.0.0.1:7300", env = "SYNC_SERVER_LISTEN")]
     pub listen: SocketAddr,
+    /// Only a proxy reaches this server. The address it adds to X-Forwarded-For is counted wrong passwords by; without
+    /// this, that header is not believed.
+    #[arg(long, env = "SYNC_SERVER_BEHIND_PROXY")]
+    pub behind_proxy: bool,
     /// Makes backups in this folder while running; on another disk than the data, at best in another house.
     #[arg(long, env = "SYNC_SERVER_BACKUP_TO")]
     pub backup_to: Option<PathBuf>,
@@ -102,6 +106,29 @@ pub enum AreaCommand {
 pub enum UserCommand {
     /// Adds a user.
     Add(UserAddArgs),
+    /// Gives a user another password and ends their log-ins to the console.
+    SetPassword {
+        /// Whose.
+        #[command(flatten)]
+        user: UserArgs,
+        /// Read from this file's first line.
+        #[arg(long)]
+        password_file: PathBuf,
+    },
+    /// Takes a user's second factor and recovery codes away, and ends their log-ins to the console: at the next one they
+    /// set it up anew. For a lost telephone; make sure that it is them who ask.
+    ResetSecondFactor(UserArgs),
+}
+
+/// Somebody who is there.
+#[derive(Debug, Clone, Args)]
+pub struct UserArgs {
+    /// Where the data are.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Their log-in name.
+    #[arg(long)]
+    pub login: String,
 }
 
 /// `user add`

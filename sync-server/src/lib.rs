@@ -49,6 +49,8 @@ pub struct AppState {
     pub data: PathBuf,
     /// Log-ins that were tried.
     pub throttle: auth::throttle::Throttle,
+    /// Whether every request comes through a proxy of ours, whose `X-Forwarded-For` is believed.
+    pub behind_proxy: bool,
     /// The most items of one page of the feed. A test makes it small, so that fills take several pages.
     pub page_items: usize,
     /// How much is under way.
@@ -90,7 +92,9 @@ pub enum OpenError {
     #[error("cannot erase again what was erased")]
     Erase(#[source] Box<erase::EraseError>),
     /// `server.key` is not 32 bytes.
-    #[error("{0} is not a key of 32 bytes; restore it, or remove it and all handhelds fill anew")]
+    #[error(
+        "{0} is not a key of 32 bytes; restore it, or remove it: then all handhelds fill anew, and second factors are set up anew"
+    )]
     Key(PathBuf),
 }
 
@@ -127,6 +131,7 @@ impl AppState {
             outbox_key,
             data: data.to_owned(),
             throttle: auth::throttle::Throttle::default(),
+            behind_proxy: false,
             page_items: sync::changes::ITEMS,
             pressure: http::pressure::Pressure::default(),
             areas: Mutex::new((0, Arc::default())),

@@ -8,12 +8,13 @@ use anyhow::{Context, Result, ensure};
 use shared::ids::{PhotoHash, RecordId};
 use shared::record::RecordKind;
 use shared::view;
-use tests::browser::{Browser, Page, Screen};
+use tests::browser::Browser;
 use tests::centre::Centre;
+use tests::desk;
 use tests::picture::{self, Camera};
 use tests::screen::Hand;
 use tests::story::{Kept, values};
-use tests::township::{PASSWORD, Township};
+use tests::township::Township;
 
 const ADDRESS: &str = "祥和小区 9 号楼 2 单元 402";
 const ALICE_SAYS: &str = "13800009001";
@@ -84,7 +85,7 @@ async fn tell(browser: &Arc<Browser>, dir: &Path, centre: &Centre, township: &To
         ensure!(hand.page.has("[data-do=review]").await, "the record page does not say 待核对");
         card(hand, who).await?;
     }
-    let console = log_in(browser, centre, "staff").await?;
+    let console = desk::log_in(browser, centre, "staff").await?;
     console.goto(&format!("{}/console/to-decide", centre.url())).await?;
     for said in [ALICE_SAYS, BOB_SAYS, "马春兰", "李小满"] {
         console.reads("body", said).await?;
@@ -149,15 +150,6 @@ async fn card(hand: &Hand, who: RecordId) -> Result<()> {
     ensure!(text.contains(':') || text.contains("刚") || text.contains("分钟"), "the card does not say when: {text}");
     assert_eq!(hand.page.count(&format!("{card} [data-do=choose]")).await?, 2);
     Ok(())
-}
-
-async fn log_in(browser: &Arc<Browser>, centre: &Centre, login: &str) -> Result<Page> {
-    let page = browser.open(&format!("{}/console/login", centre.url()), Screen::Desk).await?;
-    page.type_into("#login", login).await?;
-    page.type_into("#password", PASSWORD).await?;
-    page.press("main form button").await?;
-    page.until("the console", "location.pathname !== '/console/login'").await?;
-    Ok(page)
 }
 
 /// The photo on the server is upright, small enough and carries no metadata; so is its thumbnail.

@@ -40,3 +40,4 @@ error-photo-erased = This photo belongs to something that was erased; it is not 
 error-too-many-of = At most { $most } of "{ $what }" in one request; there were { $count }.
 error-too-many-requests = Too many requests of this handheld at once. Please try again shortly. What was not sent stays on it.
 error-too-many-partings = The handhelds of this person were given too many new numbers in a day. Please ask the administrator whether something copies them again and again. What was not sent stays on it.
+error-too-many-codes = Too many wrong enrolment codes. Please wait { $seconds } seconds.

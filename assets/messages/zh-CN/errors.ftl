@@ -40,3 +40,4 @@ error-photo-erased = 这张照片属于已清除的资料，不再接收。
 error-too-many-of = 一次请求中“{ $what }”最多 { $most } 项，这次有 { $count } 项。
 error-too-many-requests = 这台手机同时发来的请求太多，请稍后再试。没传的改动都留着。
 error-too-many-partings = 一天之内这个人的手机换了太多次编号，请找管理员查看是不是有程序在反复复制。没传的改动都留着。
+error-too-many-codes = 登记码输错太多次，请等 { $seconds } 秒再试。

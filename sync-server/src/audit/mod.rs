@@ -17,6 +17,7 @@ use crate::store::{self, AuditEntry, AuditHead, AuditMark, Read, Store, StoreErr
 pub const ACTIONS: &[&str] = &[
     "log_in",
     "audit-log-in-failed",
+    "audit-log-in-code",
     "audit-log-in-unknown",
     "audit-unmask",
     "audit-look",
@@ -39,6 +40,10 @@ pub const ACTIONS: &[&str] = &[
     "audit-key-opened",
     "audit-parting",
     "audit-user-added",
+    "audit-password",
+    "audit-second-set-up",
+    "audit-second-recovery",
+    "audit-second-reset",
     "audit-epoch",
     "audit-mended",
 ];

@@ -14,6 +14,7 @@ mod history;
 mod inbox;
 mod layout;
 mod login;
+mod me;
 mod merged;
 mod outbox;
 mod overview;
@@ -22,6 +23,7 @@ mod quarantine;
 mod record;
 mod records;
 mod remains;
+mod second;
 mod terminals;
 mod to_decide;
 mod write;
@@ -47,7 +49,11 @@ pub fn router() -> Router<App> {
         .route("/console", get(overview::show))
         .route("/console/", get(overview::show))
         .route("/console/login", get(login::show).post(login::enter))
+        .route("/console/login/second", get(second::show).post(second::enter))
         .route("/console/logout", post(login::leave))
+        .route("/console/me", get(me::show))
+        .route("/console/me/password", post(me::password))
+        .route("/console/me/second", post(me::second))
         .route("/console/language", post(login::language))
         .route("/console/style.css", get(style))
         .route("/console/inbox", get(inbox::show))
@@ -94,6 +100,7 @@ async fn guarded(mut response: Response) -> Response {
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, policy),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        // Nobody else is told. `no-referrer` would make browsers say `Origin: null` of our own forms, and those are refused.
         (header::REFERRER_POLICY, "same-origin"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),

@@ -7,6 +7,7 @@ mod erase;
 mod global;
 mod keep;
 mod read;
+mod second;
 mod whole;
 mod write;
 
@@ -29,6 +30,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/005_doubts.sql"),
     include_str!("../migrations/006_once.sql"),
     include_str!("../migrations/007_audit_chain.sql"),
+    include_str!("../migrations/008_second_factor.sql"),
 ];
 
 /// More reading connections than this are closed when handed back.

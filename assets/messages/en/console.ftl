@@ -147,7 +147,6 @@ console-new-or-changed = new or changed
 console-from = From where on
 console-everything = Everything
 console-in-full = Numbers in full
-console-noted = is written to the audit
 console-masked = Numbers are masked.
 console-seal = Seal and number
 console-sealed = Sealed batches

@@ -147,7 +147,6 @@ console-new-or-changed = 新的或有改动
 console-from = 从哪里起
 console-everything = 全部
 console-in-full = 号码不打码
-console-noted = 会记入审计
 console-masked = 号码一律打码。
 console-seal = 封存并编号
 console-sealed = 已有的批次

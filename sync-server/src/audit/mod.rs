@@ -23,6 +23,8 @@ pub const ACTIONS: &[&str] = &[
     "audit-look",
     "audit-to-decide",
     "audit-restricted",
+    "audit-batch-asked",
+    "audit-batch-released",
     "audit-batch-sealed",
     "audit-batch-again",
     "audit-batch-erased",

@@ -3,6 +3,7 @@
 //! HTML here than `maud::html!`, the fixed sprite aside.
 
 mod alias;
+mod asked;
 mod audit;
 mod backup;
 mod batches;
@@ -68,6 +69,8 @@ pub fn router() -> Router<App> {
         .route("/console/records/{id}/step", post(events::step))
         .route("/console/to-decide", get(to_decide::show))
         .route("/console/batches", get(batches::show).post(batches::seal))
+        .route("/console/batches/asked/{id}/release", post(asked::release))
+        .route("/console/batches/asked/{id}/seal", post(asked::seal))
         .route("/console/batches/{number}/{file}", get(batches::download))
         .route("/console/terminals", get(terminals::show))
         .route("/console/terminals/code", post(terminals::code))

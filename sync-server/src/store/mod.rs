@@ -5,6 +5,7 @@
 //! - one write transaction of a town runs at a time; a sequence number taken in it becomes visible in order;
 //! - [`Store::with_read`] sees one moment and never waits for a writer.
 
+mod approval;
 pub mod audit;
 mod doubts;
 mod keep;
@@ -25,6 +26,7 @@ use uuid::Uuid;
 
 use crate::sync::incoming::Unreadable;
 
+pub use approval::{Approval, KeepApprovals, ReadApprovals};
 pub use audit::{AuditEntry, AuditFilter, AuditHead, AuditMark, Audited};
 pub use doubts::*;
 pub use keep::{Erased, Gone, Keep, Kept, Overflown};
@@ -126,7 +128,7 @@ pub trait Store: Send + Sync {
 }
 
 /// What can be read of one town at one moment.
-pub trait Read: Kept + ReadDoubts + Audited + ReadSecond {
+pub trait Read: Kept + ReadDoubts + Audited + ReadSecond + ReadApprovals {
     /// The town.
     fn town(&self) -> AreaId;
 
@@ -197,7 +199,7 @@ pub trait Read: Kept + ReadDoubts + Audited + ReadSecond {
 }
 
 /// What can be written in one town's transaction.
-pub trait Tx: Read + Keep + SettleDoubts + KeepSecond {
+pub trait Tx: Read + Keep + SettleDoubts + KeepSecond + KeepApprovals {
     /// Takes the next `count` sequence numbers of a part; the first of them is returned.
     fn take_seqs(&mut self, part: Part, count: u64) -> Result<u64, StoreError>;
     /// Takes the next sequence number of a part.

@@ -127,6 +127,17 @@ impl<'a> Desk<'a> {
         self.page(&to.unwrap()).await
     }
 
+    /// Takes a batch that takes two: this one asks, the other releases, this one seals.
+    pub async fn seal_with(&self, other: &Desk<'_>, fill: &[(&str, &str)]) -> String {
+        let page = self.page("/console/batches").await;
+        self.submit(&page, "/console/batches", fill).await;
+        let page = other.page("/console/batches").await;
+        let release = action(&page, "/release\"").unwrap_or_else(|| panic!("nothing to release: {page}"));
+        other.submit(&page, &release, &[]).await;
+        let page = self.page("/console/batches").await;
+        self.submit(&page, &action(&page, "/seal\"").unwrap(), &[]).await
+    }
+
     pub async fn try_submit(&self, page: &str, action: &str, fill: &[(&str, &str)]) -> Response {
         let mut fields = hidden(page, action);
         fields.extend(fill.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -173,6 +184,12 @@ impl Authenticator {
         AUTHENTICATORS.lock().unwrap().insert(self.user.unwrap(), self);
         code
     }
+}
+
+/// Where the first form leads whose action ends so.
+pub fn action(page: &str, end: &str) -> Option<String> {
+    let all = page.split("action=\"").skip(1).map(|rest| rest.split_inclusive('"').next().unwrap());
+    all.into_iter().find(|action| action.ends_with(end)).map(|action| action.trim_end_matches('"').to_owned())
 }
 
 /// The hidden fields of the first form with this action.

@@ -41,7 +41,7 @@ struct Options {
 /// In the folder once it is whole: what is there without it is half made and is made anew.
 const MARK: &str = "demo-township";
 /// Those who need a code beside the password, as the story lists them.
-const WITH_CODE: [&str; 4] = ["staff", "staff2", "leader1", "admin"];
+const WITH_CODE: [&str; 5] = ["staff", "staff2", "staff3", "leader1", "admin"];
 /// The two members of the first grid.
 const MEMBERS: [&str; 2] = ["member1a", "member1b"];
 
@@ -219,9 +219,10 @@ fn story(dir: &Path, centre: &Centre, handhelds: &[Served]) {
   中心 Console            {console}/console/
 
   登录 Log-ins（密码都是 all with the password {PASSWORD}）
-    （staff staff2 leader1 admin 还要动态码，见下 need a code too, see below）
+    （staff… leader1 admin 还要动态码，见下 need a code too, see below）
     staff     张玉洁  中心工作人员，可看全号 centre staff, may see numbers in full
     staff2    高明成  中心工作人员，只看掩码 centre staff, masked
+    staff3    孟庆云  中心工作人员，可看全号：取全号批次要两个人 the second person for a batch in full
     leader1   王守信  网格长 grid leader        admin  何立新  管理员 administrator
     police justice safety enforcement market civil housing clinic  部门 departments
 

@@ -1,5 +1,6 @@
 //! The store in one SQLite file: WAL, every commit synced, one writing connection and a pool of reading ones.
 
+mod approval;
 mod audit;
 mod columns;
 mod doubts;
@@ -31,6 +32,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/006_once.sql"),
     include_str!("../migrations/007_audit_chain.sql"),
     include_str!("../migrations/008_second_factor.sql"),
+    include_str!("../migrations/009_approval.sql"),
 ];
 
 /// More reading connections than this are closed when handed back.

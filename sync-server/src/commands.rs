@@ -52,6 +52,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Restore(args) => crate::backup::cli::restore_command(&args),
         Command::Outbox(command) => crate::outbox::command(&command),
         Command::Erase(args) => crate::erase::command(&args),
+        Command::Retention(args) => crate::retention::cli::command(&args),
     }
 }
 
@@ -132,6 +133,9 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             .with_context(|| format!("cannot listen on {}", args.listen))?;
         let address = listener.local_addr().context("cannot tell the address")?;
         begin_backups(&app, args)?;
+        if args.retention {
+            tokio::spawn(crate::retention::daily(app.clone()));
+        }
         say(&format!("listening on http://{address}"))?;
         crate::http::serve(app, listener, stop()).await.context("the server stopped")?;
         tracing::info!("stopped");

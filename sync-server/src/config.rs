@@ -20,7 +20,7 @@ pub struct Cli {
 /// The folder everything is kept in.
 #[derive(Debug, Clone, Args)]
 pub struct DataArgs {
-    /// Folder of town.db, blobs/, batches/, server.key, outbox.key and erased.list.
+    /// Folder of town.db, blobs/, batches/, server.key, outbox.key and erased.list; retention.toml if the town has its own.
     #[arg(long, env = "SYNC_SERVER_DATA")]
     pub data: PathBuf,
 }
@@ -62,6 +62,8 @@ pub enum Command {
     Outbox(crate::outbox::OutboxCommand),
     /// Erases a record for good.
     Erase(crate::erase::EraseArgs),
+    /// Erases every record that has outlived its time, see retention.toml.
+    Retention(crate::retention::cli::RetentionArgs),
 }
 
 /// `serve`
@@ -83,6 +85,9 @@ pub struct ServeArgs {
     /// From one backup to the next: 30m, 1h, 1d.
     #[arg(long, default_value = "1h", value_parser = every, requires = "backup_to")]
     pub backup_every: Duration,
+    /// Erases daily what has outlived its time: as `sync-server retention` does.
+    #[arg(long, env = "SYNC_SERVER_RETENTION")]
+    pub retention: bool,
     /// How many backups stay.
     #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(u16).range(1..), requires = "backup_to")]
     pub backup_keep: u16,

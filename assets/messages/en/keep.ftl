@@ -123,3 +123,6 @@ batch-released-by = Released by { $name }
 batch-error-not-released = This batch takes another person with the same rights, who releases it first; it can be used once, within 24 hours. Ask for it on the console’s page Batches; who asks does not release.
 audit-batch-asked = Asked for a batch that takes two
 audit-batch-released = Released a batch that another asked for
+
+retention-would = Records that have outlived their time and would be erased for good: { $n }
+retention-done = Records erased that had outlived their time: { $n }

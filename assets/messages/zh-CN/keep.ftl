@@ -123,3 +123,6 @@ batch-released-by = { $name }已同意
 batch-error-not-released = 这一批要另一位权限相同的人先同意，而且要在 24 小时以内、还没有用过。请在控制台的“批次”页申请；谁申请，谁不能同意。
 audit-batch-asked = 申请要两个人的批次
 audit-batch-released = 同意了别人申请的批次
+
+retention-would = 有 { $n } 条过了保存期限，会彻底清除：
+retention-done = 清除了 { $n } 条过了保存期限的记录。

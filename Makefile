@@ -16,7 +16,7 @@ DEMO_DIR ?= ./demo-data
 # nextest where it stands, cargo's own runner otherwise.
 RUN_TESTS := $(if $(shell command -v cargo-nextest),nextest run,test --no-fail-fast)
 
-.PHONY: help setup setup-browser build demo demo-reset test lint unit bench pictures simulate crashes hostile test-api fuzz fuzz-minute deny
+.PHONY: help setup setup-browser build demo demo-codes demo-reset test lint unit bench pictures simulate crashes hostile test-api fuzz fuzz-minute deny
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,6 +32,9 @@ build: setup ## Builds every program (dev profile)
 
 demo: build ## A fictional township, the server and two handhelds in the browser; Ctrl-C stops all
 	target/debug/demo --dir '$(DEMO_DIR)'
+
+demo-codes: build ## Says which six digits the demo's log-ins need at this moment
+	@target/debug/demo --codes
 
 demo-reset: build ## The same from the start: deletes the folder of the demo first
 	target/debug/demo --dir '$(DEMO_DIR)' --reset

@@ -28,3 +28,6 @@ pub const SPRITE: &str = include_str!("../icons/sprite.svg");
 
 /// Working days of the town: holidays and worked weekends, TOML.
 pub const CALENDAR: &str = include_str!("../calendar.toml");
+
+/// How long records are kept: what the server takes where the town has no file of its own.
+pub const RETENTION: &str = include_str!("../retention.toml");

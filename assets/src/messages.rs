@@ -52,6 +52,7 @@ pub const FILES: [(Lang, &[(&str, &str)]); 2] = [
             ("handheld.ftl", include_str!("../messages/zh-CN/handheld.ftl")),
             ("console.ftl", include_str!("../messages/zh-CN/console.ftl")),
             ("keep.ftl", include_str!("../messages/zh-CN/keep.ftl")),
+            ("login.ftl", include_str!("../messages/zh-CN/login.ftl")),
         ],
     ),
     (
@@ -63,6 +64,7 @@ pub const FILES: [(Lang, &[(&str, &str)]); 2] = [
             ("handheld.ftl", include_str!("../messages/en/handheld.ftl")),
             ("console.ftl", include_str!("../messages/en/console.ftl")),
             ("keep.ftl", include_str!("../messages/en/keep.ftl")),
+            ("login.ftl", include_str!("../messages/en/login.ftl")),
         ],
     ),
 ];

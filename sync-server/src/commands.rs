@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use crate::auth::{enrol, people};
-use crate::config::{AreaCommand, Command, DataArgs, EnrolCodeArgs, ServeArgs, UserAddArgs, UserCommand};
+use crate::auth::{enrol, people, second, session};
+use crate::config::{AreaCommand, Command, DataArgs, EnrolCodeArgs, ServeArgs, UserAddArgs, UserArgs, UserCommand};
 use crate::store::{self, Audit, StoreError, User};
 use crate::system::System;
 use crate::{App, AppState, backup};
@@ -27,10 +27,18 @@ pub fn run(command: Command) -> anyhow::Result<()> {
             say(&format!("{count} areas"))
         }
         Command::User(UserCommand::Add(args)) => add_user(args),
+        Command::User(UserCommand::SetPassword { user, password_file }) => {
+            let (app, user) = user_of(&user)?;
+            session::change_password(&app, &user, &first_line(&password_file)?, None)?;
+            say(&user.id.to_string())
+        }
+        Command::User(UserCommand::ResetSecondFactor(args)) => {
+            let (app, user) = user_of(&args)?;
+            second::reset(&app, &user, None)?;
+            say(&user.id.to_string())
+        }
         Command::EnrolCode(EnrolCodeArgs { data, login }) => {
-            let app = open(&data.data)?;
-            let user = app.store.user_by_login(&login)?.filter(|user| user.active);
-            let user = user.with_context(|| format!("there is no user {login}"))?;
+            let (app, user) = user_of(&UserArgs { data, login })?;
             let code = enrol::make_code(&app, &user)?;
             note(&app, &user, "audit-enrol-code", "")?;
             say(&code)
@@ -44,6 +52,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Restore(args) => crate::backup::cli::restore_command(&args),
         Command::Outbox(command) => crate::outbox::command(&command),
         Command::Erase(args) => crate::erase::command(&args),
+        Command::Retention(args) => crate::retention::cli::command(&args),
     }
 }
 
@@ -58,16 +67,23 @@ fn say(line: &str) -> anyhow::Result<()> {
     writeln!(out, "{line}").and_then(|()| out.flush()).context("cannot write the answer")
 }
 
+/// The server's data and somebody active in it.
+fn user_of(args: &UserArgs) -> anyhow::Result<(App, User)> {
+    let app = open(&args.data.data)?;
+    let user = app.store.user_by_login(&args.login)?.filter(|user| user.active);
+    let user = user.with_context(|| format!("there is no user {}", args.login))?;
+    Ok((app, user))
+}
+
+fn first_line(file: &Path) -> anyhow::Result<String> {
+    let text = disk::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = String::from_utf8(text).with_context(|| format!("{} is no text", file.display()))?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
 fn add_user(args: UserAddArgs) -> anyhow::Result<()> {
     let app = open(&args.data.data)?;
-    let password = match &args.password_file {
-        None => None,
-        Some(file) => {
-            let text = disk::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-            let text = String::from_utf8(text).with_context(|| format!("{} is no text", file.display()))?;
-            Some(text.lines().next().unwrap_or_default().to_owned())
-        }
-    };
+    let password = args.password_file.as_deref().map(first_line).transpose()?;
     let user = people::add_user(
         &app,
         people::NewUser {
@@ -109,7 +125,8 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         .try_init()
         .map_err(|error| anyhow::anyhow!("cannot begin the log: {error}"))?;
     let mut app = open(&args.data.data)?;
-    Arc::get_mut(&mut app).context("the data are opened twice")?.lease_hours = args.lease_hours;
+    let state = Arc::get_mut(&mut app).context("the data are in use already")?;
+    (state.lease_hours, state.behind_proxy) = (args.lease_hours, args.behind_proxy);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(args.listen)
@@ -117,6 +134,9 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             .with_context(|| format!("cannot listen on {}", args.listen))?;
         let address = listener.local_addr().context("cannot tell the address")?;
         begin_backups(&app, args)?;
+        if args.retention {
+            tokio::spawn(crate::retention::daily(app.clone()));
+        }
         say(&format!("listening on http://{address}"))?;
         crate::http::serve(app, listener, stop()).await.context("the server stopped")?;
         tracing::info!("stopped");

@@ -20,7 +20,7 @@ pub struct Cli {
 /// The folder everything is kept in.
 #[derive(Debug, Clone, Args)]
 pub struct DataArgs {
-    /// Folder of town.db, blobs/, batches/, server.key, outbox.key and erased.list.
+    /// Folder of town.db, blobs/, batches/, server.key, outbox.key and erased.list; retention.toml if the town has its own.
     #[arg(long, env = "SYNC_SERVER_DATA")]
     pub data: PathBuf,
 }
@@ -62,6 +62,8 @@ pub enum Command {
     Outbox(crate::outbox::OutboxCommand),
     /// Erases a record for good.
     Erase(crate::erase::EraseArgs),
+    /// Erases every record that has outlived its time, see retention.toml.
+    Retention(crate::retention::cli::RetentionArgs),
 }
 
 /// `serve`
@@ -73,12 +75,19 @@ pub struct ServeArgs {
     /// Where to listen; port 0 takes a free one. The address taken is printed in one line.
     #[arg(long, default_value = "127.0.0.1:7300", env = "SYNC_SERVER_LISTEN")]
     pub listen: SocketAddr,
+    /// Only a proxy reaches this server. The address it adds to X-Forwarded-For is counted wrong passwords by; without
+    /// this, that header is not believed.
+    #[arg(long, env = "SYNC_SERVER_BEHIND_PROXY")]
+    pub behind_proxy: bool,
     /// Makes backups in this folder while running; on another disk than the data, at best in another house.
     #[arg(long, env = "SYNC_SERVER_BACKUP_TO")]
     pub backup_to: Option<PathBuf>,
     /// From one backup to the next: 30m, 1h, 1d.
     #[arg(long, default_value = "1h", value_parser = every, requires = "backup_to")]
     pub backup_every: Duration,
+    /// Erases daily what has outlived its time: as `sync-server retention` does.
+    #[arg(long, env = "SYNC_SERVER_RETENTION")]
+    pub retention: bool,
     /// How many backups stay.
     #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(u16).range(1..), requires = "backup_to")]
     pub backup_keep: u16,
@@ -106,6 +115,29 @@ pub enum AreaCommand {
 pub enum UserCommand {
     /// Adds a user.
     Add(UserAddArgs),
+    /// Gives a user another password and ends their log-ins to the console.
+    SetPassword {
+        /// Whose.
+        #[command(flatten)]
+        user: UserArgs,
+        /// Read from this file's first line.
+        #[arg(long)]
+        password_file: PathBuf,
+    },
+    /// Takes a user's second factor and recovery codes away, and ends their log-ins to the console: at the next one they
+    /// set it up anew. For a lost telephone; make sure that it is them who ask.
+    ResetSecondFactor(UserArgs),
+}
+
+/// Somebody who is there.
+#[derive(Debug, Clone, Args)]
+pub struct UserArgs {
+    /// Where the data are.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Their log-in name.
+    #[arg(long)]
+    pub login: String,
 }
 
 /// `user add`

@@ -9,7 +9,7 @@ pub mod list;
 
 mod cli;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use shared::area::AreaId;
@@ -109,12 +109,29 @@ pub fn erase(app: &AppState, who: Option<&Who>, record: RecordId, reason: Reason
     if let Some(who) = who {
         allowed(app, who, &group)?;
     }
+    let note = Note { user: who, action: "audit-erase", detail: reason.code(), at: now };
+    carry_out(app, town, &group, &note)
+}
+
+/// Erases records whose time is over, with all that was merged into them, at once: the database is swept once.
+pub fn expired(app: &AppState, town: AreaId, records: &[RecordId]) -> Result<Done, EraseError> {
+    let note = Note { user: None, action: "audit-erase", detail: Reason::Expired.code(), at: app.outside.now() };
+    let groups = records.iter().map(|record| group(app, town, *record)).collect::<Result<Vec<_>, _>>()?;
+    let all: BTreeMap<RecordId, RecordKind> = groups.into_iter().flatten().collect();
+    carry_out(app, town, &all.into_iter().collect::<Vec<_>>(), &note)
+}
+
+fn carry_out(
+    app: &AppState,
+    town: AreaId,
+    group: &[(RecordId, RecordKind)],
+    note: &Note<'_>,
+) -> Result<Done, EraseError> {
     let erased: Vec<Erased> =
-        group.iter().map(|(record, kind)| Erased { record: *record, kind: *kind, at: now }).collect();
+        group.iter().map(|(record, kind)| Erased { record: *record, kind: *kind, at: note.at }).collect();
     let listed: Vec<_> = erased.iter().map(|erased| (town, *erased)).collect();
     list::append(&app.data, &listed).map_err(EraseError::List)?;
-    let note = Note { user: who, action: "audit-erase", detail: reason.code(), at: now };
-    let taken = forget(app, town, &erased, &note)?;
+    let taken = forget(app, town, &erased, note)?;
     let swept = match clear_away(app, &taken).and_then(|()| sweep(app)) {
         Ok(()) => true,
         Err(error) => {

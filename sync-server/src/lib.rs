@@ -15,6 +15,7 @@ pub mod export;
 pub mod http;
 pub mod import;
 pub mod outbox;
+pub mod retention;
 pub mod store;
 pub mod sync;
 pub mod system;
@@ -49,6 +50,8 @@ pub struct AppState {
     pub data: PathBuf,
     /// Log-ins that were tried.
     pub throttle: auth::throttle::Throttle,
+    /// Whether every request comes through a proxy of ours, whose `X-Forwarded-For` is believed.
+    pub behind_proxy: bool,
     /// The most items of one page of the feed. A test makes it small, so that fills take several pages.
     pub page_items: usize,
     /// How long restricted parts can be read on a handheld that does not reach the server, hours; 0: for ever.
@@ -92,7 +95,9 @@ pub enum OpenError {
     #[error("cannot erase again what was erased")]
     Erase(#[source] Box<erase::EraseError>),
     /// `server.key` is not 32 bytes.
-    #[error("{0} is not a key of 32 bytes; restore it, or remove it and all handhelds fill anew")]
+    #[error(
+        "{0} is not a key of 32 bytes; restore it, or remove it: then all handhelds fill anew, and second factors are set up anew"
+    )]
     Key(PathBuf),
 }
 
@@ -129,6 +134,7 @@ impl AppState {
             outbox_key,
             data: data.to_owned(),
             throttle: auth::throttle::Throttle::default(),
+            behind_proxy: false,
             page_items: sync::changes::ITEMS,
             lease_hours: sync::lease::HOURS,
             pressure: http::pressure::Pressure::default(),

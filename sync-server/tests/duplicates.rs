@@ -232,6 +232,8 @@ async fn a_batch_says_once_that_the_duplicate_is_no_more() {
         since: Since::Last,
         formats: vec![Format::Ndjson],
         unmasked: false,
+        restricted: false,
+        released: None,
         lang: assets::messages::Lang::Zh,
     };
     let app = &centre.app;

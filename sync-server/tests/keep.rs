@@ -337,6 +337,7 @@ async fn on_a_schedule_old_ones_go_failures_are_told_and_two_do_not_meet() {
     assert!(matches!(backup::make(&centre.app, &to, 2), Err(BackupError::Busy)));
     drop(other);
     assert_eq!(backup::State::read(&*centre.app.store).unwrap().failed, None, "leaving one out is no failure");
+    let desk = Desk::logged_in(&centre, "staff").await;
     let page = desk.page("/console/terminals").await;
     assert!(page.contains("最近一次") && !page.contains("的备份失败"), "{page}");
 
@@ -345,6 +346,7 @@ async fn on_a_schedule_old_ones_go_failures_are_told_and_two_do_not_meet() {
     std::fs::write(&to, "").unwrap();
     centre.clock.advance(chrono::TimeDelta::hours(1));
     run(1).await;
+    let desk = Desk::logged_in(&centre, "staff").await;
     let page = desk.page("/console").await;
     assert!(page.contains("的备份失败") && page.contains("数据库或文件读写出错"), "{page}");
     assert!(page.contains("最近一次"), "the last good one is still told: {page}");

@@ -37,10 +37,9 @@ async fn an_informant_is_a_role_in_batches_and_remarks_too() {
     let record = report.record;
     applied(&lin.sync(vec![report]).await, 0);
 
-    let desk = Desk::logged_in(&centre, "staff").await;
-    let page = desk.page("/console/batches").await;
-    let fill = [("format", "ndjson"), ("unmasked", "true"), ("since", "all")];
-    desk.submit(&page, "/console/batches", &fill).await;
+    person(&centre, "second", Role::CenterStaff, TOWN, true, true);
+    let (desk, second) = (Desk::logged_in(&centre, "staff").await, Desk::logged_in(&centre, "second").await);
+    desk.seal_with(&second, &[("format", "ndjson"), ("unmasked", "true"), ("since", "all")]).await;
     let page = desk.page("/console/batches").await;
     desk.submit(&page, "/console/batches", &[("format", "csv"), ("since", "all")]).await;
     for file in ["2026-001/event.ndjson", "2026-002/event.csv"] {

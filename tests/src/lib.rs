@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod browser;
 pub mod centre;
+pub mod desk;
 #[cfg(feature = "faults")]
 pub mod faults;
 pub mod link;

@@ -1,10 +1,10 @@
 //! Every screen in real Chromium: it comes up, fits 412 px also at 200 % text, and says nothing of 冲突 or a missing word.
 
 use anyhow::{Result, ensure};
-use tests::browser::{Browser, Screen};
+use tests::browser::Browser;
 use tests::centre::Centre;
+use tests::desk;
 use tests::screen::Hand;
-use tests::township::PASSWORD;
 
 const PAGES: [(&str, &str); 10] = [
     ("/", "today"),
@@ -55,13 +55,11 @@ async fn every_page_of_the_console_comes_up_in_both_languages() -> Result<()> {
     Browser::with(|browser| async move {
         let dir = tempfile::tempdir()?;
         let (centre, _) = Centre::with_township(&dir.path().join("server")).await?;
-        let page = browser.open(&format!("{}/console/login", centre.url()), Screen::Desk).await?;
-        page.type_into("#login", "staff").await?;
-        page.type_into("#password", PASSWORD).await?;
-        page.press("main form button").await?;
-        page.until("the console", "location.pathname !== '/console/login'").await?;
+        let page = desk::log_in(&browser, &centre, "staff").await?;
         for lang in ["zh", "en"] {
-            for path in ["", "/inbox", "/records", "/to-decide", "/batches", "/terminals", "/quarantine", "/audit"] {
+            for path in
+                ["", "/inbox", "/records", "/to-decide", "/batches", "/terminals", "/quarantine", "/audit", "/me"]
+            {
                 page.goto(&format!("{}/console{path}", centre.url())).await?;
                 page.see("main").await?;
                 page.fits().await?;

@@ -109,3 +109,20 @@ outbox-stranger = No terminal that is enrolled here signed this file. Nothing wa
 outbox-parted = Another installation of the same terminal has used these numbers. Let the terminal sync once: it gets new ones by itself.
 outbox-failed = The import did not come to its end. It can be tried again.
 audit-outbox = Export of a terminal imported
+
+console-with-restricted = With care services
+batch-takes-two = Numbers in full, and care services, take two people: you ask, another with the same rights releases, then you seal it. Within 24 hours; all of it is noted in the audit.
+batch-asked = Asked for. Have another member of staff with the same rights press “Release” on this page; then you seal it.
+batch-two = Batches that take two people
+batch-what = What
+batch-asked-by = Asked by
+batch-until = Until
+batch-waits = Waits for another person
+batch-release = Release
+batch-released-by = Released by { $name }
+batch-error-not-released = This batch takes another person with the same rights, who releases it first; it can be used once, within 24 hours. Ask for it on the console’s page Batches; who asks does not release.
+audit-batch-asked = Asked for a batch that takes two
+audit-batch-released = Released a batch that another asked for
+
+retention-would = Records that have outlived their time and would be erased for good: { $n }
+retention-done = Records erased that had outlived their time: { $n }

@@ -109,3 +109,20 @@ outbox-stranger = 没有一台已登记的终端签过这个文件，没有导�
 outbox-parted = 同一台终端的另一份安装已经用过这些编号。请让这台终端联网同步一次，它会自动换号。
 outbox-failed = 导入没有完成，可以再试一次。
 audit-outbox = 导入终端的导出文件
+
+console-with-restricted = 带关爱服务
+batch-takes-two = 这两样要两个人：您申请，另一位权限相同的人同意后您再封存，24 小时内有效，都记入审计。
+batch-asked = 已申请。请另一位权限相同的工作人员在这一页点“同意”，然后您来封存。
+batch-two = 要两个人的批次
+batch-what = 内容
+batch-asked-by = 申请人
+batch-until = 有效到
+batch-waits = 等另一人同意
+batch-release = 同意
+batch-released-by = { $name }已同意
+batch-error-not-released = 这一批要另一位权限相同的人先同意，而且要在 24 小时以内、还没有用过。请在控制台的“批次”页申请；谁申请，谁不能同意。
+audit-batch-asked = 申请要两个人的批次
+audit-batch-released = 同意了别人申请的批次
+
+retention-would = 有 { $n } 条过了保存期限，会彻底清除：
+retention-done = 清除了 { $n } 条过了保存期限的记录。

@@ -4,9 +4,11 @@ pub mod authorize;
 pub mod enrol;
 pub mod password;
 pub mod people;
+pub mod second;
 pub mod session;
 pub mod throttle;
 pub mod token;
+pub mod totp;
 
 use shared::area::{AreaTree, Scope};
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use assets::messages::Messages;
 
+use super::approval;
 use super::{BatchError, Format, Pull, Pulled, Sealed, Since, again, copy_out, pull};
 use crate::AppState;
 use crate::config::DataArgs;
@@ -43,9 +44,12 @@ pub struct PullArgs {
     /// `csv` or `ndjson`; several times, or parted by commas, for both.
     #[arg(long = "format", default_value = "csv", value_delimiter = ',', value_parser = format)]
     pub formats: Vec<Format>,
-    /// Numbers in full. Needs the right to it, and is written to the audit.
+    /// Numbers in full. Needs the right to it, and that another person has released exactly this at the console.
     #[arg(long)]
     pub unmasked: bool,
+    /// With restricted columns. Needs clearance, and another person as well.
+    #[arg(long)]
+    pub restricted: bool,
     /// The folder in which a folder of the batch's number is made.
     #[arg(long)]
     pub out: PathBuf,
@@ -131,7 +135,9 @@ fn pull_command(args: &PullArgs) -> anyhow::Result<()> {
             let mut formats = args.formats.clone();
             formats.sort_unstable();
             formats.dedup();
-            let wanted = Pull { user: &user, areas, since, formats, unmasked: args.unmasked, lang };
+            let (unmasked, restricted) = (args.unmasked, args.restricted);
+            let mut wanted = Pull { user: &user, areas, since, formats, unmasked, restricted, released: None, lang };
+            wanted.released = approval::released(&app, &wanted).map_err(said)?;
             match pull(&*app.store, &*app.outside, &app.data, &app.forms, &wanted).map_err(said)? {
                 Pulled::Sealed(sealed) => *sealed,
                 Pulled::NothingNew => return say(&words.text("batch-nothing-new")),

@@ -4,6 +4,7 @@
 //! Each member of staff has a cursor for each set of areas: the end of their last batch of it. Files lie under
 //! `batches/<id>/`; number, counts and SHA-256 stand in the manifest, which is kept in the store, longer than the files.
 
+pub mod approval;
 pub mod cli;
 mod cut;
 mod files;
@@ -70,8 +71,12 @@ pub struct Pull<'a> {
     pub since: Since,
     /// At least one.
     pub formats: Vec<Format>,
-    /// Numbers in full. Needs the right, and is written to the audit.
+    /// Numbers in full. Needs the right and another person, see [`approval`].
     pub unmasked: bool,
+    /// With restricted columns. Needs clearance and another person.
+    pub restricted: bool,
+    /// By which another released it, where it takes two.
+    pub released: Option<uuid::Uuid>,
     /// Of headers and words.
     pub lang: assets::messages::Lang,
 }
@@ -118,6 +123,9 @@ pub enum BatchError {
     /// The batch holds restricted parts and the person is not cleared for them.
     #[error("not allowed: the batch holds restricted parts")]
     NotCleared,
+    /// It takes two, and nobody else has released exactly this within a day; or it was used.
+    #[error("not released: another person has to release it first")]
+    NotReleased,
     /// No batch of this number.
     #[error("there is no batch {0}")]
     NoSuchBatch(String),
@@ -148,6 +156,7 @@ impl BatchError {
             Self::NotAllowed(_) => "batch-error-not-allowed",
             Self::MayNotUnmask => "batch-error-may-not-unmask",
             Self::NotCleared => "batch-error-not-cleared",
+            Self::NotReleased => "batch-error-not-released",
             Self::NoSuchBatch(_) => "batch-error-no-such-batch",
             Self::FilesGone(_) => "batch-error-files-gone",
             Self::Erased(_) => "batch-error-erased",

@@ -10,6 +10,7 @@ use shared::ids::UserId;
 use shared::outside::Outside;
 use shared::record::RecordKind;
 
+use super::approval;
 use super::cut::{self, Cut, Piece};
 use super::files::{self, Aside};
 use super::manifest::{Counts, Manifest};
@@ -24,7 +25,7 @@ use crate::store::{self, Audit, Batch, Store, StoreError, User};
 pub(super) const BATCHES: usize = 10_000;
 
 /// Each of the roots must be one the person may take out.
-fn check(user: &User, areas: &[AreaId], tree: &AreaTree) -> Result<(), BatchError> {
+pub(super) fn check(user: &User, areas: &[AreaId], tree: &AreaTree) -> Result<(), BatchError> {
     let who = Who::of(user.clone(), tree);
     let denied = |area: &&AreaId| {
         let reach = Reach { kind: RecordKind::Person, areas: vec![**area], readers: Vec::new() };
@@ -59,7 +60,7 @@ fn start(store: &dyn Store, pull: &Pull<'_>) -> Result<Start, BatchError> {
     };
     Ok(match found {
         // What a batch without restricted parts passed over is still to come for somebody cleared since.
-        Some(batch) => ((batch.upto.0, if pull.user.cleared { batch.upto.1 } else { 0 }), Some(batch.at)),
+        Some(batch) => ((batch.upto.0, if pull.restricted { batch.upto.1 } else { 0 }), Some(batch.at)),
         None => ((0, 0), None),
     })
 }
@@ -80,10 +81,15 @@ pub fn pull(
     if pull.unmasked && !pull.user.may_unmask {
         return Err(BatchError::MayNotUnmask);
     }
+    if pull.restricted && !pull.user.cleared {
+        return Err(BatchError::NotCleared);
+    }
+    let now = outside.now();
+    // Before a byte is written, and again in the transaction that uses it up.
+    store::read(store, pull.user.town, |read| approval::released_by(read, pull, now))?;
     let (after, last) = start(store, pull)?;
     let scope = tree.scope(&pull.areas);
-    let cut = Cut { scope: &scope, after, cleared: pull.user.cleared, last };
-    let now = outside.now();
+    let cut = Cut { scope: &scope, after, cleared: pull.restricted, last };
     let id = outside.uuid();
     let batches = data.join("batches");
     disk::create_private_dir_all(&batches).map_err(BatchError::io("making the folder of batches"))?;
@@ -115,12 +121,12 @@ pub fn pull(
         town: pull.user.town,
         areas: names,
         after,
-        // Without clearance nothing of the restricted part was told: its cursor stays at the beginning.
-        upto: (upto.0, if pull.user.cleared { upto.1 } else { 0 }),
+        // Where nothing of the restricted part was told its cursor stays at the beginning.
+        upto: (upto.0, if pull.restricted { upto.1 } else { 0 }),
         sealed_at: show::beijing(now).to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         user: pull.user.id,
         masked: !pull.unmasked,
-        restricted: pull.user.cleared,
+        restricted: pull.restricted,
         lang: pull.lang.tag().to_owned(),
         counts,
         files,
@@ -132,6 +138,7 @@ pub fn pull(
             // Somebody was erased while it was written; the next attempt leaves them out.
             return Err(BatchError::Store(StoreError::Busy));
         }
+        let released_by = approval::used(tx, pull, now)?;
         let key = format!("batches_{year}");
         let n: u32 = tx.meta(&key)?.and_then(|n| n.parse().ok()).unwrap_or(0) + 1;
         tx.set_meta(&key, &n.to_string())?;
@@ -150,7 +157,7 @@ pub fn pull(
             erased: None,
         })?;
         tx.put_batch_records(id, &records)?;
-        tx.put_audit(&audit(pull.user.id, now, "audit-batch-sealed", &manifest)?)?;
+        tx.put_audit(&audit(pull.user.id, now, "audit-batch-sealed", &manifest, released_by)?)?;
         Ok::<_, BatchError>(())
     });
     if let Err(error) = sealed {
@@ -166,9 +173,10 @@ fn audit(
     at: chrono::DateTime<chrono::Utc>,
     action: &str,
     manifest: &Manifest,
+    released_by: Option<UserId>,
 ) -> Result<Audit, BatchError> {
     let areas: Vec<String> = manifest.areas.keys().map(ToString::to_string).collect();
-    let detail = serde_json::json!({
+    let mut detail = serde_json::json!({
         "areas": areas,
         "records": manifest.records(),
         "masked": manifest.masked,
@@ -176,6 +184,9 @@ fn audit(
         // Whoever alters a file and its manifest would have to alter the audit as well.
         "manifest": verify::noted(manifest)?,
     });
+    if let (Some(by), Some(detail)) = (released_by, detail.as_object_mut()) {
+        detail.insert("released_by".to_owned(), by.to_string().into());
+    }
     Ok(Audit {
         at,
         user: Some(user),
@@ -204,7 +215,7 @@ fn write_piece(
         areas: words.tree,
         lang: words.pull.lang,
         unmasked: words.pull.unmasked,
-        cleared: words.pull.user.cleared,
+        cleared: words.pull.restricted,
         today: words.today,
         titles: &|id| piece.titles.get(&id).cloned(),
         users: &|id| words.users.get(&id).cloned(),
@@ -331,7 +342,7 @@ pub fn again(
     }
     let sealed = Sealed { manifest, folder: data.join("batches").join(batch.id.to_string()) };
     files::verify(&sealed)?;
-    let entry = audit(user.id, outside.now(), "audit-batch-again", &sealed.manifest)?;
+    let entry = audit(user.id, outside.now(), "audit-batch-again", &sealed.manifest, None)?;
     store::write(store, user.town, |tx| tx.put_audit(&entry))?;
     Ok(sealed)
 }

@@ -12,6 +12,7 @@ use super::ctx::{Asked, with, with_form};
 use super::layout::{self, Place, bytes, csrf, grouped, icon, moment};
 use super::{Ctx, Fields, PageError};
 use crate::App;
+use crate::batch::approval::{self, Asked as Request};
 use crate::batch::{self, Format, Manifest, Pull, Pulled, Since};
 use crate::store::Batch;
 
@@ -20,20 +21,30 @@ use crate::store::Batch;
 pub struct Choice {
     n: Option<String>,
     nothing: Option<String>,
+    asked: Option<String>,
 }
 
-fn pull<'a>(ctx: &'a Ctx, areas: Vec<AreaId>, since: Since, formats: Vec<Format>, unmasked: bool) -> Pull<'a> {
-    Pull { user: &ctx.who.user, areas, since, formats, unmasked, lang: ctx.words.lang() }
+fn pull(ctx: &Ctx, areas: Vec<AreaId>, since: Since, formats: Vec<Format>) -> Pull<'_> {
+    Pull {
+        user: &ctx.who.user,
+        areas,
+        since,
+        formats,
+        unmasked: false,
+        restricted: false,
+        released: None,
+        lang: ctx.words.lang(),
+    }
 }
 
 /// `GET /console/batches`
 pub async fn show(State(app): State<App>, asked: Asked, Query(choice): Query<Choice>) -> Response {
     with(app, asked, move |ctx| {
         ctx.must_see(Place::Batches)?;
-        let waiting =
-            batch::pending(&*ctx.app.store, &pull(ctx, ctx.who.user.scope.clone(), Since::Last, vec![], false))?;
+        let waiting = batch::pending(&*ctx.app.store, &pull(ctx, ctx.who.user.scope.clone(), Since::Last, vec![]))?;
         let list = batch::list(&*ctx.app.store, &ctx.who.user)?;
-        let body = body(ctx, waiting, &list, &choice);
+        let asked = approval::waiting(&ctx.app, &ctx.who.user)?;
+        let body = body(ctx, waiting, &asked, &list, &choice);
         Ok(ctx.answer(Place::Batches, &ctx.words.text("console-batches"), &body))
     })
     .await
@@ -55,15 +66,25 @@ pub async fn seal(State(app): State<App>, asked: Asked, fields: Fields) -> Respo
             return Err(bad("batch-error-no-format"));
         }
         let since = if fields.get("since") == Some("all") { Since::All } else { Since::Last };
-        let wanted = pull(ctx, areas, since, formats, fields.get("unmasked").is_some());
-        let app = &ctx.app;
-        let to = match batch::pull(&*app.store, &*app.outside, &app.data, &app.forms, &wanted)? {
-            Pulled::Sealed(sealed) => format!("/console/batches?n={}", sealed.manifest.number),
-            Pulled::NothingNew => "/console/batches?nothing=1".to_owned(),
-        };
-        Ok(Redirect::to(&to).into_response())
+        let (unmasked, restricted) = (fields.get("unmasked").is_some(), fields.get("restricted").is_some());
+        let wanted = Pull { unmasked, restricted, ..pull(ctx, areas, since, formats) };
+        if approval::is_needed(&wanted) {
+            approval::ask(&ctx.app, &wanted)?;
+            return Ok(Redirect::to("/console/batches?asked=1").into_response());
+        }
+        take(ctx, &wanted)
     })
     .await
+}
+
+/// Seals a batch, and where the page says so.
+pub fn take(ctx: &Ctx, wanted: &Pull<'_>) -> Result<Response, PageError> {
+    let app = &ctx.app;
+    let to = match batch::pull(&*app.store, &*app.outside, &app.data, &app.forms, wanted)? {
+        Pulled::Sealed(sealed) => format!("/console/batches?n={}", sealed.manifest.number),
+        Pulled::NothingNew => "/console/batches?nothing=1".to_owned(),
+    };
+    Ok(Redirect::to(&to).into_response())
 }
 
 /// `GET /console/batches/{number}/{file}`
@@ -102,16 +123,18 @@ fn attachment(name: &str, body: Body) -> Response {
     response
 }
 
-fn body(ctx: &Ctx, waiting: u64, list: &[(Batch, Manifest)], choice: &Choice) -> Markup {
+fn body(ctx: &Ctx, waiting: u64, asked: &[Request], list: &[(Batch, Manifest)], choice: &Choice) -> Markup {
     let word = |key: &str| ctx.words.text(key);
     let opened = choice.n.as_deref().and_then(|n| list.iter().find(|(_, manifest)| manifest.number == n));
     let opened = opened.or_else(|| list.first());
     html! {
         (layout::top(ctx, &word("console-batches"), &word("console-batches-sub"), ""))
         @if choice.nothing.is_some() { p.note.note--below role="status" { (word("batch-nothing-new")) } }
+        @if choice.asked.is_some() { p.note.note--below role="status" { (word("batch-asked")) } }
         div.cols.cols--top.c-batch {
             (form(ctx, waiting))
             div.stack {
+                (super::asked::panel(ctx, asked))
                 section.panel aria-labelledby="bl" {
                     div.panel__h { h2 #bl { (word("console-sealed")) } span.sub { (list.len()) } }
                     @if list.is_empty() { p.panel__b.sub { (word("console-no-batches")) } } @else { (table(ctx, list, opened)) }
@@ -155,9 +178,12 @@ fn form(ctx: &Ctx, waiting: u64) -> Markup {
                     }
                 }
                 @if ctx.who.user.may_unmask {
-                    label.opt { input.box type="checkbox" name="unmasked" value="true"; (word("console-in-full"))
-                        span.sub { (word("console-noted")) } }
+                    label.opt { input.box type="checkbox" name="unmasked" value="true"; (word("console-in-full")) }
                 } @else { p.sub { (word("console-masked")) } }
+                @if ctx.who.user.cleared {
+                    label.opt { input.box type="checkbox" name="restricted" value="true"; (word("console-with-restricted")) }
+                }
+                @if ctx.who.user.may_unmask || ctx.who.user.cleared { p.sub { (word("batch-takes-two")) } }
             }
             div.tools { button.btn.btn--primary.btn--grow { (word("console-seal")) } }
         }

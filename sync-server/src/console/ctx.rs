@@ -18,13 +18,14 @@ use shared::record::Part;
 
 use super::layout::{self, Place};
 use crate::App;
+use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize};
-use crate::auth::{Who, session};
+use crate::auth::session::{self, Found};
 use crate::export::Telling;
 use crate::store::{self, Audit, PartFilter, Read, Session, StoreError, StoredPart};
 use crate::sync::changes::knows_names;
 
-/// The cookie of a session. `__Host-` would need HTTPS, which a proxy in front may end.
+/// The cookie of a session. `__Host-` would need the whole site as its path, and HTTPS in the demo.
 pub const COOKIE: &str = "centre";
 /// The cookie of the language.
 pub const LANGUAGE: &str = "language";
@@ -70,6 +71,9 @@ pub enum PageError {
     /// Nobody is logged in.
     #[error("not logged in")]
     LoggedOut,
+    /// The password was right, the second factor is still to come.
+    #[error("half logged in")]
+    Halfway,
     /// It does not exist, or this person may not know that it does.
     #[error("not found")]
     NotFound,
@@ -102,6 +106,7 @@ impl PageError {
         let words = Messages::of(lang);
         let (status, key) = match self {
             Self::LoggedOut => return Redirect::to("/console/login").into_response(),
+            Self::Halfway => return Redirect::to("/console/login/second").into_response(),
             Self::NotFound => (StatusCode::NOT_FOUND, "console-error-not-found"),
             Self::NotAllowed => (StatusCode::FORBIDDEN, "console-error-not-allowed"),
             Self::Forged => (StatusCode::FORBIDDEN, "console-error-forged"),
@@ -154,7 +159,8 @@ pub fn language(headers: &HeaderMap) -> Lang {
 /// The cookie and language of a request, before anything is looked up.
 #[derive(Clone)]
 pub struct Asked {
-    token: Option<String>,
+    /// The token of the cookie.
+    pub token: Option<String>,
     /// The language chosen.
     pub lang: Lang,
 }
@@ -254,7 +260,11 @@ pub fn is_foreign(headers: &HeaderMap) -> bool {
 impl Ctx {
     fn open(app: App, asked: &Asked) -> Result<Self, PageError> {
         let token = asked.token.as_deref().ok_or(PageError::LoggedOut)?;
-        let (session, who) = session::find(&app, token)?.ok_or(PageError::LoggedOut)?;
+        let (session, who) = match session::find(&app, token)? {
+            Found::Inside(session, who) => (session, who),
+            Found::Halfway(..) => return Err(PageError::Halfway),
+            Found::Nobody => return Err(PageError::LoggedOut),
+        };
         let areas = app.areas()?;
         let calendar = app.rules()?.calendar;
         let now = app.outside.now();
@@ -298,7 +308,7 @@ impl Ctx {
         let staff = role == Role::CenterStaff;
         let leads = staff || role == Role::GridLeader;
         match place {
-            Place::Overview | Place::Inbox => true,
+            Place::Overview | Place::Inbox | Place::Me => true,
             Place::Ledger => leads || matches!(role, Role::Admin | Role::GridMember | Role::PatrolMember),
             Place::ToDecide => leads || role == Role::GridMember,
             Place::Batches => crate::batch::may_pull(&self.who.user, &self.areas),

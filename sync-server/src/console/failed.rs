@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 
 use crate::AppState;
-use crate::store::{self, Audit, AuditFilter, StoreError};
+use crate::store::{self, Audit, AuditFilter, StoreError, User};
 
 /// Names that do not exist are guessed by the thousand: one entry in so many minutes says that it goes on, and the audit
 /// does not grow by what strangers send. Attempts at a name that exists are slowed down by the throttle.
@@ -17,6 +17,19 @@ pub fn note(app: &AppState, login: &str) {
     }
 }
 
+/// Writes down what somebody whose name is known failed in.
+pub fn note_of(app: &AppState, user: &User, action: &str) -> Result<(), StoreError> {
+    store::write(&*app.store, user.town, |tx| {
+        tx.put_audit(&Audit {
+            at: app.outside.now(),
+            user: Some(user.id),
+            action: action.to_owned(),
+            subject: String::new(),
+            detail: String::new(),
+        })
+    })
+}
+
 fn write(app: &AppState, login: &str) -> Result<(), StoreError> {
     let at = app.outside.now();
     let entry = |user, action: &str| Audit {
@@ -27,8 +40,7 @@ fn write(app: &AppState, login: &str) -> Result<(), StoreError> {
         detail: String::new(),
     };
     if let Some(user) = app.store.user_by_login(login)? {
-        let entry = entry(Some(user.id), "audit-log-in-failed");
-        return store::write(&*app.store, user.town, |tx| tx.put_audit(&entry));
+        return note_of(app, &user, "audit-log-in-failed");
     }
     // Nobody's: it is told to every town of the server.
     let entry = entry(None, "audit-log-in-unknown");

@@ -32,6 +32,8 @@ pub enum Place {
     Remains,
     /// 审计
     Audit,
+    /// 我的登录
+    Me,
 }
 
 /// A whole page.
@@ -64,7 +66,8 @@ pub fn page(ctx: &Ctx, here: Place, title: &str, body: &Markup) -> Markup {
                     }
                 }
                 div.side__end {
-                    (ctx.who.user.name) br; (word(&format!("role-{}", ctx.who.user.role.code())))
+                    a.side__me href="/console/me" aria-current=[(here == Place::Me).then_some("page")] { (ctx.who.user.name) }
+                    br; (word(&format!("role-{}", ctx.who.user.role.code())))
                     div.side__out {
                         form method="post" action="/console/language" {
                             (csrf(ctx)) input type="hidden" name="lang" value=(other(ctx.words.lang()).tag());

@@ -3,6 +3,7 @@
 //! HTML here than `maud::html!`, the fixed sprite aside.
 
 mod alias;
+mod asked;
 mod audit;
 mod backup;
 mod batches;
@@ -15,6 +16,7 @@ mod history;
 mod inbox;
 mod layout;
 mod login;
+mod me;
 mod merged;
 mod outbox;
 mod overview;
@@ -23,6 +25,7 @@ mod quarantine;
 mod record;
 mod records;
 mod remains;
+mod second;
 mod terminals;
 mod to_decide;
 mod write;
@@ -48,7 +51,11 @@ pub fn router() -> Router<App> {
         .route("/console", get(overview::show))
         .route("/console/", get(overview::show))
         .route("/console/login", get(login::show).post(login::enter))
+        .route("/console/login/second", get(second::show).post(second::enter))
         .route("/console/logout", post(login::leave))
+        .route("/console/me", get(me::show))
+        .route("/console/me/password", post(me::password))
+        .route("/console/me/second", post(me::second))
         .route("/console/language", post(login::language))
         .route("/console/style.css", get(style))
         .route("/console/inbox", get(inbox::show))
@@ -63,6 +70,8 @@ pub fn router() -> Router<App> {
         .route("/console/records/{id}/step", post(events::step))
         .route("/console/to-decide", get(to_decide::show))
         .route("/console/batches", get(batches::show).post(batches::seal))
+        .route("/console/batches/asked/{id}/release", post(asked::release))
+        .route("/console/batches/asked/{id}/seal", post(asked::seal))
         .route("/console/batches/{number}/{file}", get(batches::download))
         .route("/console/terminals", get(terminals::show))
         .route("/console/terminals/code", post(terminals::code))
@@ -96,6 +105,7 @@ async fn guarded(mut response: Response) -> Response {
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, policy),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        // Nobody else is told. `no-referrer` would make browsers say `Origin: null` of our own forms, and those are refused.
         (header::REFERRER_POLICY, "same-origin"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),

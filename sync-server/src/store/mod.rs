@@ -5,10 +5,12 @@
 //! - one write transaction of a town runs at a time; a sequence number taken in it becomes visible in order;
 //! - [`Store::with_read`] sees one moment and never waits for a writer.
 
+mod approval;
 pub mod audit;
 mod doubts;
 mod keep;
 mod model;
+mod second;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -24,10 +26,12 @@ use uuid::Uuid;
 
 use crate::sync::incoming::Unreadable;
 
+pub use approval::{Approval, KeepApprovals, ReadApprovals};
 pub use audit::{AuditEntry, AuditFilter, AuditHead, AuditMark, Audited};
 pub use doubts::*;
 pub use keep::{Erased, Gone, Keep, Kept, Overflown};
 pub use model::*;
+pub use second::{KeepSecond, ReadSecond, SecondFactor};
 
 /// What can go wrong below: all of it lies outside the protocol. Texts hold no personal data.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +128,7 @@ pub trait Store: Send + Sync {
 }
 
 /// What can be read of one town at one moment.
-pub trait Read: Kept + ReadDoubts + Audited {
+pub trait Read: Kept + ReadDoubts + Audited + ReadSecond + ReadApprovals {
     /// The town.
     fn town(&self) -> AreaId;
 
@@ -195,7 +199,7 @@ pub trait Read: Kept + ReadDoubts + Audited {
 }
 
 /// What can be written in one town's transaction.
-pub trait Tx: Read + Keep + SettleDoubts {
+pub trait Tx: Read + Keep + SettleDoubts + KeepSecond + KeepApprovals {
     /// Takes the next `count` sequence numbers of a part; the first of them is returned.
     fn take_seqs(&mut self, part: Part, count: u64) -> Result<u64, StoreError>;
     /// Takes the next sequence number of a part.

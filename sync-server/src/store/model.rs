@@ -154,6 +154,10 @@ pub struct Session {
     pub csrf: String,
     /// When it ends.
     pub expires: DateTime<Utc>,
+    /// When it was last used, to the minute.
+    pub seen: DateTime<Utc>,
+    /// Whether the second factor was given.
+    pub second: bool,
 }
 
 /// What a writer is.

@@ -12,6 +12,8 @@ use super::sqlite::SqliteStore;
 use super::*;
 use crate::system::System;
 
+mod second;
+
 const TOWN: AreaId = AreaId(2);
 
 fn on_sqlite(story: impl FnOnce(&dyn Store)) {
@@ -279,11 +281,26 @@ fn people_devices_sessions_and_codes() {
         in_tx(store, |tx| tx.expire_device(device.id, noon()));
         assert_eq!(in_read(store, |read| read.devices())[0].expires, noon());
 
-        let session = Session { hash: [3; 32], town: TOWN, user: wei.id, csrf: "c".to_owned(), expires: noon() };
+        let session = Session {
+            hash: [3; 32],
+            town: TOWN,
+            user: wei.id,
+            csrf: "c".to_owned(),
+            expires: noon(),
+            seen: noon(),
+            second: true,
+        };
         in_tx(store, |tx| tx.put_session(&session));
         assert_eq!(store.session_by_token(&[3; 32]).unwrap().unwrap().0, session);
+        let later = noon() + TimeDelta::minutes(3);
+        in_tx(store, |tx| tx.touch_session(&[3; 32], later));
+        in_tx(store, |tx| tx.touch_session(&[3; 32], noon()));
+        assert_eq!(store.session_by_token(&[3; 32]).unwrap().unwrap().0.seen, later, "never earlier than it was");
         in_tx(store, |tx| tx.drop_session(&[4; 32], noon()));
         assert_eq!(store.session_by_token(&[3; 32]).unwrap(), None, "it was over");
+        in_tx(store, |tx| tx.put_session(&session));
+        in_tx(store, |tx| tx.drop_sessions_of(wei.id));
+        assert_eq!(store.session_by_token(&[3; 32]).unwrap(), None, "all of theirs");
 
         let code = EnrolCode { hash: [5; 32], town: TOWN, user: wei.id, expires: noon() };
         in_tx(store, |tx| tx.put_enrol_code(&code));

@@ -1,14 +1,18 @@
 //! A browser at the console: over HTTP, with cookies, links and forms, nothing else.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
+use chrono::TimeDelta;
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Client, Response, StatusCode};
 use shared::area::AreaId;
 use shared::author::Role;
-use shared::ids::RecordId;
+use shared::ids::{RecordId, UserId};
+use shared::outside::Outside;
 use shared::value::Value;
 use sync_server::auth::people::{NewUser, add_user};
+use sync_server::auth::totp;
 use sync_server::store::User;
 
 use super::{Centre, Handheld, applied};
@@ -44,12 +48,36 @@ impl<'a> Desk<'a> {
 
     pub async fn logged_in(centre: &'a Centre, login: &str) -> Self {
         let mut desk = Self::new(centre);
-        let response = desk.send("/console/login", &[("login", login), ("password", PASSWORD)]).await;
+        desk.give_password(login, PASSWORD).await;
+        if desk.get("/console").await.status() == StatusCode::SEE_OTHER {
+            desk.give_code(login).await;
+        }
+        desk
+    }
+
+    /// The first page: name and password.
+    pub async fn give_password(&mut self, login: &str, password: &str) {
+        let response = self.send("/console/login", &[("login", login), ("password", password)]).await;
         assert_eq!(response.status(), StatusCode::SEE_OTHER);
+        self.keep_cookie(&response);
+    }
+
+    pub fn keep_cookie(&mut self, response: &Response) {
         let set = response.headers()[SET_COOKIE].to_str().unwrap();
         assert!(set.contains("HttpOnly") && set.contains("SameSite=Strict"), "{set}");
-        desk.cookie = set.split(';').next().unwrap().to_owned();
-        desk
+        self.cookie = set.split(';').next().unwrap().to_owned();
+    }
+
+    /// The second page, as somebody with an authenticator does: set up where it shows a secret, else with the one it
+    /// showed then. Returns what comes of it.
+    pub async fn give_code(&mut self, login: &str) -> String {
+        let page = self.page("/console/login/second").await;
+        let code = Authenticator::of(self.centre, login).code(self.centre, shown_secret(&page));
+        let response = self.try_submit(&page, "/console/login/second", &[("code", &code)]).await;
+        let status = response.status();
+        assert!(matches!(status, StatusCode::OK | StatusCode::SEE_OTHER), "{status}");
+        self.keep_cookie(&response);
+        response.text().await.unwrap()
     }
 
     pub async fn get(&self, path: &str) -> Response {
@@ -73,10 +101,18 @@ impl<'a> Desk<'a> {
     }
 
     pub async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Response {
+        self.send_with(path, fields, &[]).await
+    }
+
+    /// The same, as a proxy in between sends it on.
+    pub async fn send_with(&self, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Response {
         let encode = |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
         let body: Vec<String> =
             fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
-        let request = self.http.post(format!("{}{path}", self.centre.url)).header(COOKIE, &self.cookie);
+        let mut request = self.http.post(format!("{}{path}", self.centre.url)).header(COOKIE, &self.cookie);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         let form = "application/x-www-form-urlencoded";
         request.header("content-type", form).body(body.join("&")).send().await.unwrap()
     }
@@ -91,12 +127,69 @@ impl<'a> Desk<'a> {
         self.page(&to.unwrap()).await
     }
 
+    /// Takes a batch that takes two: this one asks, the other releases, this one seals.
+    pub async fn seal_with(&self, other: &Desk<'_>, fill: &[(&str, &str)]) -> String {
+        let page = self.page("/console/batches").await;
+        self.submit(&page, "/console/batches", fill).await;
+        let page = other.page("/console/batches").await;
+        let release = action(&page, "/release\"").unwrap_or_else(|| panic!("nothing to release: {page}"));
+        other.submit(&page, &release, &[]).await;
+        let page = self.page("/console/batches").await;
+        self.submit(&page, &action(&page, "/seal\"").unwrap(), &[]).await
+    }
+
     pub async fn try_submit(&self, page: &str, action: &str, fill: &[(&str, &str)]) -> Response {
         let mut fields = hidden(page, action);
         fields.extend(fill.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         self.send(action, &fields).await
     }
+}
+
+/// The secret that the page of setting up shows.
+pub fn shown_secret(page: &str) -> Option<Vec<u8>> {
+    let text = page.split("id=\"secret\">").nth(1)?.split('<').next().unwrap();
+    Some(totp::from_base32(text).unwrap())
+}
+
+/// People's authenticators. They outlive a server that is put back.
+static AUTHENTICATORS: Mutex<BTreeMap<UserId, Authenticator>> = Mutex::new(BTreeMap::new());
+
+/// Somebody's authenticator: what it scanned, and the last step whose code they typed.
+#[derive(Clone, Default)]
+pub struct Authenticator {
+    user: Option<UserId>,
+    secret: Vec<u8>,
+    step: i64,
+}
+
+impl Authenticator {
+    pub fn of(centre: &Centre, login: &str) -> Self {
+        let user = centre.app.store.user_by_login(login).unwrap().unwrap().id;
+        let known = AUTHENTICATORS.lock().unwrap().get(&user).cloned().unwrap_or_default();
+        Self { user: Some(user), ..known }
+    }
+
+    /// A code that was not typed before. Waits for the next one if it must: the clock is the test's.
+    pub fn code(mut self, centre: &Centre, scanned: Option<Vec<u8>>) -> String {
+        if let Some(secret) = scanned {
+            (self.secret, self.step) = (secret, 0);
+        }
+        let now = totp::step(centre.clock.now());
+        self.step = (self.step + 1).max(now);
+        if self.step > now + 1 {
+            centre.clock.advance(TimeDelta::seconds(30 * (self.step - now - 1)));
+        }
+        let code = totp::code(&self.secret, self.step);
+        AUTHENTICATORS.lock().unwrap().insert(self.user.unwrap(), self);
+        code
+    }
+}
+
+/// Where the first form leads whose action ends so.
+pub fn action(page: &str, end: &str) -> Option<String> {
+    let all = page.split("action=\"").skip(1).map(|rest| rest.split_inclusive('"').next().unwrap());
+    all.into_iter().find(|action| action.ends_with(end)).map(|action| action.trim_end_matches('"').to_owned())
 }
 
 /// The hidden fields of the first form with this action.

@@ -13,6 +13,7 @@
 pub mod audit;
 pub mod desk;
 pub mod doubts;
+pub mod outbox;
 pub mod tus;
 
 use std::collections::BTreeMap;
@@ -209,7 +210,7 @@ pub struct Handheld<'a> {
 }
 
 impl Handheld<'_> {
-    fn edit(&mut self, record: RecordId, kind: RecordKind, part: Part, writes: &[(&str, Value)]) -> Edit {
+    pub fn edit(&mut self, record: RecordId, kind: RecordKind, part: Part, writes: &[(&str, Value)]) -> Edit {
         self.n += 1;
         let context = self.confirmed.get(&(record, part)).map(|state| state.vector().clone()).unwrap_or_default();
         Edit {

@@ -160,7 +160,9 @@ pub fn run(dir: &Path, data: &Path, township: &Township, rows: &Rows) -> Result<
             areas: vec![township.town],
             since: Since::All,
             formats: vec![format],
-            unmasked: true,
+            unmasked: false,
+            restricted: false,
+            released: None,
             lang: assets::messages::Lang::Zh,
         };
         let start = Instant::now();

@@ -5,16 +5,21 @@
 
 #![allow(clippy::print_stdout, reason = "what it prints is what it is for")]
 
+use std::io::IsTerminal;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
+use sync_server::AppState;
+use sync_server::auth::totp;
 use tests::centre::{Centre, day, preview};
+use tests::desk;
 use tests::near::PIN;
 use tests::process::Served;
-use tests::township::{PASSWORD, Size, Township, fill};
+use tests::township::{PASSWORD, Size, Township, code, fill};
+use tokio::sync::mpsc;
 
 /// A fictional township to try: server and two handhelds in the browser.
 #[derive(Debug, Parser)]
@@ -28,16 +33,25 @@ struct Options {
     /// A township of 600 residents instead of 72,000.
     #[arg(long)]
     small: bool,
+    /// Say which codes the log-ins need at this moment, and end.
+    #[arg(long)]
+    codes: bool,
 }
 
 /// In the folder once it is whole: what is there without it is half made and is made anew.
 const MARK: &str = "demo-township";
+/// Those who need a code beside the password, as the story lists them.
+const WITH_CODE: [&str; 5] = ["staff", "staff2", "staff3", "leader1", "admin"];
 /// The two members of the first grid.
 const MEMBERS: [&str; 2] = ["member1a", "member1b"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let options = Options::parse();
+    if options.codes {
+        codes();
+        return Ok(());
+    }
     tokio::select! {
         done = run(&options) => done,
         stop = told_to_stop() => {
@@ -70,6 +84,7 @@ async fn run(options: &Options) -> Result<()> {
     if !dir.join(MARK).is_file() {
         fill_anew(dir, &data, if options.small { Size::small() } else { Size::full() }).await?;
     }
+    seconds(&data)?;
     let centre = Centre::open_at(&data, &address(dir)?).await.context("starting the server")?;
     let mut handhelds: Vec<Served> = Vec::new();
     for (login, port) in MEMBERS.iter().zip([7301, 7302]) {
@@ -84,14 +99,63 @@ async fn run(options: &Options) -> Result<()> {
         handhelds.push(preview(&folder, &free(port)?).await.context("starting a handheld")?);
     }
     story(dir, &centre, &handhelds);
+    codes();
+    let mut enter = entered();
     loop {
         for handheld in &mut handhelds {
             if handheld.has_ended() {
                 bail!("a handheld ended by itself:\n{}", handheld.said().join("\n"));
             }
         }
-        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        tokio::select! {
+            Some(()) = enter.recv() => codes(),
+            () = tokio::time::sleep(std::time::Duration::from_secs(2)) => {}
+        }
     }
+}
+
+/// The second factors of a folder that an earlier demo made.
+fn seconds(data: &Path) -> Result<()> {
+    let app = AppState::open(data, Arc::new(sync_server::system::System))?;
+    let users = WITH_CODE.iter().map(|login| app.store.user_by_login(login)).collect::<Result<Vec<_>, _>>()?;
+    fill::seconds(&app, users.iter().flatten())
+}
+
+/// What an authenticator would show for each log-in that needs one.
+fn codes() {
+    let now = desk::now();
+    let all: Vec<String> = WITH_CODE.iter().map(|login| format!("{login} {}", code(login, now))).collect();
+    println!(
+        "  动态码 Codes    {}    还有 {} 秒，各用一次 seconds left, each counts once",
+        all.join("  "),
+        totp::left(now)
+    );
+}
+
+/// Hears each Enter. Nothing is read where there is no terminal, or where it is another program's: reading would stop us.
+fn entered() -> mpsc::UnboundedReceiver<()> {
+    let (say, hear) = mpsc::unbounded_channel();
+    if std::io::stdin().is_terminal() && in_foreground() {
+        println!("  回车：现在的动态码 Enter: the codes of the moment");
+        // A thread of its own: one of tokio's would keep the program from ending until the next Enter.
+        std::thread::spawn(move || {
+            let lines = std::io::stdin().lines().map_while(Result::ok);
+            for _ in lines {
+                if say.send(()).is_err() {
+                    break;
+                }
+            }
+        });
+    }
+    hear
+}
+
+/// Whether the terminal is ours, where the system tells (Linux).
+fn in_foreground() -> bool {
+    let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return true };
+    // After the name in brackets: state, parent, group, session, terminal, the terminal's group.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    fields.get(2) == fields.get(5)
 }
 
 /// Deletes a folder of the demo; any other is refused.
@@ -155,8 +219,10 @@ fn story(dir: &Path, centre: &Centre, handhelds: &[Served]) {
   中心 Console            {console}/console/
 
   登录 Log-ins（密码都是 all with the password {PASSWORD}）
+    （staff… leader1 admin 还要动态码，见下 need a code too, see below）
     staff     张玉洁  中心工作人员，可看全号 centre staff, may see numbers in full
     staff2    高明成  中心工作人员，只看掩码 centre staff, masked
+    staff3    孟庆云  中心工作人员，可看全号：取全号批次要两个人 the second person for a batch in full
     leader1   王守信  网格长 grid leader        admin  何立新  管理员 administrator
     police justice safety enforcement market civil housing clinic  部门 departments
 

@@ -10,11 +10,13 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use shared::ids::RecordId;
 use shared::workflow::Stage;
+use sync_server::auth::totp;
 use tests::browser::{Browser, Page, Screen};
 use tests::centre::Centre;
+use tests::desk;
 use tests::screen::Hand;
 use tests::story::Kept;
-use tests::township::{PASSWORD, Township};
+use tests::township::Township;
 
 /// Screenshots of every screen.
 #[derive(Debug, Clone, Parser)]
@@ -210,10 +212,8 @@ async fn console(browser: &Arc<Browser>, album: &Album<'_>, centre: &Centre, tow
     let (_, person) = subjects(centre, township)?;
     let page = browser.open(&format!("{}/console/login", centre.url()), Screen::Desk).await?;
     album.keep(&page, "console-login").await?;
-    page.type_into("#login", "staff").await?;
-    page.type_into("#password", PASSWORD).await?;
-    page.press("main form button").await?;
-    page.until("the console", "location.pathname !== '/console/login'").await?;
+    coming_in(browser, album, centre).await?;
+    let page = desk::log_in(browser, centre, "staff").await?;
     let record = format!("/console/records/{person}");
     for (path, name) in [
         ("/console", "console-overview"),
@@ -225,6 +225,7 @@ async fn console(browser: &Arc<Browser>, album: &Album<'_>, centre: &Centre, tow
         ("/console/terminals", "console-terminals"),
         ("/console/quarantine", "console-quarantine"),
         ("/console/audit", "console-audit"),
+        ("/console/me", "console-me"),
     ] {
         page.goto(&format!("{}{path}", centre.url())).await?;
         page.see("main").await?;
@@ -232,4 +233,25 @@ async fn console(browser: &Arc<Browser>, album: &Album<'_>, centre: &Centre, tow
         album.keep(&page, name).await?;
     }
     Ok(())
+}
+
+/// Setting the second factor up, and a later log-in.
+async fn coming_in(browser: &Browser, album: &Album<'_>, centre: &Centre) -> Result<()> {
+    centre.command(&["user", "reset-second-factor"], &["--login", "admin"]).await?;
+    let page = browser.open(&format!("{}/console/login", centre.url()), Screen::Desk).await?;
+    desk::give_password(&page, "admin").await?;
+    page.see("#secret").await?;
+    page.fits().await?;
+    album.keep(&page, "console-second-set-up").await?;
+    let secret = totp::from_base32(&page.text("#secret").await?).context("the secret is base32")?;
+    page.type_into("#code", &totp::code(&secret, totp::step(desk::now()))).await?;
+    page.press("main form button").await?;
+    page.see(".recovery").await?;
+    page.fits().await?;
+    album.keep(&page, "console-recovery-codes").await?;
+    let page = browser.open(&format!("{}/console/login", centre.url()), Screen::Desk).await?;
+    desk::give_password(&page, "admin").await?;
+    page.see("#code").await?;
+    page.fits().await?;
+    album.keep(&page, "console-second").await
 }

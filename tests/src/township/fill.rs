@@ -10,8 +10,8 @@ use shared::edit::Edit;
 use shared::ids::{Slot, UserId};
 use shared::outside::Outside;
 use shared::wire::Outcome;
-use sync_server::auth::Who;
-use sync_server::store::{self, Origin, SlotRow, Tx, User};
+use sync_server::auth::{Who, second};
+use sync_server::store::{self, Origin, SlotRow, StoreError, Tx, User};
 use sync_server::sync::accept::{self, Rules, Writer};
 use sync_server::{App, AppState};
 
@@ -67,7 +67,19 @@ fn people(township: &Township, app: &App) -> Result<BTreeMap<UserId, User>> {
         })
     })
     .context("adding the people")?;
+    seconds(app, users.iter())?;
     Ok(users.into_iter().map(|user| (user.id, user)).collect())
+}
+
+/// Gives those who log in with a second factor, and have none yet, the one that [`super::secret`] tells.
+pub fn seconds<'a>(app: &App, users: impl Iterator<Item = &'a User>) -> Result<()> {
+    for user in users.filter(|user| user.password.is_some() && second::is_needed(user)) {
+        let has = store::read::<_, StoreError>(&*app.store, user.town, |read| read.second_factor(user.id))?;
+        if has.is_none() {
+            second::put_known(app, user, &super::secret(&user.login)).context("adding a second factor")?;
+        }
+    }
+    Ok(())
 }
 
 fn slot(township: &Township, slot: Slot, origin: Origin, label: &str) -> SlotRow {

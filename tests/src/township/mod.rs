@@ -21,7 +21,7 @@ use shared::author::Role;
 use shared::edit::Edit;
 use shared::ids::Slot;
 
-pub use people::{Account, PASSWORD};
+pub use people::{Account, PASSWORD, code, secret};
 pub use scene::Photo;
 
 use dice::Dice;

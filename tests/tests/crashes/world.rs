@@ -417,6 +417,8 @@ pub fn pull(user: &User) -> Pull<'_> {
         since: Since::Last,
         formats: vec![Format::Csv, Format::Ndjson],
         unmasked: false,
+        restricted: false,
+        released: None,
         lang: Lang::Zh,
     }
 }

@@ -138,7 +138,7 @@ impl Store for SqliteStore {
     fn session_by_token(&self, hash: &[u8; 32]) -> Result<Option<(Session, User)>, StoreError> {
         self.reading(|conn| {
             let sql = format!(
-                "SELECT s.town, s.user, s.csrf, s.expires, {USER} FROM session s JOIN user u ON u.id = s.user WHERE s.hash = ?1"
+                "SELECT s.town, s.user, s.csrf, s.expires, s.seen, s.second, {USER} FROM session s JOIN user u ON u.id = s.user WHERE s.hash = ?1"
             );
             let mut query = conn.prepare_cached(&sql)?;
             let mut rows = query.query(params![hash])?;
@@ -149,8 +149,10 @@ impl Store for SqliteStore {
                 user: UserId(uuid(&row.get::<_, Vec<u8>>(1)?)?),
                 csrf: row.get(2)?,
                 expires: time(row.get(3)?),
+                seen: time(row.get(4)?),
+                second: row.get(5)?,
             };
-            Ok(Some((session, user(row, 4)?)))
+            Ok(Some((session, user(row, 6)?)))
         })
     }
 

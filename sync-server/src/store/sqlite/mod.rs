@@ -1,5 +1,6 @@
 //! The store in one SQLite file: WAL, every commit synced, one writing connection and a pool of reading ones.
 
+mod approval;
 mod audit;
 mod columns;
 mod doubts;
@@ -7,6 +8,7 @@ mod erase;
 mod global;
 mod keep;
 mod read;
+mod second;
 mod whole;
 mod write;
 
@@ -29,6 +31,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/005_doubts.sql"),
     include_str!("../migrations/006_once.sql"),
     include_str!("../migrations/007_audit_chain.sql"),
+    include_str!("../migrations/008_second_factor.sql"),
+    include_str!("../migrations/009_approval.sql"),
     include_str!("../migrations/010_seen.sql"),
     include_str!("../migrations/011_fate.sql"),
 ];

@@ -320,15 +320,17 @@ impl Tx for InTown<'_> {
     }
 
     fn put_session(&mut self, session: &Session) -> Result<(), StoreError> {
-        let mut query = self
-            .conn
-            .prepare_cached("INSERT INTO session (hash, town, user, csrf, expires) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let mut query = self.conn.prepare_cached(
+            "INSERT INTO session (hash, town, user, csrf, expires, seen, second) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?;
         query.execute(params![
             session.hash,
             session.town.0,
             session.user.0.as_bytes(),
             session.csrf,
-            ms(session.expires)
+            ms(session.expires),
+            ms(session.seen),
+            session.second,
         ])?;
         Ok(())
     }

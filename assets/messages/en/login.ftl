@@ -1,0 +1,35 @@
+# Logging in: codes, recovery codes, passwords.
+
+console-login-bare = This page is not encrypted, no password may leave it. Open it with https; behind a proxy, have the administrator make the proxy say X-Forwarded-Proto: https.
+console-my-log-in = My log-in
+console-second = Code
+console-second-set-up = Set up codes
+console-second-why = You may see care services or numbers in full, take out batches, or make enrolment codes. So beside the password a code is asked for: the authenticator app on your telephone shows it, a new one every 30 seconds.
+console-second-scan = Scan this with the authenticator app, then type the six digits it shows.
+console-second-picture = QR code for the authenticator app
+console-second-type = Where it cannot be scanned, type this into the app:
+console-second-code = The six digits the app shows
+console-second-or-recovery = The six digits the app shows, or a recovery code
+console-second-wrong = This code is wrong, or was used. Wait for the next one; and the clocks of telephone and server must be right.
+console-second-lost = If telephone and recovery codes are gone, have the administrator reset it on the server.
+console-second-other = Log in as another
+console-second-renew = Set up anew
+console-second-renew-what = For another telephone, or when recovery codes run out: the next log-in shows a new QR code and new recovery codes, the old ones end.
+console-recovery = Recovery codes
+console-recovery-what = When the telephone is not there, a recovery code does once instead of a code.
+console-recovery-once = Shown this once. Write them down or print them and lock them away, not beside the password and not as a photo.
+console-recovery-kept = I have kept them, go on
+console-recovery-left = Recovery codes left: { $n }
+console-password-change = Change the password
+console-password-old = Present password
+console-password-new = New password
+console-password-again = New password again
+console-password-wrong = The present password is wrong. Nothing was changed.
+console-password-differs = The new passwords are not the same. Nothing was changed.
+console-password-short = A new password has at least { $n } characters. Nothing was changed.
+console-ends-log-ins = Then all your log-ins end, everywhere, and you log in again.
+audit-log-in-code = Failed to log in: wrong code
+audit-password = Changed a password
+audit-second-set-up = Set up the second factor
+audit-second-recovery = Logged in by a recovery code
+audit-second-reset = Reset the second factor

@@ -1,0 +1,35 @@
+# 登录：动态码、恢复码、密码。
+
+console-login-bare = 这个页面没有加密，密码不能从这里送出。请用 https 打开；前面有代理时，请管理员让代理注明 X-Forwarded-Proto: https。
+console-my-log-in = 我的登录
+console-second = 动态码
+console-second-set-up = 设置动态码
+console-second-why = 您能看关爱服务或完整号码、取批次，或者发登记码，所以登录时除了密码还要输动态码。它在手机的验证器应用里，每 30 秒换一个。
+console-second-scan = 用验证器应用扫这个码，再输入它显示的六位数。
+console-second-picture = 给验证器应用扫的二维码
+console-second-type = 扫不了，就在应用里手动输入：
+console-second-code = 应用显示的六位数
+console-second-or-recovery = 应用显示的六位数，或者一个恢复码
+console-second-wrong = 这个码不对，或者已经用过。等应用换出下一个再输；手机和服务器的时间也要对。
+console-second-lost = 手机和恢复码都不在了，请管理员在服务器上重设。
+console-second-other = 换人登录
+console-second-renew = 重新设置
+console-second-renew-what = 换手机，或者恢复码快用完了，就重新设置：下次登录会给出新的二维码和新的恢复码，旧的都作废。
+console-recovery = 恢复码
+console-recovery-what = 手机不在身边时，一个恢复码可以代替动态码用一次。
+console-recovery-once = 只显示这一次。请抄下来或打印出来锁好，不要和密码放在一起，也不要拍照。
+console-recovery-kept = 收好了，进入
+console-recovery-left = 恢复码还剩 { $n } 个
+console-password-change = 改密码
+console-password-old = 现在的密码
+console-password-new = 新密码
+console-password-again = 再输一次新密码
+console-password-wrong = 现在的密码不对，没有改。
+console-password-differs = 两次输入的新密码不一样，没有改。
+console-password-short = 新密码至少 { $n } 个字，没有改。
+console-ends-log-ins = 改了以后，您在各处的登录都会结束，要重新登录。
+audit-log-in-code = 登录失败：动态码或恢复码不对
+audit-password = 改了密码
+audit-second-set-up = 设置了动态码
+audit-second-recovery = 用恢复码登录
+audit-second-reset = 重设了动态码

@@ -1,0 +1,193 @@
+//! Forgetting by time: which records have outlived what `retention.toml` says, and erasing them.
+
+pub mod cli;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Months, Utc};
+use serde::Deserialize;
+use shared::area::AreaId;
+use shared::ids::RecordId;
+use shared::merge::PartState;
+use shared::record::{Part, RecordKind};
+use shared::workflow::{Stage, fold};
+
+use crate::erase::{self, Done, EraseError};
+use crate::store::{self, PartFilter, Read, StoreError, StoredPart};
+use crate::{App, AppState};
+
+/// The file in the data folder that stands in place of the shipped one.
+pub const FILE: &str = "retention.toml";
+/// From one look to the next of a running server.
+const DAILY: Duration = Duration::from_secs(86_400);
+/// How many records are erased at once. What is left is erased the day after.
+const AT_ONCE: usize = 2_000;
+
+/// From what on a record's time runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum After {
+    /// An event that reached 建档.
+    Archived,
+    /// A record that was deleted.
+    Deleted,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    after: After,
+    #[serde(default)]
+    kinds: Vec<RecordKind>,
+    #[serde(default)]
+    categories: Vec<String>,
+    years: u32,
+}
+
+/// How long what is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rules {
+    rule: Vec<Rule>,
+}
+
+/// Why nothing, or not all, was forgotten.
+#[derive(Debug, thiserror::Error)]
+pub enum RetentionError {
+    /// The file is no such file, or says nonsense.
+    #[error("{FILE} cannot be understood: {0}")]
+    Rules(String),
+    /// The file.
+    #[error("cannot read {FILE}")]
+    File(#[source] std::io::Error),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Erasing.
+    #[error(transparent)]
+    Erase(#[from] EraseError),
+}
+
+impl Rules {
+    /// From a file's text.
+    pub fn parse(text: &str) -> Result<Self, RetentionError> {
+        let rules: Self = toml::from_str(text).map_err(|error| RetentionError::Rules(error.to_string()))?;
+        // A year is the least: a slip of the pen must not empty the town over night.
+        match rules.rule.iter().find(|rule| rule.years == 0) {
+            Some(rule) => Err(RetentionError::Rules(format!("{:?} after 0 years", rule.after))),
+            None => Ok(rules),
+        }
+    }
+
+    /// The town's own, else those that come with the program.
+    pub fn open(app: &AppState) -> Result<Self, RetentionError> {
+        match disk::read(&app.data.join(FILE)) {
+            Ok(bytes) => Self::parse(&String::from_utf8_lossy(&bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::parse(assets::RETENTION),
+            Err(error) => Err(RetentionError::File(error)),
+        }
+    }
+
+    /// The first rule that fits.
+    fn of(&self, ended: After, kind: RecordKind, category: &str) -> Option<&Rule> {
+        self.rule.iter().find(|rule| {
+            rule.after == ended
+                && (rule.kinds.is_empty() || rule.kinds.contains(&kind))
+                && (rule.categories.is_empty() || rule.categories.iter().any(|named| named == category))
+        })
+    }
+}
+
+/// A record that has outlived its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outlived {
+    /// Of which town.
+    pub town: AreaId,
+    /// Which.
+    pub record: RecordId,
+    /// Of which kind.
+    pub kind: RecordKind,
+}
+
+/// What has outlived its time now.
+pub fn find(app: &AppState, rules: &Rules) -> Result<Vec<Outlived>, RetentionError> {
+    let now = app.outside.now();
+    let mut found = Vec::new();
+    for town in app.store.towns()? {
+        let records = store::read::<_, RetentionError>(&*app.store, town, |read| outlived(app, read, rules, now))?;
+        found.extend(records.into_iter().map(|(record, kind)| Outlived { town, record, kind }));
+    }
+    Ok(found)
+}
+
+fn outlived(
+    app: &AppState,
+    read: &dyn Read,
+    rules: &Rules,
+    now: DateTime<Utc>,
+) -> Result<Vec<(RecordId, RecordKind)>, RetentionError> {
+    let mut ended = Vec::new();
+    read.each_part(&PartFilter { part: Part::Open, ..PartFilter::default() }, &mut |part| {
+        let years = years(app, rules, &part)?;
+        ended.extend(years.map(|years| (part.record, part.kind, years)));
+        Ok(true)
+    })?;
+    let mut over = Vec::new();
+    for (record, kind, years) in ended {
+        // By the server's clock: one that a handheld had wrong forgets nothing too early.
+        let last = read.edits_of(record)?.iter().map(|stored| stored.received).max();
+        let until = last.and_then(|last| last.checked_add_months(Months::new(years.saturating_mul(12))));
+        if until.is_some_and(|until| until <= now) {
+            over.push((record, kind));
+        }
+    }
+    Ok(over)
+}
+
+/// How many years a record is kept, if it has come to its end at all.
+fn years(app: &AppState, rules: &Rules, part: &StoredPart) -> Result<Option<u32>, StoreError> {
+    if !part.deleted && part.kind != RecordKind::Event {
+        return Ok(None);
+    }
+    let state: PartState = serde_json::from_str(&part.state)
+        .map_err(|error| StoreError::Corrupt { what: "part".to_owned(), why: error.to_string() })?;
+    let ended = match part.deleted {
+        true => After::Deleted,
+        false if fold(&state, &app.calendar).stage == Stage::Archived => After::Archived,
+        false => return Ok(None),
+    };
+    let category = shared::view::one(&state, "category").leading().map(|write| write.value.plain());
+    Ok(rules.of(ended, part.kind, &category.unwrap_or_default()).map(|rule| rule.years))
+}
+
+/// Erases what has outlived its time, each town's at once; the audit names every record.
+pub fn run(app: &AppState) -> Result<Done, RetentionError> {
+    let mut found = find(app, &Rules::open(app)?)?;
+    found.truncate(AT_ONCE);
+    let mut done = Done { swept: true, ..Done::default() };
+    for town in app.store.towns()? {
+        let records: Vec<RecordId> = found.iter().filter(|it| it.town == town).map(|it| it.record).collect();
+        if !records.is_empty() {
+            let of_town = erase::expired(app, town, &records)?;
+            done.records.extend(of_town.records);
+            done.batches.extend(of_town.batches);
+            done.photos += of_town.photos;
+            done.swept &= of_town.swept;
+        }
+    }
+    Ok(done)
+}
+
+/// The same every day while the server runs. A failure is told in the log and tried again the day after.
+pub async fn daily(app: App) {
+    let mut days = tokio::time::interval(DAILY);
+    loop {
+        days.tick().await;
+        let app = App::clone(&app);
+        match tokio::task::spawn_blocking(move || run(&app)).await {
+            Ok(Ok(done)) => tracing::info!(records = done.records.len(), "looked for what has outlived its time"),
+            Ok(Err(error)) => tracing::error!(error = &error as &dyn std::error::Error, "nothing was forgotten"),
+            Err(error) => tracing::error!(%error, "nothing was forgotten"),
+        }
+    }
+}

@@ -2,10 +2,11 @@
 # Schemathesis (PyPI) reads the OpenAPI document that the server serves, and sends what fits it and what does not: any 5xx, and
 # any answer that the document does not describe, is a finding.
 #   tests/api.sh 200     so many examples for each operation
+# Not tried: PATCH, whose raw bytes it cannot make, and handing over, which would end its own credential.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 examples=${1:-200}
-venv=target/schemathesis
+venv=$PWD/target/schemathesis
 [ -x "$venv/bin/schemathesis" ] || { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet 'schemathesis==4.32.5'; }
 
 work=$(mktemp -d)
@@ -28,6 +29,9 @@ request = urllib.request.Request(sys.argv[1] + "/api/v1/enrol", body, {"content-
 print(json.load(urllib.request.urlopen(request))["token"])
 PY
 )
+# Where it keeps what it found.
+cd "$work"
 "$venv/bin/schemathesis" run "$address/api/v1/openapi.json" --header "Authorization: Bearer $token" \
   --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance \
+  --exclude-method PATCH --exclude-path /api/v1/handed-over \
   --max-examples "$examples" --seed 1 --workers 1 --no-color

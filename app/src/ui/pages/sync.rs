@@ -85,9 +85,6 @@ pub fn SyncPanel() -> Element {
                         Sum { n: estimate.seconds, unit: words.t("app-sum-seconds") }
                     }
                 }
-                if lights.safe_to_hand_in {
-                    HandOver {}
-                }
                 if running && progress.total > 0 {
                     Bar { done: progress.done, total: progress.total, label: words.t("app-sync-running") }
                 }
@@ -162,6 +159,12 @@ pub fn SyncPanel() -> Element {
                 if rest > 0 {
                     p { class: "quiet", {words.n("app-items-more", rest)} }
                 }
+            }
+        }
+        // Last, where no thumb lands that wants to sync: it erases.
+        if lights.safe_to_hand_in {
+            section { class: "group",
+                div { class: "sheet", HandOver {} }
             }
         }
     }

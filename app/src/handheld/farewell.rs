@@ -56,6 +56,10 @@ impl Inner {
             }
             self.said(refused, None)
         })?;
+        // Somebody may have saved while the server was asked: that stays here and goes on with a new code.
+        if !session.lights(0)?.delivered {
+            return Err(self.said(Refused::of("sync-revoked", "saved while it was handed in", false), None));
+        }
         self.erase_user(session.setup().user.id)?;
         self.tell(Message::of("hand-over-done"));
         drop(syncing);

@@ -176,7 +176,8 @@ impl Inner {
         }
         exchanged?;
         attempts.told_device = true;
-        if self.settings().text_only {
+        // What is to be erased delivers its photos too, or it would wait for ever.
+        if self.settings().text_only && !session.store.is_to_be_wiped()? {
             return Ok(None);
         }
         // The credential may be another one than before.

@@ -329,9 +329,15 @@ impl Tx<'_> {
             Some(hours) => hours,
             None => meta::get::<Setup>(&self.sql, key::SETUP)?.map_or(0, |setup| setup.lease_hours),
         };
-        if hours == 0 || !self.lease.renew(given, hours, server, outside)? {
+        if hours == 0 {
             return Ok(());
         }
+        let began = self.lease.renew(given, hours, server, outside)?;
+        // Noted in this transaction: the key may be there from one that failed, and nothing lie under it yet.
+        if !began && meta::get(&self.sql, key::LEASED)?.unwrap_or(false) {
+            return Ok(());
+        }
+        meta::put(&self.sql, key::LEASED, &true)?;
         self.sql.execute("UPDATE confirmed SET state = sealed(state) WHERE place & 1 = 1", [])?;
         self.sql.execute("UPDATE aside SET json = sealed(json) WHERE part = 'restricted'", [])?;
         self.seal_edits()?;

@@ -36,6 +36,7 @@ pub(super) mod key {
     pub const CHECK_NOW: &str = "check_now";
     pub const MENDED: &str = "mended";
     pub const WIPE: &str = "wipe";
+    pub const LEASED: &str = "leased";
 }
 
 /// Everything there is one of, as last written.

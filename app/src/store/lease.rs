@@ -41,9 +41,9 @@ const STEP_MS: i64 = 600_000;
 
 /// The key, as long as the lease lasts: what the SQL functions of a connection look at.
 #[derive(Clone, Default)]
-pub(super) struct Slot(Arc<RwLock<Option<RawKey>>>);
+pub(super) struct LeasedKey(Arc<RwLock<Option<RawKey>>>);
 
-impl Slot {
+impl LeasedKey {
     fn get(&self) -> Option<RawKey> {
         *self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -146,7 +146,7 @@ impl Kept {
 pub(super) struct Lease {
     path: PathBuf,
     db: RawKey,
-    pub(super) slot: Slot,
+    pub(super) leased: LeasedKey,
     /// As known, and what time it was, by its own clock, when it was written last.
     kept: Mutex<Option<(Kept, i64)>>,
 }
@@ -155,17 +155,17 @@ impl Lease {
     /// The lease of the database at `path`. Nothing can be read by it before it was looked at once.
     pub(super) fn of(path: &Path, db: &RawKey) -> Result<Self, StoreError> {
         let path = path.with_file_name("lease");
-        let lease = Self { path, db: *db, slot: Slot::default(), kept: Mutex::default() };
+        let lease = Self { path, db: *db, leased: LeasedKey::default(), kept: Mutex::default() };
         *lease.kept() = lease.read()?.map(|kept| (kept.clone(), kept.time()));
         Ok(lease)
     }
 
     /// The key at `path`, however much time has gone by: for what only the centre will read.
-    pub(super) fn for_export(path: &Path, db: &RawKey) -> Result<Slot, StoreError> {
+    pub(super) fn for_export(path: &Path, db: &RawKey) -> Result<LeasedKey, StoreError> {
         let lease = Self::of(path, db)?;
         let key = lease.kept().as_ref().and_then(|(kept, _)| kept.raw_key());
-        lease.slot.set(key);
-        Ok(lease.slot)
+        lease.leased.set(key);
+        Ok(lease.leased)
     }
 
     fn kept(&self) -> MutexGuard<'_, Option<(Kept, i64)>> {
@@ -195,7 +195,7 @@ impl Lease {
     }
 
     fn is_open(&self) -> bool {
-        self.slot.get().is_some()
+        self.leased.get().is_some()
     }
 
     /// Looks at the clocks; throws the key away if the lease is over. Says whether it is open.
@@ -210,13 +210,13 @@ impl Lease {
             self.write(kept)?;
             *written = kept.time();
         }
-        self.slot.set(kept.raw_key());
+        self.leased.set(kept.raw_key());
         Ok(self.is_open())
     }
 
     /// Throws the key away. Out of the memory first: whatever the disk says, nothing is shown any more.
     fn end(&self, held: &mut Option<(Kept, i64)>) -> Result<(), StoreError> {
-        self.slot.set(None);
+        self.leased.set(None);
         *held = None;
         match disk::remove(&self.path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(self.file("removing the lease")(error)),
@@ -242,7 +242,7 @@ impl Lease {
         let (wall, boot) = (outside.0.timestamp_millis(), outside.1);
         let kept = Kept { key, hours, server: server.timestamp_millis(), wall, boot, gone: 0 };
         let Some(raw) = kept.raw_key() else { return Ok(false) };
-        let began = self.slot.get() != Some(raw);
+        let began = self.leased.get() != Some(raw);
         // Written now and then: an idle round shall not cost a flush.
         let written = held.as_ref().filter(|(before, written)| {
             let same = before.key == kept.key && before.hours == hours;
@@ -256,7 +256,7 @@ impl Lease {
             }
         };
         *held = Some((kept, written));
-        self.slot.set(Some(raw));
+        self.leased.set(Some(raw));
         Ok(began)
     }
 }
@@ -426,7 +426,7 @@ mod tests {
 
     #[test]
     fn what_is_sealed_opens_with_its_key_alone() {
-        let slot = Slot::default();
+        let slot = LeasedKey::default();
         assert_eq!(slot.sealed("{}"), "{}");
         slot.set(Some([7; 32]));
         let sealed = slot.sealed(r#"{"care_note":"每周送餐"}"#);

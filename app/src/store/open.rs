@@ -116,7 +116,7 @@ pub(super) fn connect(path: &Path, key: &RawKey, lease: &Lease) -> Result<Connec
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(StoreError::from)?;
     prepare(&connection, key).map_err(|error| at(error, path))?;
-    lease.slot.lend(&connection)?;
+    lease.leased.lend(&connection)?;
     Ok(connection)
 }
 

@@ -246,6 +246,8 @@ impl Inside {
             setup: None,
             lease: None,
             wipe: false,
+            token: None,
+            locked: false,
         }
     }
 

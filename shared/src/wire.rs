@@ -279,6 +279,12 @@ pub struct SyncAnswerOf<I> {
     /// The handheld is to erase its user's data as soon as everything is delivered, and to say that it did.
     #[serde(default, skip_serializing_if = "is_false")]
     pub wipe: bool,
+    /// The credential to use from the next request on. Using it spends the present one, so it has to be kept first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Two have used this credential: what was sent is kept aside, and nothing is given until it is enrolled anew.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub locked: bool,
 }
 
 impl<I> SyncAnswerOf<I> {
@@ -302,6 +308,8 @@ impl<I> SyncAnswerOf<I> {
             digest: self.digest,
             lease: self.lease,
             wipe: self.wipe,
+            token: self.token,
+            locked: self.locked,
         })
     }
 }

@@ -126,7 +126,8 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         .map_err(|error| anyhow::anyhow!("cannot begin the log: {error}"))?;
     let mut app = open(&args.data.data)?;
     let state = Arc::get_mut(&mut app).context("the data are in use already")?;
-    (state.lease_hours, state.behind_proxy) = (args.lease_hours, args.behind_proxy);
+    (state.lease_hours, state.token_hours, state.behind_proxy) =
+        (args.lease_hours, args.token_hours, args.behind_proxy);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(args.listen)

@@ -95,6 +95,10 @@ pub struct ServeArgs {
     #[arg(long, default_value_t = crate::sync::lease::HOURS, env = "SYNC_SERVER_LEASE_HOURS",
         value_parser = clap::value_parser!(u32).range(1..=8_760))]
     pub lease_hours: u32,
+    /// How long a handheld uses one credential before an answer brings the next, hours.
+    #[arg(long, default_value_t = crate::auth::token::HOURS, env = "SYNC_SERVER_TOKEN_HOURS",
+        value_parser = clap::value_parser!(u32).range(1..=8_760))]
+    pub token_hours: u32,
 }
 
 /// `area …`

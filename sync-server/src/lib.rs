@@ -56,6 +56,8 @@ pub struct AppState {
     pub page_items: usize,
     /// How long restricted parts can be read on a handheld that does not reach the server, hours; 0: for ever.
     pub lease_hours: u32,
+    /// How long a handheld uses one credential before it is given the next, hours.
+    pub token_hours: u32,
     /// How much is under way.
     pub pressure: http::pressure::Pressure,
     areas: Mutex<(u64, Arc<AreaTree>)>,
@@ -137,6 +139,7 @@ impl AppState {
             behind_proxy: false,
             page_items: sync::changes::ITEMS,
             lease_hours: sync::lease::HOURS,
+            token_hours: auth::token::HOURS,
             pressure: http::pressure::Pressure::default(),
             areas: Mutex::new((0, Arc::default())),
         });

@@ -23,7 +23,7 @@ use shared::wire::{Outcome, SealedKey, SyncRequestOf};
 
 pub use cli::{OutboxCommand, command};
 
-use crate::auth::Who;
+use crate::auth::{Who, token};
 use crate::blobs::FinishError;
 use crate::store::{self, Audit, Device, Origin, Photo, StoreError, Tx, User};
 use crate::sync::accept::{Rules, Writer, accept_all, in_step};
@@ -164,7 +164,7 @@ pub fn import(app: &AppState, file: &Path, by: Option<&Who>) -> Result<Imported,
     let mut frames = Frames::open(app, file)?;
     let header = frames.header()?;
     let secret = secret_of(&header)?;
-    let (device, user) = app.store.device_by_token(&secret)?.ok_or(OutboxError::Stranger)?;
+    let (device, user) = token::ever(app, &secret, header.slot)?.ok_or(OutboxError::Stranger)?;
     if by.is_some_and(|by| by.user.town != device.town) {
         return Err(OutboxError::OtherTown);
     }

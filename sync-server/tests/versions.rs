@@ -31,7 +31,7 @@ use shared::wire::{Receipt, RejectReason, Setup, SyncRequest};
 use sync_server::auth::enrol::make_code;
 use sync_server::auth::people::import_areas;
 use sync_server::auth::{Who, token};
-use sync_server::store::{self, Device, Origin, SlotRow, StoreError, User};
+use sync_server::store::{self, Credential, Device, Origin, SlotRow, StoreError, User};
 use sync_server::sync::epoch::{self, Why};
 use sync_server::sync::quarantine::{self, Decided};
 
@@ -128,6 +128,7 @@ fn stage(centre: &Centre) -> User {
             parted_from: None,
             seen: None,
             fate: None,
+            credential: Credential::first(now),
         };
         tx.put_device(&device, &token::hash(TOKEN))
     })

@@ -174,11 +174,15 @@ impl Inner {
         {
             return Ok(None);
         }
-        exchanged?;
+        // What is brought is taken even then, the photos too.
+        let doubled = match exchanged {
+            Err(refused) if refused.is_doubled() => Some(refused),
+            other => other.map(|_| None)?,
+        };
         attempts.told_device = true;
         // What is to be erased delivers its photos too, or it would wait for ever.
         if self.settings().text_only && !session.store.is_to_be_wiped()? {
-            return Ok(None);
+            return doubled.map_or(Ok(None), Err);
         }
         // The credential may be another one than before.
         let client = self.client(session)?;
@@ -190,7 +194,7 @@ impl Inner {
             self.moved(|progress| progress.changed += 1);
         }
         self.obey(session, &client, None).await?;
-        Ok((sent > 50_000).then(|| sent * 1000 / millis))
+        doubled.map_or(Ok((sent > 50_000).then(|| sent * 1000 / millis)), Err)
     }
 
     pub(super) async fn history(&self, id: RecordId) -> Result<Vec<HistoryEntry>, SyncError> {

@@ -148,7 +148,10 @@ impl Store {
     /// The same of an answer to a request that asked for parts `again` because they differ: it counts those that did.
     pub fn apply_again(&self, page: Page, again: &[(RecordId, Part)]) -> Result<PageApplied, StoreError> {
         self.taken_in.fetch_add(page.items.len(), Ordering::Relaxed);
-        self.write_relaxed(|tx| {
+        // A credential has to be durable before its first use: that spends the one before, and to come back to a spent one
+        // after a power cut would look like a theft.
+        let durable = page.answer.token.is_some();
+        let work = |tx: &mut Tx<'_>| {
             let before = tx.texts(again)?;
             let mut done = tx.apply_page(page)?;
             let differs = |(before, after): &(&Option<String>, &Option<String>)| before != after;
@@ -158,7 +161,8 @@ impl Store {
                 meta::put(&tx.sql, key::MENDED, &(mended + done.mended as u64))?;
             }
             Ok(done)
-        })
+        };
+        if durable { self.write(work) } else { self.write_relaxed(work) }
     }
 }
 
@@ -198,7 +202,7 @@ impl Tx<'_> {
         self.take_items(items, fill, restored, &mut touched)?;
         // In the answer that begins a fill, and in all but its last, the server passes nothing over: what it does not
         // name the user may not see. In others it leaves out what the receipt says already.
-        let unnamed = if filling && (answer.refill || answer.more) { fill - 1 } else { fill };
+        let unnamed = if filling && (answer.refill || answer.more || answer.locked) { fill - 1 } else { fill };
         if unnamed < fill && !answer.receipts.is_empty() {
             meta::put(&self.sql, key::STALE, &true)?;
         }
@@ -207,6 +211,16 @@ impl Tx<'_> {
         }
         for id in touched.iter().map(|(id, _)| *id).collect::<BTreeSet<_>>() {
             self.refresh(id)?;
+        }
+        meta::put(&self.sql, key::BACKED_UP, &answer.backed_up)?;
+        meta::put(&self.sql, key::WIPE, &answer.wipe)?;
+        if answer.locked {
+            // Receipts alone: of the feed nothing was given, so that its end is not here.
+            self.seal_edits()?;
+            return self.want_photos(&answer.wanted).map(|()| done);
+        }
+        if let Some(token) = &answer.token {
+            meta::put(&self.sql, key::TOKEN, token)?;
         }
         if !answer.more {
             self.drop_stale(fill, filling, restored)?;
@@ -222,8 +236,6 @@ impl Tx<'_> {
         meta::put(&self.sql, key::FILLING, &filling)?;
         meta::put(&self.sql, key::CURSOR, &answer.cursor)?;
         meta::put(&self.sql, key::EPOCH, &answer.epoch)?;
-        meta::put(&self.sql, key::BACKED_UP, &answer.backed_up)?;
-        meta::put(&self.sql, key::WIPE, &answer.wipe)?;
         if answer.elsewhere_safe {
             meta::put(&self.sql, key::EARLIER_OPEN, &false)?;
         }

@@ -19,6 +19,9 @@ const ANSWER_BYTES: u64 = 256 * 1024 * 1024;
 /// Below this compressing does not pay.
 const WORTH_COMPRESSING: usize = 200;
 
+/// The server's code for: two have used this credential.
+const DOUBLED: &str = "token_doubled";
+
 /// Why the server's answer is no success.
 #[derive(Debug, thiserror::Error)]
 #[error("{detail}")]
@@ -50,6 +53,16 @@ impl Refused {
         }
     }
 
+    /// The server takes what is brought, keeps it aside and gives nothing: two have used this credential.
+    pub fn doubled() -> Self {
+        Self { code: DOUBLED.to_owned(), ..Self::of("sync-doubled", "two have used this credential", false) }
+    }
+
+    /// Whether it is [`Self::doubled`]: what is brought is taken.
+    pub fn is_doubled(&self) -> bool {
+        self.status == 0 && self.code == DOUBLED
+    }
+
     /// What a status that is no success means.
     pub fn from_response(response: &Response) -> Self {
         let body = unpack(response).unwrap_or_default();
@@ -58,6 +71,7 @@ impl Refused {
         let request = said.map(|said| said.request).unwrap_or_default();
         let (key, again) = match response.status {
             401 if code == "token_revoked" => ("sync-revoked", false),
+            401 if code == DOUBLED => ("sync-doubled", false),
             401 => ("sync-credential-ended", false),
             403 => ("sync-not-allowed", false),
             404 => ("sync-not-found", false),

@@ -118,6 +118,17 @@ pub async fn exchange(
             }
         };
         care.came_through(offered);
+        if page.answer().locked {
+            let keeper = Arc::clone(store);
+            let waiting = blocking(move || {
+                keeper.apply(page)?;
+                Ok::<_, StoreError>(keeper.counts()?.edits)
+            });
+            if waiting.await?? == 0 || offered == 0 {
+                return Err(Refused::doubled());
+            }
+            continue;
+        }
         let reader = Arc::clone(store);
         let (page, parted) = blocking(move || {
             let parted = reader.parted(page.answer())?;

@@ -41,6 +41,7 @@ error-too-many-of = At most { $most } of "{ $what }" in one request; there were 
 error-too-many-requests = Too many requests of this handheld at once. Please try again shortly. What was not sent stays on it.
 error-too-many-partings = The handhelds of this person were given too many new numbers in a day. Please ask the administrator whether something copies them again and again. What was not sent stays on it.
 error-token-revoked = This terminal was revoked. Please get a new code from the centre; what is not sent yet is kept.
+error-token-doubled = Somebody else has used this terminal's credential, so it was stopped. Please get a new code from the centre; what is not sent yet is kept.
 error-token-wipe = This terminal was reported stolen; its data are erased.
 error-not-told-to-wipe = The centre did not tell this terminal to wipe itself.
 error-not-safe-yet = It cannot be handed in yet: the centre's backup still lacks something of this terminal. Please try again later.

@@ -26,6 +26,7 @@ sync-under-way = Being sent.
 export-no-recipient = The centre's key is not known yet: sync once, then export.
 export-failed = The export could not be written. Please check the storage.
 sync-revoked = The centre has revoked this terminal. What was not sent stays here and goes on with a new code.
+sync-doubled = Somebody else has used this terminal's credential, so the centre has stopped it. Nothing you typed is lost: get a new code at the centre, enrol again and go on.
 sync-wiped = The centre asked for it: the data on this terminal have been erased.
 hand-over-not-safe = It cannot be handed in yet: everything has to be uploaded and in the centre's backup.
 hand-over-done = Handed in. Your data on this terminal have been erased.

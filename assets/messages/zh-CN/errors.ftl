@@ -41,6 +41,7 @@ error-too-many-of = 一次请求中“{ $what }”最多 { $most } 项，这次�
 error-too-many-requests = 这台手机同时发来的请求太多，请稍后再试。没传的改动都留着。
 error-too-many-partings = 一天之内这个人的手机换了太多次编号，请找管理员查看是不是有程序在反复复制。没传的改动都留着。
 error-token-revoked = 这台终端已经停用。请向中心领取新的登记码；未上传的数据会保留。
+error-token-doubled = 这台终端的凭证在别处也有人用过，已经停用。请向中心领取新的登记码；未上传的数据会保留。
 error-token-wipe = 这台终端已报失，数据将被清除。
 error-not-told-to-wipe = 中心没有要求清除这台终端。
 error-not-safe-yet = 还不能交机：中心的备份里还缺这台终端的数据。请过一会儿再试。

@@ -26,6 +26,7 @@ sync-under-way = 正在传。
 export-no-recipient = 还不知道中心的密钥：请先同步一次再导出。
 export-failed = 导出文件没有写成，请检查存储空间。
 sync-revoked = 这台终端已被中心停用。没传的改动都留着，凭新的登记码可以接着用。
+sync-doubled = 这台终端的凭证在别处也有人用过，中心先停了它。您填的都不会丢；请到中心领新的登记码，登记后接着用。
 sync-wiped = 中心要求清除，这台终端上的数据已经清除。
 hand-over-not-safe = 还不能交机：要等全部上传，并且中心已经备份。
 hand-over-done = 已交机。您在这台终端上的数据已经清除。

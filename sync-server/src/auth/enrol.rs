@@ -6,14 +6,14 @@ use shared::wire::{EnrolAnswer, EnrolRequest};
 
 use crate::AppState;
 use crate::auth::{Who, token};
-use crate::store::{self, Audit, Device, EnrolCode, Origin, StoreError, User};
+use crate::store::{self, Audit, Credential, Device, EnrolCode, Fate, Origin, StoreError, User};
 use crate::sync::accept::new_slot;
 use crate::sync::setup;
 
 /// How long a code can be used.
 pub const CODE: TimeDelta = TimeDelta::minutes(10);
-/// How long a handheld's token lasts.
-pub const TOKEN: TimeDelta = TimeDelta::days(365);
+/// How long an enrolment lasts that does not call: each new credential puts its end off.
+pub const TOKEN: TimeDelta = TimeDelta::days(90);
 /// The most characters of a device's name that are kept.
 const NAME: usize = 80;
 /// The most sealed keys that are looked at: more people do not share a handheld.
@@ -62,6 +62,11 @@ pub fn enrol(app: &AppState, request: &EnrolRequest) -> Result<Enrolled, StoreEr
         let slot = new_slot(app, tx, Origin::Device, &name)?;
         let before = request.before.filter(|before| before.user == user.id);
         let parted_from = before.map(|before| tx.device_of(user.id, before.slot)).transpose()?.flatten();
+        // Where its credential was doubled it ends: this one is the one the code was given to.
+        let doubled = |device: &Device| device.credential.doubled.is_some() && device.fate.is_none();
+        if let Some(device) = tx.devices()?.into_iter().find(|it| Some(it.id) == parted_from && doubled(it)) {
+            tx.doom_device(device.id, Fate::Revoked, now)?;
+        }
         let (text, token_hash) = token::fresh(&*app.outside);
         let device = Device {
             id: DeviceId::fresh(&*app.outside),
@@ -74,6 +79,7 @@ pub fn enrol(app: &AppState, request: &EnrolRequest) -> Result<Enrolled, StoreEr
             parted_from,
             seen: None,
             fate: None,
+            credential: Credential::first(now),
         };
         tx.put_device(&device, &token_hash)?;
         if key.is_some() {

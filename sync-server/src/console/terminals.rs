@@ -159,6 +159,8 @@ fn row(ctx: &Ctx, device: &Device) -> Markup {
     let seen = device.seen.as_ref();
     let state = if let Some((fate, _)) = device.fate {
         light("off", &word(&format!("terminal-{}", fate.code())))
+    } else if device.credential.doubled.is_some() {
+        light("red", &word("terminal-doubled"))
     } else if device.expires <= ctx.now {
         light("off", &word("terminal-ended"))
     } else if is_silent(device, ctx.now) {

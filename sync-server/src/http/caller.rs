@@ -6,9 +6,9 @@ use http::{HeaderMap, StatusCode, header};
 
 use super::pressure::{self, Flight};
 use crate::App;
-use crate::auth::{Who, token};
+use crate::auth::{Who, enrol, token};
 use crate::error::Problem;
-use crate::store::Fate;
+use crate::store::{self, Audit, Device, Fate, StoreError};
 use crate::sync::round::Caller;
 
 /// A caller whose request is under way; keep it until the answer is made.
@@ -25,24 +25,39 @@ impl Deref for Admitted {
     }
 }
 
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum For {
+    /// Anything that is answered with what others wrote.
+    Anything,
+    /// Bringing what was written: taken, and held, where the credential is doubled.
+    Bringing,
+    /// Saying that a handheld was wiped: a stolen one may say that, and nothing else.
+    Wiped,
+}
+
 /// The caller, or 401; 429 if too many requests of theirs are under way. Blocks.
 pub fn caller(app: &App, headers: &HeaderMap) -> Result<Admitted, Problem> {
-    admit(app, headers, false)
+    admit(app, headers, For::Anything)
 }
 
-/// The same of who says that a handheld was wiped: a stolen one may say that, and nothing else.
+/// The same of who brings something: look at [`store::Credential::doubled`] before giving anything back.
+pub fn bringing(app: &App, headers: &HeaderMap) -> Result<Admitted, Problem> {
+    admit(app, headers, For::Bringing)
+}
+
+/// The same of who says that a handheld was wiped.
 pub fn wiped(app: &App, headers: &HeaderMap) -> Result<Admitted, Problem> {
-    admit(app, headers, true)
+    admit(app, headers, For::Wiped)
 }
 
-fn admit(app: &App, headers: &HeaderMap, wiped: bool) -> Result<Admitted, Problem> {
+fn admit(app: &App, headers: &HeaderMap, what: For) -> Result<Admitted, Problem> {
     let refused = |code| Problem::new(StatusCode::UNAUTHORIZED, code).header("www-authenticate", "Bearer");
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = given.and_then(|text| text.strip_prefix("Bearer ")).ok_or_else(|| refused("token_missing"))?;
-    let (device, user) =
-        app.store.device_by_token(&token::hash(token.trim()))?.ok_or_else(|| refused("token_invalid"))?;
+    let (mut device, user, turn) = token::known(app, token.trim())?.ok_or_else(|| refused("token_invalid"))?;
     match device.fate.map(|(fate, _)| fate) {
-        Some(Fate::Stolen) if !wiped => return Err(refused("token_wipe")),
+        Some(Fate::Stolen) if what != For::Wiped => return Err(refused("token_wipe")),
         Some(Fate::Revoked | Fate::Wiped | Fate::HandedOver) => return Err(refused("token_revoked")),
         Some(Fate::Wipe | Fate::Stolen) | None => {}
     }
@@ -52,7 +67,44 @@ fn admit(app: &App, headers: &HeaderMap, wiped: bool) -> Result<Admitted, Proble
     if !user.active {
         return Err(refused("token_invalid"));
     }
+    // A stolen one may be the one whose credential is spent: it says that it is wiped all the same.
+    if what != For::Wiped {
+        let spent = !take_turn(app, &mut device, turn)?;
+        if spent || (device.credential.doubled.is_some() && what != For::Bringing) {
+            return Err(refused("token_doubled"));
+        }
+    }
     let flight = pressure::admit(app, device.id)?;
     let who = Who::of(user, &*app.areas()?);
     Ok(Admitted { caller: Caller { device, who }, _flight: flight })
+}
+
+/// Notes that a credential is used for the first time, which spends the one before. Says whether it is not spent itself;
+/// if it is, two have it, and nobody knows which of them is the one it was given to.
+fn take_turn(app: &App, device: &mut Device, turn: u32) -> Result<bool, StoreError> {
+    let (now, last) = (app.outside.now(), device.credential);
+    if turn > last.turn {
+        let ends = now + enrol::TOKEN;
+        store::write::<_, StoreError>(&*app.store, device.town, |tx| tx.turn_device(device.id, turn, now, ends))?;
+        (device.credential.turn, device.credential.since, device.expires) = (turn, now, ends);
+        return Ok(true);
+    }
+    // Sent before the successor was used, and slow to arrive.
+    if turn == last.turn || (turn + 1 == last.turn && now - last.since <= token::GRACE) {
+        return Ok(true);
+    }
+    store::write::<_, StoreError>(&*app.store, device.town, |tx| {
+        if tx.double_device(device.id, now)? {
+            tracing::warn!(device = %device.id, turn, last = last.turn, "a spent credential was used");
+            tx.put_audit(&Audit {
+                at: now,
+                user: Some(device.user),
+                action: "audit-device-doubled".to_owned(),
+                subject: device.id.to_string(),
+                detail: String::new(),
+            })?;
+        }
+        Ok(())
+    })?;
+    Ok(false)
 }

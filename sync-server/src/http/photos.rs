@@ -54,7 +54,7 @@ async fn options() -> Response {
 /// Begins an upload.
 async fn create(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
     blocking(move || {
-        let caller = caller::caller(&app, &headers)?;
+        let caller = caller::bringing(&app, &headers)?;
         speaks_tus(&headers)?;
         let length: u64 = number(&headers, "upload-length").ok_or_else(|| Problem::bad("upload_length"))?;
         if length > PHOTO_BYTES {
@@ -84,7 +84,7 @@ async fn create(State(app): State<App>, headers: HeaderMap) -> Result<Response, 
 /// How far an upload came.
 async fn offset(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
     blocking(move || {
-        let caller = caller::caller(&app, &headers)?;
+        let caller = caller::bringing(&app, &headers)?;
         speaks_tus(&headers)?;
         let upload = mine(&app, &caller, &id)?;
         let mut named = vec![("upload-length", upload.length.to_string()), ("cache-control", "no-store".to_owned())];
@@ -109,7 +109,7 @@ async fn append(
     let most = usize::try_from(PHOTO_BYTES).unwrap_or(usize::MAX);
     let piece = body::bytes(request, most).await?;
     blocking(move || {
-        let caller = caller::caller(&app, &headers)?;
+        let caller = caller::bringing(&app, &headers)?;
         speaks_tus(&headers)?;
         let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         if kind != Some("application/offset+octet-stream") {

@@ -18,7 +18,7 @@ pub async fn sync(State(app): State<App>, headers: HeaderMap, request: Body) -> 
     let (state, asked) = (App::clone(&app), headers.clone());
     let (caller, request) = blocking(move || {
         // Who it is comes first: nobody unknown gets anything unpacked.
-        let caller = caller::caller(&state, &asked)?;
+        let caller = caller::bringing(&state, &asked)?;
         let request: Incoming = body::read(&asked, &bytes)?;
         Ok((caller, request))
     })

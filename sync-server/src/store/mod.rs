@@ -112,6 +112,8 @@ pub trait Store: Send + Sync {
     fn epoch(&self) -> Result<u32, StoreError>;
     /// The device that holds the token of this SHA-256, whatever its town.
     fn device_by_token(&self, hash: &[u8; 32]) -> Result<Option<(Device, User)>, StoreError>;
+    /// The device that writes under a slot, whatever its town.
+    fn device_by_slot(&self, slot: Slot) -> Result<Option<(Device, User)>, StoreError>;
     /// The session whose token has this SHA-256, whatever its town; with its user.
     fn session_by_token(&self, hash: &[u8; 32]) -> Result<Option<(Session, User)>, StoreError>;
     /// The user of a login name, whatever the town.
@@ -241,6 +243,16 @@ pub trait Tx: Read + Keep + SettleDoubts + KeepSecond + KeepApprovals {
     fn expire_device(&mut self, id: DeviceId, at: DateTime<Utc>) -> Result<(), StoreError>;
     /// Says what is to become of a device; the enrolments it went on from share it, for it may go back to their credentials.
     fn doom_device(&mut self, id: DeviceId, fate: Fate, at: DateTime<Utc>) -> Result<(), StoreError>;
+    /// A later credential of a device is used for the first time, which puts off its end. Changes nothing if it was used.
+    fn turn_device(
+        &mut self,
+        id: DeviceId,
+        turn: u32,
+        at: DateTime<Utc>,
+        ends: DateTime<Utc>,
+    ) -> Result<(), StoreError>;
+    /// A credential was used whose successor had been used. Says whether that is news.
+    fn double_device(&mut self, id: DeviceId, at: DateTime<Utc>) -> Result<bool, StoreError>;
     /// Adds a one-time code.
     fn put_enrol_code(&mut self, code: &EnrolCode) -> Result<(), StoreError>;
     /// Uses a code up; `false` if somebody was faster.

@@ -59,6 +59,26 @@ pub struct Device {
     pub seen: Option<DeviceSeen>,
     /// What is to become of it before its time, and since when that was said.
     pub fate: Option<(Fate, DateTime<Utc>)>,
+    /// How its credential stands.
+    pub credential: Credential,
+}
+
+/// Which of an enrolment's credentials was used last (decision 15).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Credential {
+    /// 0 is the one it was given; each later one came with an answer.
+    pub turn: u32,
+    /// When that one was first used.
+    pub since: DateTime<Utc>,
+    /// When one was used whose successor had been used before.
+    pub doubled: Option<DateTime<Utc>>,
+}
+
+impl Credential {
+    /// The one given by an enrolment at `at`.
+    pub fn first(at: DateTime<Utc>) -> Self {
+        Self { turn: 0, since: at, doubled: None }
+    }
 }
 
 /// What is to become, or became, of an enrolment before its time.

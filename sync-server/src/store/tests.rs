@@ -231,6 +231,7 @@ fn enrolled(tx: &mut dyn Tx, user: &User, slot: Slot) -> Result<Device, StoreErr
         parted_from: None,
         seen: None,
         fate: None,
+        credential: Credential::first(noon()),
     };
     tx.put_slot(&SlotRow { slot, town: TOWN, origin: Origin::Device, label: device.name.clone(), high_water: 0 })?;
     tx.put_device(&device, &token_of(&device))?;
@@ -265,6 +266,7 @@ fn people_devices_sessions_and_codes() {
             parted_from: None,
             seen: None,
             fate: None,
+            credential: Credential::first(noon()),
         };
         in_tx(store, |tx| {
             let label = device.name.clone();

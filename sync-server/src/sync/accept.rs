@@ -28,6 +28,9 @@ use crate::store::{self, Origin, Quarantined, SlotRow, StoreError, StoredEdit, T
 use crate::sync::incoming::Offered;
 use crate::sync::photos;
 
+/// The detail of a rejection: the credential was used by two, a message key.
+const DOUBLED: &str = "credential-doubled";
+
 /// What edits are checked against; see [`AppState::rules`].
 #[derive(Clone)]
 pub struct Rules {
@@ -89,6 +92,23 @@ pub fn accept_all(
     writer: &Writer,
     edits: Vec<Offered>,
 ) -> Result<Accepted, StoreError> {
+    take_all(tx, rules, writer, edits, None)
+}
+
+/// The same of a writer nobody can be sure of: what is new goes into quarantine, whatever it is, until somebody at the
+/// centre has asked who wrote it.
+pub fn hold_all(tx: &mut dyn Tx, rules: &Rules, writer: &Writer, edits: Vec<Offered>) -> Result<Accepted, StoreError> {
+    let why = Rejection { detail: DOUBLED.to_owned(), ..Rejection::of(RejectReason::NotAllowed) };
+    take_all(tx, rules, writer, edits, Some(&why))
+}
+
+fn take_all(
+    tx: &mut dyn Tx,
+    rules: &Rules,
+    writer: &Writer,
+    edits: Vec<Offered>,
+    unsure: Option<&Rejection>,
+) -> Result<Accepted, StoreError> {
     let row = tx.slot(writer.slot)?.ok_or(StoreError::Missing("the slot"))?;
     let mut high_water = row.high_water;
     let ids: Vec<EditId> = edits.iter().map(Offered::id).collect();
@@ -131,8 +151,11 @@ pub fn accept_all(
                 continue;
             }
         };
-        let verdict =
-            if follows { judge::judge(tx, rules, writer, &mut holding, edit)? } else { Err((edit, judge::protocol())) };
+        let verdict = match unsure {
+            _ if !follows => Err((edit, judge::protocol())),
+            Some(why) => Err((edit, why.clone())),
+            None => judge::judge(tx, rules, writer, &mut holding, edit)?,
+        };
         match verdict {
             Ok(applied) => done.applied(tx, rules, writer, applied)?,
             Err((edit, rejection)) => done.rejected(tx, rules, writer, edit, rejection)?,
@@ -233,7 +256,12 @@ pub fn hold_again(
             done.rejected(tx, rules, writer, edit, why)?;
         }
     }
-    tx.put_quarantined(&done.quarantine)
+    tx.put_quarantined(&done.quarantine)?;
+    // What another edit claims to have been known by may have been one of these.
+    let dots: Vec<Dot> = done.quarantine.iter().map(|held| held.edit.dot).collect();
+    let claimed: BTreeSet<RecordId> = tx.once_at(&dots)?.into_iter().collect();
+    mend::fold_anew(tx, rules, &claimed)?;
+    Ok(())
 }
 
 /// Outcomes on their way into the store.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use shared::area::AreaId;
 use shared::digest::BRANCHES;
 use shared::edit::Edit;
@@ -12,12 +12,12 @@ use shared::mutants::Mutant;
 use shared::record::Part;
 use shared::wire::{HeldEdit, Look, Receipt, SyncAnswer};
 
-use super::accept::{Accepted, Writer, accept_all, hold_again, in_step, mend};
+use super::accept::{Accepted, Rules, Writer, accept_all, hold_again, hold_all, in_step, mend};
 use super::cursor::{self, Binding, Position};
 use super::incoming::{self, Incoming, Offered};
 use super::{changes, digest, epoch, lease, remains, setup, versions};
 use crate::AppState;
-use crate::auth::Who;
+use crate::auth::{Who, token};
 use crate::store::{self, Audit, Device, DeviceSeen, End, Fate, Origin, StoreError, Tx};
 
 /// The most photo hashes asked for in one answer.
@@ -92,6 +92,9 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
     let held = incoming::read_held(&request)?;
     let mut rules = app.rules()?;
     let Caller { device, who } = caller;
+    if device.credential.doubled.is_some() {
+        return held_round(app, caller, &rules, &request, &edits, &held);
+    }
     let mut binding = Binding::of(device.id, who, rules.epoch);
     let (mut position, refill) = match request.cursor.as_deref() {
         None => (Position::default(), true),
@@ -164,6 +167,8 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
             setup,
             digest,
             wipe: matches!(device.fate, Some((Fate::Wipe, _))),
+            token: next_token(app, device, rules.now),
+            locked: false,
             lease: if leased { lease::key(app, who.user.id) } else { None },
         };
         Ok::<_, StoreError>((answer, page.broken))
@@ -177,6 +182,50 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
     }
     versions::for_version(request.protocol, &mut answer)?;
     Ok(answer)
+}
+
+/// The credential to go on with, once the present one has been used long enough. Until it is used itself every answer
+/// brings the same one.
+fn next_token(app: &AppState, device: &Device, now: DateTime<Utc>) -> Option<String> {
+    let due = now - device.credential.since >= TimeDelta::hours(app.token_hours.into());
+    due.then(|| token::later(&app.key, device, device.credential.turn + 1))
+}
+
+/// A round of somebody whose credential two have used: what is brought is kept aside, nothing is given. A new code of the
+/// centre's ends it.
+fn held_round(
+    app: &AppState,
+    caller: &Caller,
+    rules: &Rules,
+    request: &Incoming,
+    edits: &[Offered],
+    held: &[HeldEdit<Edit>],
+) -> Result<SyncAnswer, RoundError> {
+    let Accepted { receipts, .. } = push(app, caller, rules, request, edits, held)?;
+    let device = &caller.device;
+    Ok(store::read::<_, StoreError>(&*app.store, device.town, |read| {
+        Ok(SyncAnswer {
+            receipts: receipts.clone(),
+            released: Vec::new(),
+            high_water: read.slot(device.slot)?.map_or(0, |slot| slot.high_water),
+            epoch: rules.epoch,
+            items: Vec::new(),
+            more: false,
+            refill: false,
+            total: None,
+            cursor: request.cursor.clone().unwrap_or_default(),
+            wanted: read.wanted(device.slot, WANTED)?,
+            backed_up: read.backed_up(device.slot)?,
+            elsewhere_safe: false,
+            time: rules.now,
+            setup: None,
+            digest: None,
+            wipe: matches!(device.fate, Some((Fate::Wipe, _))),
+            token: None,
+            locked: true,
+            lease: None,
+        })
+    })?)
 }
 
 /// Whether a request says anything that is kept.
@@ -215,7 +264,7 @@ fn within_limits(request: &Incoming) -> Result<(), RoundError> {
 fn push(
     app: &AppState,
     caller: &Caller,
-    rules: &super::accept::Rules,
+    rules: &Rules,
     request: &Incoming,
     edits: &[Offered],
     held: &[HeldEdit<Edit>],
@@ -242,6 +291,11 @@ fn push(
         let later = request.epoch.is_some_and(|epoch| epoch != rules.epoch) && !edits.is_empty();
         if later || !in_step(tx, device.slot, edits, request.protocol)? {
             return Err(RoundError::OutOfStep);
+        }
+        if device.credential.doubled.is_some() {
+            let accepted = hold_all(tx, rules, &writer, edits.to_vec())?;
+            hold_again(tx, rules, &writer, held.to_vec())?;
+            return Ok(accepted);
         }
         let accepted = accept_all(tx, rules, &writer, edits.to_vec())?;
         hold_again(tx, rules, &writer, held.to_vec())?;

@@ -21,7 +21,7 @@ use super::lease;
 use super::round::{Caller, RoundError, speaks};
 use crate::AppState;
 use crate::auth::token;
-use crate::store::{self, Audit, Device, Once, Origin, StoreError, Tx};
+use crate::store::{self, Audit, Credential, Device, Once, Origin, StoreError, Tx};
 
 /// The most new slots handhelds of one person are given in a day. Whoever comes near it is cloning in a loop.
 pub const PARTINGS_A_DAY: u64 = 50;
@@ -174,6 +174,7 @@ fn part(
                 // What was stolen does not last longer by being copied: the end stays.
                 parted_from: Some(device.id),
                 seen: None,
+                credential: Credential::first(now),
                 ..device.clone()
             };
             tx.put_device(&made, &token::hash(&token_of(&app.key, made.id, key)))?;

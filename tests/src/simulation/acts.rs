@@ -53,8 +53,9 @@ impl World<'_> {
     pub(super) fn look(&self, place: usize, record: RecordId) -> Result<Option<(RecordPage, Screen)>> {
         let Some(page) = self.hand(place)?.app()?.record(record)? else { return Ok(None) };
         let mut screen = Screen::new();
+        let has_left = page.record.part(Part::Open).live(&Path::field("area")).next().is_none();
         for part in Part::ALL {
-            let past = self.seen(record, page.record.part(part), &|| format!("[{place}] shows {record}"))?;
+            let past = self.seen(record, page.record.part(part), has_left, &|| format!("[{place}] shows {record}"))?;
             screen.insert(part, past);
         }
         Ok(Some((page, screen)))
@@ -62,15 +63,26 @@ impl World<'_> {
 
     /// What somebody has seen who looks at this state of a part. What a restored server had lost counts only where it
     /// stands again: whoever begins from the server after a restore has not seen it, though they see what others wrote
-    /// after it.
-    pub(super) fn seen(&self, record: RecordId, state: &PartState, at: &dyn Fn() -> String) -> Result<Past> {
+    /// after it. Of a record that left the scope only own edits stand there that are still to be sent: what they had seen
+    /// counts where they are known to have seen it.
+    pub(super) fn seen(
+        &self,
+        record: RecordId,
+        state: &PartState,
+        has_left: bool,
+        at: &dyn Fn() -> String,
+    ) -> Result<Past> {
         let mut past = self.pasts.seen(state).map_err(|why| why.at(&at()))?;
         let live: BTreeSet<EditId> = state.all_live().map(|(_, write)| write.head.id).collect();
-        for (id, dot) in self.pasts.lost_in(&past) {
+        for (id, dot) in self.pasts.in_past(&past, !has_left) {
             let mut dots = vec![dot];
             dots.extend(self.centre()?.applied(record, id)?);
             for hand in self.hands.iter().filter(|hand| hand.saved.contains(&id)) {
-                dots.extend(hand.app()?.store()?.own_edit(id)?.map(|(edit, _)| edit.dot));
+                let store = hand.app()?.store()?;
+                // A number that the server gave a refused edit is covered by who never saw it.
+                if matches!(store.edit_state(id)?.as_deref(), Some("waiting" | "applied" | "done")) {
+                    dots.extend(store.own_edit(id)?.map(|(edit, _)| edit.dot));
+                }
             }
             if !live.contains(&id) && !dots.iter().any(|dot| state.vector().covers(*dot)) {
                 past = self.pasts.without(past, id);
@@ -107,7 +119,9 @@ impl World<'_> {
                     edit.writes.iter().map(|(path, value)| format!("{path}={}", value.json())).collect();
                 let (part, dot) = (edit.part.code(), edit.dot);
                 let what = writes.join(" ");
-                format!("      [{place}] {} of {} {part} {}/{}: {what}", edit.id, edit.record, dot.slot, dot.n)
+                let seen: Vec<String> = edit.context.iter().map(|dot| format!("{}/{}", dot.slot, dot.n)).collect();
+                let seen = seen.join(" ");
+                format!("      [{place}] {} of {} {part} {}/{}: {what} [{seen}]", edit.id, edit.record, dot.slot, dot.n)
             });
             if edit.part == Part::Restricted {
                 self.trace.count("a restricted edit is saved");

@@ -56,6 +56,7 @@ impl Centre {
         state.page_items = page_items;
         // Wrong clocks would end leases, and runs with right ones go otherwise. A lease ends as a step of its own.
         state.lease_hours = u32::MAX;
+        state.token_hours = u32::MAX;
         let router = sync_server::http::router(Arc::clone(&app));
         Ok(Self { app, router, folder: folder.to_owned(), machine, page_items })
     }

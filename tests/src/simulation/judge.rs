@@ -190,7 +190,7 @@ impl World<'_> {
         for ((record, part), applied) in &by_part {
             let state = held.parts.get(&(*record, *part)).map(|(_, state)| state);
             let state = state.ok_or_else(|| broken(Invariant::LiveWrites, format!("{record} has no {part:?} part")))?;
-            let model = self.pasts.model(applied);
+            let (least, most) = self.pasts.model(applied);
             let mut live: BTreeMap<Path, BTreeSet<EditId>> = BTreeMap::new();
             for (path, write) in state.all_live() {
                 must(live.entry(path.clone()).or_default().insert(write.head.id), Invariant::NothingTwice, || {
@@ -201,20 +201,21 @@ impl World<'_> {
                     format!("{path} of {record} has a value that {} did not write", write.head.id)
                 })?;
             }
-            must(live == model.live, Invariant::LiveWrites, || {
-                let differ: Vec<String> = model
-                    .live
-                    .keys()
-                    .chain(live.keys())
-                    .collect::<BTreeSet<_>>()
-                    .into_iter()
-                    .filter(|path| model.live.get(*path) != live.get(*path))
-                    .map(|path| format!("{path}: {:?}, by the model {:?}", live.get(path), model.live.get(path)))
-                    .collect();
+            let none = BTreeSet::new();
+            let at = |live: &BTreeMap<Path, BTreeSet<EditId>>, path| live.get(path).unwrap_or(&none).clone();
+            let paths: BTreeSet<&Path> = most.live.keys().chain(live.keys()).collect();
+            let differ = paths.into_iter().filter(|path| {
+                let stands = at(&live, path);
+                !(at(&least.live, path).is_subset(&stands) && stands.is_subset(&at(&most.live, path)))
+            });
+            let differ: Vec<String> = differ
+                .map(|path| format!("{path}: {:?}, by the model {:?}", at(&live, path), at(&most.live, path)))
+                .collect();
+            must(differ.is_empty(), Invariant::LiveWrites, || {
                 format!("of {record} {part:?} live {}", differ.join("; "))
             })?;
-            must(state.deletion() == model.deletion, Invariant::Deletes, || {
-                format!("{record} {part:?} is {:?}, by the model {:?}", state.deletion(), model.deletion)
+            must([least.deletion, most.deletion].contains(&state.deletion()), Invariant::Deletes, || {
+                format!("{record} {part:?} is {:?}, by the model {:?}", state.deletion(), most.deletion)
             })?;
             own_vector((*record, *part), state, &by_part)?;
             log_order(&self.pasts, *record, state)?;

@@ -31,7 +31,7 @@ impl World<'_> {
     ) -> Result<()> {
         let centre = self.centre.as_ref().context("the server runs")?;
         let Some(stored) = centre.part(record, part)? else { return Ok(()) };
-        let past = self.seen(record, &stored.state, &|| format!("the server holds {record}"))?;
+        let past = self.seen(record, &stored.state, false, &|| format!("the server holds {record}"))?;
         let id = EditId::fresh(&*centre.app().outside);
         let writes = writes(id);
         let edit = centre.save(&self.staff, (record, stored.kind, part), stored.state.vector(), id, &writes)?;
@@ -148,7 +148,7 @@ impl World<'_> {
             let mut vectors = Seen::default();
             for part in Part::ALL {
                 let Some(stored) = centre.part(record, part)? else { continue };
-                let past = self.seen(record, &stored.state, &|| "the server".to_owned())?;
+                let past = self.seen(record, &stored.state, false, &|| "the server".to_owned())?;
                 before.insert((record, part), past);
                 match part {
                     Part::Open => vectors.open = stored.state.vector().clone(),
@@ -185,7 +185,7 @@ impl World<'_> {
             }
         }
         let Some((loser, state)) = dice.one(&losers) else { return Ok(()) };
-        let past = self.seen(*loser, state, &|| "the server".to_owned())?;
+        let past = self.seen(*loser, state, false, &|| "the server".to_owned())?;
         let who = self.staff_now()?;
         let parted = alias::unmerge(self.centre()?.app(), &who, *loser, state.vector());
         self.trace.say(|| format!("      {loser} by itself: {parted:?}"));

@@ -80,7 +80,8 @@ pub struct Pasts {
     first: BTreeMap<EditId, usize>,
     /// Edits that a restored server had lost, back again or not.
     lost: BTreeSet<usize>,
-    /// Edits accepted from quarantine are as if saved anew: nobody who saw the rejected one has seen this.
+    /// Edits accepted from quarantine are as if saved anew: nobody who saw the rejected one has seen this. Who saw this has
+    /// seen the other, should a restored server apply that one by itself, only if their handheld can tell so.
     released: BTreeMap<(EditId, Dot), usize>,
 }
 
@@ -114,11 +115,12 @@ impl Pasts {
         }
     }
 
-    /// Edits of a past that a restore had taken away, each with the dot it was saved with: they are seen no more by who
-    /// looks at the record without them, though somebody may have seen them whose later write stands there.
-    pub fn lost_in(&self, past: &Past) -> Vec<(EditId, Dot)> {
-        let lost = self.lost.iter().filter(|place| past.holds(**place));
-        lost.filter_map(|place| self.all.get(*place)).map(|known| (known.id, known.dot)).collect()
+    /// Edits of a past, each with the dot it was saved with; or only those that a restore had taken away: they are seen no
+    /// more by who looks at the record without them, though somebody may have seen them whose later write stands there.
+    pub fn in_past(&self, past: &Past, only_lost: bool) -> Vec<(EditId, Dot)> {
+        let places = self.first.values().filter(|place| past.holds(**place));
+        let places = places.filter(|place| !only_lost || self.lost.contains(place));
+        places.filter_map(|place| self.all.get(*place)).map(|known| (known.id, known.dot)).collect()
     }
 
     /// The same past without this edit.
@@ -183,8 +185,22 @@ impl Pasts {
         Ok(past)
     }
 
-    /// What a part must be like when exactly these edits were applied to it, each under this dot.
-    pub fn model(&self, applied: &BTreeMap<EditId, Dot>) -> Model {
+    /// What a part must be like when exactly these edits were applied to it, each under this dot: at the least, and at the
+    /// most. The two differ only where an edit was accepted from quarantine, the server was restored to before that, and
+    /// then took it by itself: who saw it accepted may or may not be known to have seen it.
+    pub fn model(&self, applied: &BTreeMap<EditId, Dot>) -> (Model, Model) {
+        (self.model_of(applied, true), self.model_of(applied, false))
+    }
+
+    fn model_of(&self, applied: &BTreeMap<EditId, Dot>, accepted_counts: bool) -> Model {
+        let has_seen = |later: usize, earlier: usize| {
+            self.has_seen(later, earlier)
+                || accepted_counts
+                    && self.all.get(earlier).is_some_and(|known| {
+                        let accepted = self.released.iter().filter(|((id, _), _)| *id == known.id);
+                        accepted.into_iter().any(|(_, place)| self.has_seen(later, *place))
+                    })
+        };
         let places: Vec<usize> = applied.iter().filter_map(|(id, dot)| self.place(*id, *dot)).collect();
         let mut writers: BTreeMap<&Path, Vec<usize>> = BTreeMap::new();
         for place in &places {
@@ -196,7 +212,7 @@ impl Pasts {
         let mut living: Vec<(&Path, usize)> = Vec::new();
         for (path, writers) in writers {
             for place in &writers {
-                if writers.iter().any(|other| self.has_seen(*other, *place)) {
+                if writers.iter().any(|other| has_seen(*other, *place)) {
                     continue;
                 }
                 living.push((path, *place));
@@ -205,10 +221,10 @@ impl Pasts {
                 }
             }
         }
-        Model { deletion: self.deletion(&living), live }
+        Model { deletion: self.deletion(&living, &has_seen), live }
     }
 
-    fn deletion(&self, living: &[(&Path, usize)]) -> Deletion {
+    fn deletion(&self, living: &[(&Path, usize)], has_seen: &dyn Fn(usize, usize) -> bool) -> Deletion {
         let deleted = Path::field(DELETED);
         let says_deleted = |place: usize| {
             let value = self.all.get(place).and_then(|known| known.writes.get(&deleted));
@@ -225,7 +241,7 @@ impl Pasts {
         let all_seen = living
             .iter()
             .filter(|(path, _)| **path != deleted)
-            .all(|(_, place)| deletes.iter().any(|delete| self.has_seen(*delete, *place)));
+            .all(|(_, place)| deletes.iter().any(|delete| has_seen(*delete, *place)));
         if all_seen { Deletion::Deleted } else { Deletion::Revived }
     }
 

@@ -26,7 +26,7 @@ impl Trace {
         self.hash.update(what.as_bytes());
         self.hash.update((bytes.len() as u64).to_le_bytes());
         self.hash.update(bytes);
-        self.say(|| format!("      # {what} {} bytes {:08x}", bytes.len(), sum(bytes)));
+        self.say(|| format!("      # {what} {} bytes {:08x}{}", bytes.len(), sum(bytes), text(bytes)));
     }
 
     /// Something happened that is counted.
@@ -48,6 +48,15 @@ impl Trace {
         let hex = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         (hex, self.counts, self.story.unwrap_or_default())
     }
+}
+
+/// What stands in them, for who looks into a failing seed with `BODIES=1`.
+fn text(bytes: &[u8]) -> String {
+    if std::env::var_os("BODIES").is_none() {
+        return String::new();
+    }
+    let plain = zstd::bulk::decompress(bytes, 1 << 24).unwrap_or_else(|_| bytes.to_vec());
+    format!(" {}", String::from_utf8_lossy(&plain))
 }
 
 /// A small sum of bytes, to tell runs apart by eye.

@@ -46,7 +46,9 @@ pub fn Tray() -> Element {
 fn reason(words: &Words, item: &TrayItem) -> String {
     let code = say::code(&item.rejection.reason);
     let detail = &item.rejection.detail;
-    if matches!(item.rejection.reason, RejectReason::Form | RejectReason::Workflow) && words.has(detail) {
+    let says_more =
+        matches!(item.rejection.reason, RejectReason::Form | RejectReason::Workflow | RejectReason::NotAllowed);
+    if says_more && words.has(detail) {
         return words.t(detail);
     }
     words.t(&format!("app-reject-{code}"))

@@ -105,7 +105,7 @@ impl ReadDoubts for InTown<'_> {
     }
 
     fn once_of(&self, record: RecordId) -> Result<Vec<Stood>, StoreError> {
-        // A dot that another edit has, or may have had with as much right, says nothing. What was accepted from quarantine
+        // A dot that another edit has, applied or refused, or may have had with as much right, says nothing. What was accepted from quarantine
         // is as if saved anew; its dot is of a slot in which others write too.
         let mut query = self.conn.prepare_cached(
             "SELECT e.body ->> '$.part', o.slot, o.n, e.slot, e.n, ''
@@ -113,6 +113,11 @@ impl ReadDoubts for InTown<'_> {
                          JOIN slot s ON s.slot = e.slot AND s.origin = 'device'
              WHERE e.town = ?1 AND e.record = ?2 AND (o.slot, o.n) <> (e.slot, e.n) AND e.body ->> '$.author.user' = o.user
                AND NOT EXISTS (SELECT 1 FROM edit x WHERE x.slot = o.slot AND x.n = o.n)
+               AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.town = o.town AND q.body ->> '$.dot[0]' = o.slot
+                               AND q.body ->> '$.dot[1]' = o.n AND q.id <> o.edit
+                               AND q.body ->> '$.author.user' = o.user)
+               AND NOT EXISTS (SELECT 1 FROM unreadable u WHERE u.slot = o.slot AND u.n = o.n AND u.id <> o.edit)
+               AND NOT EXISTS (SELECT 1 FROM erased_edit d WHERE d.slot = o.slot AND d.n = o.n AND d.id <> o.edit)
                AND NOT EXISTS (SELECT 1 FROM once r WHERE r.town = o.town AND r.slot = o.slot AND r.n = o.n
                                AND r.edit <> o.edit AND r.sure >= o.sure)
              UNION ALL

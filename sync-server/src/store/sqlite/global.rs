@@ -6,14 +6,16 @@ use shared::author::Role;
 use shared::ids::{DeviceId, Slot, UserId};
 
 use super::SqliteStore;
-use super::columns::{areas, count, time, uuid};
-use crate::store::{Device, DeviceSeen, End, EnrolCode, Fate, Read, Session, Store, StoreError, Tx, User};
+use super::columns::{areas, count, int, time, uuid};
+use crate::store::{Credential, Device, DeviceSeen, End, EnrolCode, Fate, Read, Session, Store, StoreError, Tx, User};
 
 /// The columns [`user`] reads, in order.
 pub const USER: &str = "u.id, u.town, u.name, u.login, u.role, u.scope, u.cleared, u.may_unmask, u.password, u.active";
 /// The columns [`device`] reads, in order.
 pub const DEVICE: &str = "d.id, d.town, d.user, d.slot, d.name, d.enrolled, d.expires, d.seen, d.app, d.battery, \
-                          d.clock_off, d.undelivered, d.parted_from, d.fate, d.fate_at";
+                          d.clock_off, d.undelivered, d.parted_from, d.fate, d.fate_at, d.turn, d.turned, d.doubled";
+/// How many they are.
+const DEVICE_COLUMNS: usize = 18;
 
 /// A user from the columns of [`USER`], the first of them at `at`.
 pub fn user(row: &Row<'_>, at: usize) -> Result<User, StoreError> {
@@ -47,17 +49,23 @@ pub fn device(row: &Row<'_>, at: usize) -> Result<Device, StoreError> {
         }),
     };
     let parted_from: Option<Vec<u8>> = row.get(at + 12)?;
+    let enrolled = time(row.get(at + 5)?);
     Ok(Device {
         id: DeviceId(uuid(&row.get::<_, Vec<u8>>(at)?)?),
         town: AreaId(row.get(at + 1)?),
         user: UserId(uuid(&row.get::<_, Vec<u8>>(at + 2)?)?),
         slot: Slot(count(row.get(at + 3)?)),
         name: row.get(at + 4)?,
-        enrolled: time(row.get(at + 5)?),
+        enrolled,
         expires: time(row.get(at + 6)?),
         parted_from: parted_from.as_deref().map(uuid).transpose()?.map(DeviceId),
         seen,
         fate: Fate::from_code(row.get_ref(at + 13)?.as_str().unwrap_or_default()).zip(Some(time(row.get(at + 14)?))),
+        credential: Credential {
+            turn: row.get(at + 15)?,
+            since: row.get::<_, Option<i64>>(at + 16)?.map_or(enrolled, time),
+            doubled: row.get::<_, Option<i64>>(at + 17)?.map(time),
+        },
     })
 }
 
@@ -131,7 +139,16 @@ impl Store for SqliteStore {
             let sql = format!("SELECT {DEVICE}, {USER} FROM device d JOIN user u ON u.id = d.user WHERE d.token = ?1");
             let mut query = conn.prepare_cached(&sql)?;
             let mut rows = query.query(params![hash])?;
-            rows.next()?.map(|row| Ok((device(row, 0)?, user(row, 15)?))).transpose()
+            rows.next()?.map(|row| Ok((device(row, 0)?, user(row, DEVICE_COLUMNS)?))).transpose()
+        })
+    }
+
+    fn device_by_slot(&self, slot: Slot) -> Result<Option<(Device, User)>, StoreError> {
+        self.reading(|conn| {
+            let sql = format!("SELECT {DEVICE}, {USER} FROM device d JOIN user u ON u.id = d.user WHERE d.slot = ?1");
+            let mut query = conn.prepare_cached(&sql)?;
+            let mut rows = query.query(params![int(slot.0)])?;
+            rows.next()?.map(|row| Ok((device(row, 0)?, user(row, DEVICE_COLUMNS)?))).transpose()
         })
     }
 

@@ -35,6 +35,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/009_approval.sql"),
     include_str!("../migrations/010_seen.sql"),
     include_str!("../migrations/011_fate.sql"),
+    include_str!("../migrations/012_turn.sql"),
+    include_str!("../migrations/013_refused_dot.sql"),
 ];
 
 /// More reading connections than this are closed when handed back.

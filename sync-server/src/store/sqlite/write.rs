@@ -305,6 +305,27 @@ impl Tx for InTown<'_> {
         }
     }
 
+    fn turn_device(
+        &mut self,
+        id: DeviceId,
+        turn: u32,
+        at: DateTime<Utc>,
+        ends: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "UPDATE device SET turn = ?3, turned = ?4, expires = ?5 WHERE town = ?1 AND id = ?2 AND turn < ?3",
+        )?;
+        query.execute(params![self.town.0, id.0.as_bytes(), turn, ms(at), ms(ends)])?;
+        Ok(())
+    }
+
+    fn double_device(&mut self, id: DeviceId, at: DateTime<Utc>) -> Result<bool, StoreError> {
+        let mut query = self
+            .conn
+            .prepare_cached("UPDATE device SET doubled = ?3 WHERE town = ?1 AND id = ?2 AND doubled IS NULL")?;
+        Ok(query.execute(params![self.town.0, id.0.as_bytes(), ms(at)])? == 1)
+    }
+
     fn put_enrol_code(&mut self, code: &EnrolCode) -> Result<(), StoreError> {
         let mut query =
             self.conn.prepare_cached("INSERT INTO enrol_code (hash, town, user, expires) VALUES (?1, ?2, ?3, ?4)")?;

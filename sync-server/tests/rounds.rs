@@ -499,3 +499,25 @@ async fn what_begins_anew_names_even_what_the_sender_knows() {
     assert!(answer.refill && answer.items.len() == 1);
     assert_eq!(alice.shown(record, "phone"), "13912345678");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_left_the_scope_before_a_lost_answer_came_again_is_gone() {
+    let centre = Centre::open().await;
+    let mut wei = centre.person("wei", Role::GridMember, GRID, false);
+    let mut hand = centre.enrol(&wei).await;
+    hand.catch_up().await;
+    let mut reassign = |grid| {
+        wei.scope = vec![grid];
+        store::write(&*centre.app.store, TOWN, |tx| tx.put_user(&wei)).unwrap();
+    };
+    // Sent from another grid; the answer is lost, and so is the grid.
+    reassign(NEXT_GRID);
+    let edit = hand.resident("赵玉兰", NEXT_GRID);
+    assert_eq!(hand.try_sync(vec![edit.clone()]).await.status(), 200);
+    reassign(GRID);
+    let answer = hand.sync(vec![edit.clone()]).await;
+    applied(&answer, 0);
+    assert!(!answer.refill, "the cursor is one of this grid");
+    assert!(answer.items.iter().any(|item| item.id == edit.record && item.is_gone()), "{:?}", answer.items);
+    assert!(!hand.holds(edit.record, Part::Open));
+}

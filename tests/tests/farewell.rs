@@ -1,16 +1,21 @@
 //! Handhelds that are to hold nothing any more: revoked, wiped from afar, stolen, handed in.
 
+use std::collections::BTreeMap;
 use std::path::Path as FilePath;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result, ensure};
-use app::handheld::{Door, Handheld};
-use app::platform::{Paths, Services};
+use app::handheld::{Door, Draft, Handheld};
+use app::platform::{Boxed, Paths, Services};
+use app::sync::{Connect, Request, Response, Transport, TransportError};
+use shared::ids::PhotoHash;
+use shared::path::Path;
 use shared::record::RecordKind;
+use shared::value::Value;
 use sync_server::App;
 use sync_server::auth::enrol::make_code;
 use sync_server::store::{self, Fate, StoreError};
-use tests::near::{self, GRID, Line, PIN, Replay, TOWN, quick};
+use tests::near::{self, GRID, Line, PIN, Replay, TOWN, deliver, quick};
 use tests::story::Story;
 
 fn switched_on(folder: &FilePath, centre: &App) -> Result<Handheld> {
@@ -139,5 +144,97 @@ async fn a_terminal_is_handed_in_only_when_a_backup_holds_its_work() -> Result<(
     alice.hand_over().await?;
     ensure!(alice.door() == Door::Enrol && is_blank(&folder)?);
     assert_eq!((edits(&centre, record)?, fate(&centre, "a")?), (1, Some(Fate::HandedOver)));
+    Ok(())
+}
+
+/// Reports something with a photo.
+fn report(hand: &Handheld) -> Result<PhotoHash> {
+    let taken = hand.take_in(&tests::picture::jpeg(640, 480, None, 7)?, None, None)?;
+    let event = Draft {
+        edit: hand.new_edit_id(),
+        record: hand.new_record_id(),
+        kind: RecordKind::Event,
+        form: hand.form(RecordKind::Event).context("the form of events")?.version,
+        context: BTreeMap::new(),
+        seen: None,
+        writes: BTreeMap::from([
+            (Path::field("area"), Value::of(&GRID)),
+            (Path::field("category"), Value::text("hazard")),
+            (Path::field("title"), Value::text("路口井盖松动")),
+            (Path::element("photos", taken.hash.as_str()), Value::of(&taken.particulars)),
+        ]),
+    };
+    hand.save(event, None)?;
+    Ok(taken.hash)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_that_is_to_be_wiped_sends_its_photos_even_where_only_text_is_sent() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let centre = near::centre(&dir.path().join("server"), Replay::new(5))?;
+    let folder = dir.path().join("hand");
+    let alice = switched_on(&folder, &centre)?;
+    enrol(&alice, &centre, "a").await?;
+    alice.set_settings(|settings| settings.text_only = true)?;
+    let photo = report(&alice)?;
+    let is_there = || store::read::<_, StoreError>(&*centre.store, TOWN, |read| Ok(read.photo(&photo)?.is_some()));
+    alice.sync_now().await?;
+    ensure!(!is_there()? && alice.outbox_counts()?.photos > 0, "only text is sent");
+    doom(&centre, "a", Fate::Wipe)?;
+    alice.sync_now().await?;
+    ensure!(is_there()?, "first what was not sent");
+    ensure!(alice.door() == Door::Enrol && is_blank(&folder)?);
+    assert_eq!(fate(&centre, "a")?, Some(Fate::Wiped));
+    Ok(())
+}
+
+/// A line on which somebody saves one more record while the centre is told that the terminal is handed in.
+#[derive(Clone)]
+struct Meanwhile(App, Arc<OnceLock<Handheld>>);
+
+impl Connect for Meanwhile {
+    fn connect(&self, _: &str) -> Result<Arc<dyn Transport>, TransportError> {
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+impl Transport for Meanwhile {
+    fn send(&self, request: Request) -> Boxed<'_, Result<Response, TransportError>> {
+        Box::pin(async move {
+            let answer = deliver(&self.0, &request).await?;
+            if let Some(hand) = self.1.get().filter(|_| request.path == "/api/v1/handed-over") {
+                let saved = hand.create(RecordKind::Person, GRID, &[("name", "最后一刻的")]);
+                saved.map_err(|error| TransportError::Broken(error.to_string()))?;
+            }
+            Ok(answer)
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_saved_while_a_terminal_is_handed_in_stays_on_it() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let centre = near::centre(&dir.path().join("server"), Replay::new(6))?;
+    let folder = dir.path().join("hand");
+    let meanwhile = Meanwhile(Arc::clone(&centre), Arc::default());
+    let services = Services { connect: Arc::new(meanwhile.clone()), ..quick(&folder) };
+    let alice = Handheld::open(&folder, services, Arc::new(app::system::System))?;
+    enrol(&alice, &centre, "a").await?;
+    alice.create(RecordKind::Person, GRID, &[("name", "今天的")])?;
+    alice.sync_now().await?;
+    store::write::<_, StoreError>(&*centre.store, TOWN, |tx| {
+        let upto = tx.complete_upto()?;
+        tx.note_backed_up(&upto)
+    })?;
+    alice.sync_now().await?;
+    ensure!(alice.lights()?.safe_to_hand_in);
+    meanwhile.1.set(alice.clone()).ok().context("once")?;
+    let error = alice.hand_over().await.err().context("not with this on it")?;
+    assert_eq!(error.message.key, "sync-revoked");
+    ensure!(alice.door() != Door::Enrol && alice.outbox_counts()?.edits == 1);
+    let last = alice.find("最后一刻的")?;
+    // A new code, and it goes.
+    enrol(&alice, &centre, "a").await?;
+    assert_eq!((edits(&centre, last)?, alice.outbox_counts()?.edits), (1, 0));
     Ok(())
 }

@@ -47,6 +47,8 @@ pub use events::Event;
 pub use export::{ExportError, Exported, Source};
 pub use meta::Meta;
 pub use open::RawKey;
+#[cfg(feature = "preview")]
+pub use open::go_without_key;
 pub use outbox::{Counts, Outgoing, Returned, Waiting};
 pub use pending::{Also, NewEdit, Replaced, Stamp};
 pub use photos::{PhotoRow, PhotoState};

@@ -120,6 +120,26 @@ pub(super) fn connect(path: &Path, key: &RawKey, lease: &Lease) -> Result<Connec
     Ok(connection)
 }
 
+/// For `make bench`, which tells what the key costs: from now on databases are made and opened without one. The app of a
+/// handheld is built without this.
+#[cfg(feature = "preview")]
+pub fn go_without_key(yes: bool) {
+    KEYLESS.store(yes, std::sync::atomic::Ordering::Relaxed);
+}
+
+#[cfg(feature = "preview")]
+static KEYLESS: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+#[cfg(feature = "preview")]
+fn is_keyless() -> bool {
+    KEYLESS.load(std::sync::atomic::Ordering::Relaxed)
+}
+
+#[cfg(not(feature = "preview"))]
+fn is_keyless() -> bool {
+    false
+}
+
 /// Gives the key and looks into the file.
 pub(super) fn unlock(connection: &Connection, key: &RawKey) -> Result<(), StoreError> {
     use std::fmt::Write;
@@ -129,7 +149,9 @@ pub(super) fn unlock(connection: &Connection, key: &RawKey) -> Result<(), StoreE
         write!(hex, "{byte:02x}").ok();
     }
     // A raw key: no derivation, which would cost 109 ms an open.
-    connection.execute_batch(&format!("PRAGMA key = \"x'{hex}'\""))?;
+    if !is_keyless() {
+        connection.execute_batch(&format!("PRAGMA key = \"x'{hex}'\""))?;
+    }
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     connection.set_prepared_statement_cache_capacity(64);
     // The first look into the file: here a wrong key shows.

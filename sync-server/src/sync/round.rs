@@ -6,11 +6,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use shared::area::AreaId;
 use shared::digest::BRANCHES;
 use shared::edit::Edit;
-use shared::ids::RecordId;
+use shared::ids::{EditId, RecordId};
 use shared::limits::{AGAIN_A_ROUND, EDITS_A_ROUND, PROTOCOL, REMAINS_A_ROUND};
 use shared::mutants::Mutant;
 use shared::record::Part;
-use shared::wire::{HeldEdit, Look, Receipt, SyncAnswer};
+use shared::wire::{HeldEdit, Item, Look, Outcome, Receipt, SyncAnswer};
 
 use super::accept::{Accepted, Rules, Writer, accept_all, hold_again, hold_all, in_step, mend};
 use super::cursor::{self, Binding, Position};
@@ -119,6 +119,10 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
         // What begins anew must be named again, known or not.
         settled.clear();
     }
+    let taken = receipts.iter().filter(|receipt| matches!(receipt.outcome, Outcome::Applied { .. }));
+    let taken: BTreeSet<EditId> = taken.map(|receipt| receipt.edit).collect();
+    let sent = edits.iter().filter_map(Offered::edit).filter(|edit| taken.contains(&edit.id));
+    let applied: BTreeSet<(RecordId, Part)> = sent.map(|edit| (edit.record, edit.part)).collect();
 
     // Read after the edits were applied, at one moment: the page and what stands beside it belong together.
     let directory = app.store.directory_version()?;
@@ -129,6 +133,10 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
         let named: BTreeSet<(RecordId, Part)> = page.items.iter().map(|item| (item.id, item.part)).collect();
         let again: Vec<_> = request.again.iter().copied().filter(|part| !named.contains(part)).collect();
         page.items.extend(changes::again(read, who, &rules.areas, &again)?);
+        // What came before, with an answer that was lost, may have left the scope since: then no change tells of it.
+        let left = applied.iter().filter(|part| !named.contains(part) && !settled.contains(part));
+        let left = changes::again(read, who, &rules.areas, &left.copied().collect::<Vec<_>>())?;
+        page.items.extend(left.into_iter().filter(Item::is_gone));
         let digest = match &request.digest {
             Some(ask) if !page.more => digest::sums(read, who, &rules.areas, ask)?,
             _ => None,

@@ -4,6 +4,7 @@ mod apply;
 mod fill;
 mod floor;
 mod local;
+mod price;
 mod rounds;
 mod table;
 mod wire;
@@ -58,6 +59,8 @@ pub async fn run(dir: &Path, size: Size, report: Option<&Path>) -> Result<()> {
     lines.extend(rounds::run(dir, &centre, &township).await.context("rounds")?);
     println!("saves, searches, photos …");
     lines.extend(local::run(dir, &centre, &township, &rows).await.context("on the handheld")?);
+    println!("what the key costs …");
+    lines.extend(price::run(dir, &centre, &township).await.context("what the key costs")?);
     drop(centre);
     println!("merges, batches …");
     let scratch = dir.to_owned();

@@ -230,24 +230,14 @@ impl Inside {
         let cursor = items.last().map_or(from, |(seq, _)| *seq).to_string();
         SyncAnswer {
             receipts,
-            released: Vec::new(),
             high_water: self.high_water.get(&slot).copied().unwrap_or(0),
-            epoch: self.epoch,
             items: items.into_iter().map(|(_, item)| item).collect(),
             more,
             refill,
             total,
-            cursor,
-            wanted: Vec::new(),
             backed_up: self.backed_up,
             elsewhere_safe: self.elsewhere_safe,
-            time: DateTime::from_timestamp(1_795_000_000, 0).unwrap(),
-            digest: None,
-            setup: None,
-            lease: None,
-            wipe: false,
-            token: None,
-            locked: false,
+            ..SyncAnswer::nothing(self.epoch, cursor, DateTime::from_timestamp(1_795_000_000, 0).unwrap())
         }
     }
 

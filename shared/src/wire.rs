@@ -288,6 +288,31 @@ pub struct SyncAnswerOf<I> {
 }
 
 impl<I> SyncAnswerOf<I> {
+    /// An answer that brings and says nothing.
+    pub fn nothing(epoch: u32, cursor: String, time: DateTime<Utc>) -> Self {
+        Self {
+            receipts: Vec::new(),
+            released: Vec::new(),
+            high_water: 0,
+            epoch,
+            items: Vec::new(),
+            more: false,
+            refill: false,
+            total: None,
+            cursor,
+            wanted: Vec::new(),
+            backed_up: 0,
+            elsewhere_safe: false,
+            time,
+            setup: None,
+            digest: None,
+            lease: None,
+            wipe: false,
+            token: None,
+            locked: false,
+        }
+    }
+
     /// The same with its items read by `read`; nothing if one of them gives nothing.
     pub fn read_items<J>(self, read: impl FnMut(I) -> Option<J>) -> Option<SyncAnswerOf<J>> {
         Some(SyncAnswerOf {

@@ -521,3 +521,26 @@ async fn what_left_the_scope_before_a_lost_answer_came_again_is_gone() {
     assert!(answer.items.iter().any(|item| item.id == edit.record && item.is_gone()), "{:?}", answer.items);
     assert!(!hand.holds(edit.record, Part::Open));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn care_whose_answer_was_lost_is_gone_once_the_clearance_is() {
+    let centre = Centre::open().await;
+    let mut wei = centre.person("wei", Role::GridMember, GRID, false);
+    let mut hand = centre.enrol(&wei).await;
+    let person = hand.resident("赵玉兰", GRID);
+    hand.sync(vec![person.clone()]).await;
+    let mut clear = |cleared| {
+        wei.cleared = cleared;
+        store::write(&*centre.app.store, TOWN, |tx| tx.put_user(&wei)).unwrap();
+    };
+    clear(true);
+    let writes = [("care_reason", Value::text("独居")), ("care_until", Value::text("2027-12-31"))];
+    let edit = hand.care(person.record, &writes);
+    assert_eq!(hand.try_sync(vec![edit.clone()]).await.status(), 200);
+    clear(false);
+    let answer = hand.sync(vec![edit.clone()]).await;
+    applied(&answer, 0);
+    let gone = |part| answer.items.iter().any(|item| item.id == person.record && item.part == part && item.is_gone());
+    assert!(gone(Part::Restricted) && !gone(Part::Open), "{:?}", answer.items);
+    assert!(!hand.holds(person.record, Part::Restricted) && hand.holds(person.record, Part::Open));
+}

@@ -119,12 +119,13 @@ pub async fn exchange(
         };
         care.came_through(offered);
         if page.answer().locked {
+            let taken = page.answer().receipts.len();
             let keeper = Arc::clone(store);
             let waiting = blocking(move || {
                 keeper.apply(page)?;
                 Ok::<_, StoreError>(keeper.counts()?.edits)
             });
-            if waiting.await?? == 0 || offered == 0 {
+            if waiting.await?? == 0 || taken == 0 {
                 return Err(Refused::doubled());
             }
             continue;

@@ -44,6 +44,7 @@ pub const ACTIONS: &[&str] = &[
     "audit-device-revoked",
     "audit-device-wipe",
     "audit-device-stolen",
+    "audit-device-doubled",
     "audit-device-wiped",
     "audit-device-handed-over",
     "audit-user-added",

@@ -43,21 +43,22 @@ pub fn hash(token: &str) -> [u8; 32] {
 }
 
 /// The credential of an enrolment's later turn, from 1.
-pub fn later(key: &[u8; 32], device: &Device, turn: u32) -> String {
+pub fn later(key: &[u8; 32], device: &Device, turn: u32) -> Option<String> {
+    let mac = mac(key, device, turn)?.finalize().into_bytes();
     let mut bytes = Vec::with_capacity(LATER);
     bytes.extend_from_slice(&device.slot.0.to_be_bytes());
     bytes.extend_from_slice(&turn.to_be_bytes());
-    bytes.extend_from_slice(&mac(key, device, turn));
-    URL_SAFE_NO_PAD.encode(bytes)
+    bytes.extend(mac.iter().take(MAC));
+    Some(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-fn mac(key: &[u8; 32], device: &Device, turn: u32) -> Vec<u8> {
-    // HMAC takes a key of any length, so this does not fail; an empty one equals none.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return Vec::new() };
+fn mac(key: &[u8; 32], device: &Device, turn: u32) -> Option<Hmac<Sha256>> {
+    // HMAC takes a key of any length, so this does not fail.
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
     mac.update(b"turn");
     mac.update(device.id.0.as_bytes());
     mac.update(&turn.to_be_bytes());
-    mac.finalize().into_bytes().iter().take(MAC).copied().collect()
+    Some(mac)
 }
 
 /// The enrolment a credential is of, its user, and which turn of it this is.
@@ -66,9 +67,9 @@ pub fn known(app: &AppState, token: &str) -> Result<Option<(Device, User, u32)>,
         return Ok(app.store.device_by_token(&hash(token))?.map(|(device, user)| (device, user, 0)));
     };
     let found = app.store.device_by_slot(slot)?;
-    Ok(found
-        .filter(|(device, _)| same(&mac(&app.key, device, turn), &given))
-        .map(|(device, user)| (device, user, turn)))
+    let ours =
+        |device: &Device| mac(&app.key, device, turn).is_some_and(|mac| mac.verify_truncated_left(&given).is_ok());
+    Ok(found.filter(|(device, _)| ours(device)).map(|(device, user)| (device, user, turn)))
 }
 
 /// Slot, turn and MAC of a later credential.
@@ -79,11 +80,6 @@ fn read(token: &str) -> Option<(Slot, u32, [u8; MAC])> {
     Some((Slot(u64::from_be_bytes(*slot)), u32::from_be_bytes(*turn), mac.try_into().ok()?))
 }
 
-/// Compared over the whole length, so that the time says nothing.
-fn same(one: &[u8], other: &[u8; MAC]) -> bool {
-    one.len() == MAC && one.iter().zip(other).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
-}
-
 /// The enrolment that had a credential of this hash at any time, writing under `slot`: a spent one too, for what a
 /// handheld sealed with it.
 pub fn ever(app: &AppState, secret: &[u8; 32], slot: Slot) -> Result<Option<(Device, User)>, StoreError> {
@@ -92,7 +88,8 @@ pub fn ever(app: &AppState, secret: &[u8; 32], slot: Slot) -> Result<Option<(Dev
     }
     let found = app.store.device_by_slot(slot)?;
     let had = |device: &Device| {
-        (1..=device.credential.turn.saturating_add(AHEAD)).any(|turn| hash(&later(&app.key, device, turn)) == *secret)
+        let later = |turn| later(&app.key, device, turn);
+        (1..=device.credential.turn.saturating_add(AHEAD)).filter_map(later).any(|token| hash(&token) == *secret)
     };
     Ok(found.filter(|(device, _)| had(device)))
 }

@@ -196,7 +196,7 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
 /// brings the same one.
 fn next_token(app: &AppState, device: &Device, now: DateTime<Utc>) -> Option<String> {
     let due = now - device.credential.since >= TimeDelta::hours(app.token_hours.into());
-    due.then(|| token::later(&app.key, device, device.credential.turn + 1))
+    if due { token::later(&app.key, device, device.credential.turn + 1) } else { None }
 }
 
 /// A round of somebody whose credential two have used: what is brought is kept aside, nothing is given. A new code of the
@@ -214,24 +214,12 @@ fn held_round(
     Ok(store::read::<_, StoreError>(&*app.store, device.town, |read| {
         Ok(SyncAnswer {
             receipts: receipts.clone(),
-            released: Vec::new(),
             high_water: read.slot(device.slot)?.map_or(0, |slot| slot.high_water),
-            epoch: rules.epoch,
-            items: Vec::new(),
-            more: false,
-            refill: false,
-            total: None,
-            cursor: request.cursor.clone().unwrap_or_default(),
             wanted: read.wanted(device.slot, WANTED)?,
             backed_up: read.backed_up(device.slot)?,
-            elsewhere_safe: false,
-            time: rules.now,
-            setup: None,
-            digest: None,
             wipe: matches!(device.fate, Some((Fate::Wipe, _))),
-            token: None,
             locked: true,
-            lease: None,
+            ..SyncAnswer::nothing(rules.epoch, request.cursor.clone().unwrap_or_default(), rules.now)
         })
     })?)
 }

@@ -105,8 +105,8 @@ impl ReadDoubts for InTown<'_> {
     }
 
     fn once_of(&self, record: RecordId) -> Result<Vec<Stood>, StoreError> {
-        // A dot that another edit has, applied or refused, or may have had with as much right, says nothing. What was accepted from quarantine
-        // is as if saved anew; its dot is of a slot in which others write too.
+        // A dot that another edit has, applied or refused, or may have had with as much right, says nothing. What was
+        // accepted from quarantine is as if saved anew; its dot is of a slot in which others write too.
         let mut query = self.conn.prepare_cached(
             "SELECT e.body ->> '$.part', o.slot, o.n, e.slot, e.n, ''
              FROM edit e JOIN once o ON o.town = e.town AND o.edit = e.id

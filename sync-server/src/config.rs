@@ -62,6 +62,8 @@ pub enum Command {
     Outbox(crate::outbox::OutboxCommand),
     /// Erases a record for good.
     Erase(crate::erase::EraseArgs),
+    /// Writes all that is kept about one person to one file, for that person.
+    PersonExport(crate::person::cli::PersonArgs),
     /// Erases every record that has outlived its time, see retention.toml.
     Retention(crate::retention::cli::RetentionArgs),
 }

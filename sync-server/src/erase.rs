@@ -151,12 +151,12 @@ fn carry_out(
     })
 }
 
-/// The record with its kind, and all that were merged into it.
 fn group(app: &AppState, town: AreaId, record: RecordId) -> Result<Vec<(RecordId, RecordKind)>, EraseError> {
     store::read(&*app.store, town, |read| group_in(read, record))
 }
 
-fn group_in(read: &dyn Read, record: RecordId) -> Result<Vec<(RecordId, RecordKind)>, EraseError> {
+/// The record with its kind, and all that were merged into it.
+pub(crate) fn group_in(read: &dyn Read, record: RecordId) -> Result<Vec<(RecordId, RecordKind)>, EraseError> {
     let mut group = Vec::new();
     for id in std::iter::once(record).chain(alias::losers(read, record)?) {
         if let Some(part) = read.load_many(&[(id, Part::Open)])?.first() {
@@ -226,8 +226,8 @@ fn forget(app: &AppState, town: AreaId, erased: &[Erased], note: &Note<'_>) -> R
     store::write(&*app.store, town, |tx| {
         let mut taken = Taken::default();
         let records: BTreeSet<RecordId> = erased.iter().map(|erased| erased.record).collect();
-        for id in tx.batches_holding(&records)? {
-            let Some(batch) = tx.batch(id)? else { continue };
+        for id in tx.batches_telling(&records)? {
+            let Some(batch) = tx.batch(id)?.filter(|batch| batch.erased.is_none()) else { continue };
             let mut manifest: Manifest = serde_json::from_str(&batch.manifest)?;
             manifest.erased_at = Some(show::beijing(note.at).to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
             tx.empty_batch(id, note.at, &manifest.json()?)?;

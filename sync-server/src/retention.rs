@@ -88,6 +88,11 @@ impl Rules {
         }
     }
 
+    /// How many years a record of a kind is kept once it was deleted; none: no rule says.
+    pub fn years_after_deletion(&self, kind: RecordKind) -> Option<u32> {
+        self.of(After::Deleted, kind, "").map(|rule| rule.years)
+    }
+
     /// The first rule that fits.
     fn of(&self, ended: After, kind: RecordKind, category: &str) -> Option<&Rule> {
         self.rule.iter().find(|rule| {

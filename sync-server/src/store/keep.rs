@@ -64,8 +64,8 @@ pub trait Kept {
     fn erased_photos(&self) -> Result<Vec<PhotoHash>, StoreError>;
     /// Whether any town still has this photo.
     fn photo_anywhere(&self, hash: &PhotoHash) -> Result<bool, StoreError>;
-    /// Batches whose files may hold one of `records` and are still there.
-    fn batches_holding(&self, records: &BTreeSet<RecordId>) -> Result<Vec<Uuid>, StoreError>;
+    /// Batches that may tell of one of `records`, oldest first, whether their files are still there or not.
+    fn batches_telling(&self, records: &BTreeSet<RecordId>) -> Result<Vec<Uuid>, StoreError>;
 
     /// Where a record's values are looked for now: itself, unless it was merged into another.
     fn alias_of(&self, record: RecordId) -> Result<RecordId, StoreError>;

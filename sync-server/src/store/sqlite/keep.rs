@@ -232,10 +232,8 @@ impl Kept for InTown<'_> {
         Ok(query.exists(params![hash.as_str()])?)
     }
 
-    fn batches_holding(&self, records: &BTreeSet<RecordId>) -> Result<Vec<Uuid>, StoreError> {
-        let mut query = self
-            .conn
-            .prepare_cached("SELECT id, records FROM batch WHERE town = ?1 AND erased IS NULL ORDER BY row")?;
+    fn batches_telling(&self, records: &BTreeSet<RecordId>) -> Result<Vec<Uuid>, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT id, records FROM batch WHERE town = ?1 ORDER BY row")?;
         let mut rows = query.query(params![self.town.0])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {

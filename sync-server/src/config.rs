@@ -64,7 +64,7 @@ pub enum Command {
     Erase(crate::erase::EraseArgs),
     /// Writes all that is kept about one person to one file, for that person.
     PersonExport(crate::person::cli::PersonArgs),
-    /// Erases every record that has outlived its time, see retention.toml.
+    /// Erases every record that has outlived its time, and the parts whose own time is over, see retention.toml.
     Retention(crate::retention::cli::RetentionArgs),
 }
 

@@ -32,6 +32,7 @@ pub const ACTIONS: &[&str] = &[
     "audit-person-released",
     "audit-person-exported",
     "audit-erase",
+    "audit-part-ended",
     "audit-merge",
     "audit-late",
     "audit-unmerge",

@@ -26,6 +26,7 @@ const OF_RECORDS: &[&str] = &[
     "audit-look",
     "audit-mended",
     "audit-merge",
+    "audit-part-ended",
     "audit-person-asked",
     "audit-person-exported",
     "audit-person-released",

@@ -35,6 +35,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/009_approval.sql"),
     include_str!("../migrations/010_seen.sql"),
     include_str!("../migrations/011_fate.sql"),
+    include_str!("../migrations/012_ended.sql"),
 ];
 
 /// More reading connections than this are closed when handed back.

@@ -53,6 +53,7 @@ pub const FILES: [(Lang, &[(&str, &str)]); 2] = [
             ("console.ftl", include_str!("../messages/zh-CN/console.ftl")),
             ("keep.ftl", include_str!("../messages/zh-CN/keep.ftl")),
             ("login.ftl", include_str!("../messages/zh-CN/login.ftl")),
+            ("person.ftl", include_str!("../messages/zh-CN/person.ftl")),
         ],
     ),
     (
@@ -65,6 +66,7 @@ pub const FILES: [(Lang, &[(&str, &str)]); 2] = [
             ("console.ftl", include_str!("../messages/en/console.ftl")),
             ("keep.ftl", include_str!("../messages/en/keep.ftl")),
             ("login.ftl", include_str!("../messages/en/login.ftl")),
+            ("person.ftl", include_str!("../messages/en/person.ftl")),
         ],
     ),
 ];

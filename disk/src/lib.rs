@@ -100,18 +100,22 @@ pub fn replace_with(path: &Path, access: Access, write: impl FnOnce(&mut File) -
 /// Makes a file that is not there yet, readable by its owner only; [`ErrorKind::AlreadyExists`] if it is. Whole or not
 /// at all; bytes and name are durable when this returns.
 pub fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    create_new_with(path, |file| file.write_all(bytes))
+}
+
+/// The same, written piece by piece.
+pub fn create_new_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     if exists(path)? {
         return Err(ErrorKind::AlreadyExists.into());
     }
     // A part of its own for each process: of two that begin at once one has to lose, whole.
     let part = beside(path, &format!("{}.part", std::process::id()));
-    let made =
-        write_part(&part, Access::Owner, |file| file.write_all(bytes)).and_then(|()| match step::link(&part, path) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists || step::failed_by_plan(&error) => Err(error),
-            // Not every file system links (Android refuses its apps); there nobody else is in this folder.
-            Err(_) => step::rename(&part, path),
-            Ok(()) => Ok(()),
-        });
+    let made = write_part(&part, Access::Owner, write).and_then(|()| match step::link(&part, path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists || step::failed_by_plan(&error) => Err(error),
+        // Not every file system links (Android refuses its apps); there nobody else is in this folder.
+        Err(_) => step::rename(&part, path),
+        Ok(()) => Ok(()),
+    });
     remove(&part).ok();
     made?;
     sync_parent(path)

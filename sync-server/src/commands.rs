@@ -52,6 +52,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Restore(args) => crate::backup::cli::restore_command(&args),
         Command::Outbox(command) => crate::outbox::command(&command),
         Command::Erase(args) => crate::erase::command(&args),
+        Command::PersonExport(args) => crate::person::cli::command(&args),
         Command::Retention(args) => crate::retention::cli::command(&args),
     }
 }

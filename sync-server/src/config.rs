@@ -62,7 +62,9 @@ pub enum Command {
     Outbox(crate::outbox::OutboxCommand),
     /// Erases a record for good.
     Erase(crate::erase::EraseArgs),
-    /// Erases every record that has outlived its time, see retention.toml.
+    /// Writes all that is kept about one person to one file, for that person.
+    PersonExport(crate::person::cli::PersonArgs),
+    /// Erases every record that has outlived its time, and the parts whose own time is over, see retention.toml.
     Retention(crate::retention::cli::RetentionArgs),
 }
 

@@ -5,6 +5,7 @@
 //! keeps a remnant. A crash anywhere between is caught up with at the next start. Backups made before still hold the
 //! record until they go by their number.
 
+pub mod ended;
 pub mod list;
 
 mod cli;
@@ -68,6 +69,8 @@ impl Reason {
 pub struct Done {
     /// The record and those merged into it.
     pub records: Vec<RecordId>,
+    /// How many parts of records that stay.
+    pub parts: usize,
     /// Photos that nothing else linked.
     pub photos: usize,
     /// The numbers of batches whose files went.
@@ -132,6 +135,11 @@ fn carry_out(
     let listed: Vec<_> = erased.iter().map(|erased| (town, *erased)).collect();
     list::append(&app.data, &listed).map_err(EraseError::List)?;
     let taken = forget(app, town, &erased, note)?;
+    Ok(finish(app, erased.iter().map(|erased| erased.record).collect(), taken))
+}
+
+/// Takes off the disk what was forgotten.
+fn finish(app: &AppState, records: Vec<RecordId>, taken: Taken) -> Done {
     let swept = match clear_away(app, &taken).and_then(|()| sweep(app)) {
         Ok(()) => true,
         Err(error) => {
@@ -143,20 +151,15 @@ fn carry_out(
             false
         }
     };
-    Ok(Done {
-        records: erased.iter().map(|erased| erased.record).collect(),
-        photos: taken.gone.photos.len(),
-        batches: taken.numbers,
-        swept,
-    })
+    Done { records, parts: 0, photos: taken.gone.photos.len(), batches: taken.numbers, swept }
 }
 
-/// The record with its kind, and all that were merged into it.
 fn group(app: &AppState, town: AreaId, record: RecordId) -> Result<Vec<(RecordId, RecordKind)>, EraseError> {
     store::read(&*app.store, town, |read| group_in(read, record))
 }
 
-fn group_in(read: &dyn Read, record: RecordId) -> Result<Vec<(RecordId, RecordKind)>, EraseError> {
+/// The record with its kind, and all that were merged into it.
+pub(crate) fn group_in(read: &dyn Read, record: RecordId) -> Result<Vec<(RecordId, RecordKind)>, EraseError> {
     let mut group = Vec::new();
     for id in std::iter::once(record).chain(alias::losers(read, record)?) {
         if let Some(part) = read.load_many(&[(id, Part::Open)])?.first() {
@@ -226,14 +229,9 @@ fn forget(app: &AppState, town: AreaId, erased: &[Erased], note: &Note<'_>) -> R
     store::write(&*app.store, town, |tx| {
         let mut taken = Taken::default();
         let records: BTreeSet<RecordId> = erased.iter().map(|erased| erased.record).collect();
-        for id in tx.batches_holding(&records)? {
-            let Some(batch) = tx.batch(id)? else { continue };
-            let mut manifest: Manifest = serde_json::from_str(&batch.manifest)?;
-            manifest.erased_at = Some(show::beijing(note.at).to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
-            tx.empty_batch(id, note.at, &manifest.json()?)?;
-            Note { action: "audit-batch-erased", ..*note }.put(tx, manifest.number.clone())?;
-            taken.numbers.push(manifest.number);
-            taken.batches.push(id);
+        for id in tx.batches_telling(&records)? {
+            let Some(batch) = tx.batch(id)?.filter(|batch| batch.erased.is_none()) else { continue };
+            take_back(tx, id, serde_json::from_str(&batch.manifest)?, note, &mut taken)?;
         }
         for erased in erased {
             let gone = tx.erase(erased)?;
@@ -245,6 +243,22 @@ fn forget(app: &AppState, town: AreaId, erased: &[Erased], note: &Note<'_>) -> R
         tx.set_meta(TO_SWEEP, "1")?;
         Ok(taken)
     })
+}
+
+/// Says of a batch that its files go.
+fn take_back(
+    tx: &mut dyn Tx,
+    id: Uuid,
+    mut manifest: Manifest,
+    note: &Note<'_>,
+    taken: &mut Taken,
+) -> Result<(), EraseError> {
+    manifest.erased_at = Some(show::beijing(note.at).to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
+    tx.empty_batch(id, note.at, &manifest.json()?)?;
+    Note { action: "audit-batch-erased", ..*note }.put(tx, manifest.number.clone())?;
+    taken.numbers.push(manifest.number);
+    taken.batches.push(id);
+    Ok(())
 }
 
 fn io(error: std::io::Error) -> StoreError {
@@ -290,7 +304,7 @@ fn is_to_sweep(app: &AppState) -> Result<bool, StoreError> {
 pub fn resume(app: &AppState) -> Result<(), EraseError> {
     let listed = list::read(&app.data.join(ERASED))?.unwrap_or_default();
     let mut again = Vec::new();
-    let towns: BTreeSet<AreaId> = app.store.towns()?.into_iter().chain(listed.iter().map(|(town, _)| town)).collect();
+    let towns: BTreeSet<AreaId> = app.store.towns()?.into_iter().chain(listed.towns()).collect();
     for town in towns {
         let of_town: Vec<Erased> = listed.iter().filter(|(it, _)| *it == town).map(|(_, erased)| *erased).collect();
         let back = store::read::<_, StoreError>(&*app.store, town, |read| {
@@ -308,6 +322,17 @@ pub fn resume(app: &AppState) -> Result<(), EraseError> {
             tracing::warn!(town = town.0, records = back.len(), "erasing again what the list of erased records names");
             let note = Note { user: None, action: "audit-erase", detail: "again", at: app.outside.now() };
             again.push(forget(app, town, &back, &note)?);
+        }
+        let ended = listed.ended(town);
+        let back = store::read::<_, StoreError>(&*app.store, town, |read| ended::unknown(read, &ended))?;
+        if !back.is_empty() {
+            tracing::warn!(
+                town = town.0,
+                parts = back.len(),
+                "ending again the parts that the list of erased records names"
+            );
+            let note = Note { user: None, action: "audit-part-ended", detail: "again", at: app.outside.now() };
+            again.push(ended::forget(app, town, &back, &note)?);
         }
     }
     for taken in &again {

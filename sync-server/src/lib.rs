@@ -15,6 +15,7 @@ pub mod export;
 pub mod http;
 pub mod import;
 pub mod outbox;
+pub mod person;
 pub mod retention;
 pub mod store;
 pub mod sync;

@@ -4,15 +4,16 @@ pub mod cli;
 
 use std::time::Duration;
 
-use chrono::{DateTime, Months, Utc};
+use chrono::{DateTime, Days, Months, NaiveDate, Utc};
 use serde::Deserialize;
 use shared::area::AreaId;
 use shared::ids::RecordId;
 use shared::merge::PartState;
+use shared::path::Path;
 use shared::record::{Part, RecordKind};
 use shared::workflow::{Stage, fold};
 
-use crate::erase::{self, Done, EraseError};
+use crate::erase::{self, Done, EraseError, ended};
 use crate::store::{self, PartFilter, Read, StoreError, StoredPart};
 use crate::{App, AppState};
 
@@ -31,6 +32,8 @@ enum After {
     Archived,
     /// A record that was deleted.
     Deleted,
+    /// A part of a record whose own field says until when; the rest of the record stays.
+    Expired,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -41,7 +44,32 @@ struct Rule {
     kinds: Vec<RecordKind>,
     #[serde(default)]
     categories: Vec<String>,
+    #[serde(default)]
     years: u32,
+    /// Of [`After::Expired`]: which part, by which field, and how many days after the day it says.
+    #[serde(default)]
+    part: Option<Part>,
+    #[serde(default)]
+    field: String,
+    #[serde(default)]
+    days: u32,
+}
+
+impl Rule {
+    /// What is wrong with it. A year, or a day, is the least: a slip of the pen must not empty the town over night.
+    fn nonsense(&self) -> Option<String> {
+        let of_parts = self.part.is_some() || !self.field.is_empty() || self.days > 0;
+        match self.after {
+            After::Expired => {
+                let field = !self.field.is_empty() && self.field.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+                let right = self.part == Some(Part::Restricted) && field && self.days > 0;
+                let other = self.years > 0 || !self.categories.is_empty();
+                (!right || other).then(|| "expired takes part = \"restricted\", field, days from 1, kinds".to_owned())
+            }
+            _ if self.years == 0 => Some(format!("{:?} after 0 years", self.after)),
+            _ => of_parts.then(|| format!("{:?} takes no part, field or days", self.after)),
+        }
+    }
 }
 
 /// How long what is kept.
@@ -72,9 +100,8 @@ impl Rules {
     /// From a file's text.
     pub fn parse(text: &str) -> Result<Self, RetentionError> {
         let rules: Self = toml::from_str(text).map_err(|error| RetentionError::Rules(error.to_string()))?;
-        // A year is the least: a slip of the pen must not empty the town over night.
-        match rules.rule.iter().find(|rule| rule.years == 0) {
-            Some(rule) => Err(RetentionError::Rules(format!("{:?} after 0 years", rule.after))),
+        match rules.rule.iter().find_map(Rule::nonsense) {
+            Some(nonsense) => Err(RetentionError::Rules(nonsense)),
             None => Ok(rules),
         }
     }
@@ -86,6 +113,16 @@ impl Rules {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::parse(assets::RETENTION),
             Err(error) => Err(RetentionError::File(error)),
         }
+    }
+
+    /// How many years a record of a kind is kept once it was deleted; none: no rule says.
+    pub fn years_after_deletion(&self, kind: RecordKind) -> Option<u32> {
+        self.of(After::Deleted, kind, "").map(|rule| rule.years)
+    }
+
+    /// The rules that end parts.
+    fn of_parts(&self) -> impl Iterator<Item = &Rule> {
+        self.rule.iter().filter(|rule| rule.after == After::Expired)
     }
 
     /// The first rule that fits.
@@ -160,9 +197,75 @@ fn years(app: &AppState, rules: &Rules, part: &StoredPart) -> Result<Option<u32>
     Ok(rules.of(ended, part.kind, &category.unwrap_or_default()).map(|rule| rule.years))
 }
 
+/// The parts that are over now; their records stay.
+pub fn find_parts(app: &AppState, rules: &Rules) -> Result<Vec<Outlived>, RetentionError> {
+    let mut found = Vec::new();
+    for town in app.store.towns()? {
+        for rule in rules.of_parts() {
+            let records = over(app, town, rule)?;
+            found.extend(records.into_iter().map(|(record, kind)| Outlived { town, record, kind }));
+        }
+    }
+    Ok(found)
+}
+
+fn over(app: &AppState, town: AreaId, rule: &Rule) -> Result<Vec<(RecordId, RecordKind)>, RetentionError> {
+    let today = shared::mask::today(app.outside.now());
+    let ended = |day: NaiveDate| day.checked_add_days(Days::new(rule.days.into())).is_some_and(|last| last < today);
+    store::read(&*app.store, town, |read| {
+        let (mut over, mut dayless) = (Vec::new(), Vec::new());
+        let part = rule.part.unwrap_or_default();
+        let all = PartFilter { part, with_merged: true, ..PartFilter::default() };
+        read.each_part(&all, &mut |part| {
+            let of_it = (part.record, part.kind);
+            if !rule.kinds.is_empty() && !rule.kinds.contains(&part.kind) {
+                return Ok(true);
+            }
+            let state = crate::batch::state(&part)?;
+            // While two days stand side by side the later one counts.
+            let days = state.live(&Path::field(&rule.field)).filter_map(|write| write.value.as_text());
+            match days.filter_map(|day| shared::mask::parse_date(&day)).max() {
+                Some(day) if ended(day) => over.push(of_it),
+                Some(_) => {}
+                None if state.all_live().any(|(_, write)| !write.value.is_null()) => dayless.push(of_it),
+                None => {}
+            }
+            Ok(true)
+        })?;
+        // What says no day, or came after the end from somebody who had not seen it, is kept as long after it came in.
+        for of_it in dayless {
+            let edits = read.edits_of(of_it.0)?;
+            let last = edits.iter().filter(|stored| Some(stored.edit.part) == rule.part).map(|stored| stored.received);
+            if last.max().is_some_and(|last| ended(shared::mask::today(last))) {
+                over.push(of_it);
+            }
+        }
+        Ok(over)
+    })
+}
+
 /// Erases what has outlived its time, each town's at once; the audit names every record.
 pub fn run(app: &AppState) -> Result<Done, RetentionError> {
-    let mut found = find(app, &Rules::open(app)?)?;
+    let rules = Rules::open(app)?;
+    let mut done = whole(app, &rules)?;
+    for town in app.store.towns()? {
+        for rule in rules.of_parts() {
+            let mut records = over(app, town, rule)?;
+            records.truncate(AT_ONCE);
+            if !records.is_empty() {
+                let of_town = ended::end(app, town, rule.part.unwrap_or_default(), &rule.field, &records)?;
+                done.parts += of_town.parts;
+                done.batches.extend(of_town.batches);
+                done.swept &= of_town.swept;
+            }
+        }
+    }
+    Ok(done)
+}
+
+/// Whole records.
+fn whole(app: &AppState, rules: &Rules) -> Result<Done, RetentionError> {
+    let mut found = find(app, rules)?;
     found.truncate(AT_ONCE);
     let mut done = Done { swept: true, ..Done::default() };
     for town in app.store.towns()? {
@@ -185,7 +288,11 @@ pub async fn daily(app: App) {
         days.tick().await;
         let app = App::clone(&app);
         match tokio::task::spawn_blocking(move || run(&app)).await {
-            Ok(Ok(done)) => tracing::info!(records = done.records.len(), "looked for what has outlived its time"),
+            Ok(Ok(done)) => tracing::info!(
+                records = done.records.len(),
+                parts = done.parts,
+                "looked for what has outlived its time"
+            ),
             Ok(Err(error)) => tracing::error!(error = &error as &dyn std::error::Error, "nothing was forgotten"),
             Err(error) => tracing::error!(%error, "nothing was forgotten"),
         }

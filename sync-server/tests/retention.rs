@@ -110,9 +110,16 @@ async fn the_command_only_says_so_when_asked_and_goes_by_the_towns_own_file() {
     assert!(well && text.contains("outlived their time: 1"), "{text}");
     assert!(run(&dry).1.contains("erased for good: 0"));
 
-    for nonsense in
-        ["[[rule]]\nafter = \"archived\"\nyears = 0\n", "[[rule]]\nafter = \"never\"\nyears = 1\n", "rule = 1"]
-    {
+    let until = "part = \"restricted\"\nfield = \"care_until\"\n";
+    for nonsense in [
+        "[[rule]]\nafter = \"archived\"\nyears = 0\n",
+        "[[rule]]\nafter = \"never\"\nyears = 1\n",
+        "rule = 1",
+        &format!("[[rule]]\nafter = \"expired\"\n{until}days = 0\n"),
+        &format!("[[rule]]\nafter = \"deleted\"\nyears = 3\n{until}"),
+        "[[rule]]\nafter = \"expired\"\npart = \"open\"\nfield = \"care_until\"\ndays = 30\n",
+        "[[rule]]\nafter = \"expired\"\nyears = 3\n",
+    ] {
         std::fs::write(data.join("retention.toml"), nonsense).unwrap();
         assert!(!run(&dry).0 && Rules::parse(nonsense).is_err(), "{nonsense}");
     }

@@ -125,4 +125,9 @@ audit-batch-asked = Asked for a batch that takes two
 audit-batch-released = Released a batch that another asked for
 
 retention-would = Records that have outlived their time and would be erased for good: { $n }
+retention-would-parts = Records whose care is over and would be erased for good, the record stays: { $n }
+retention-done-parts = Records whose care was over and was erased, the record stays: { $n }
+retention-author = Retention (by itself)
+retention-tray = This care was over and was erased. If it is still needed, record it anew.
+audit-part-ended = Erased care that was over
 retention-done = Records erased that had outlived their time: { $n }

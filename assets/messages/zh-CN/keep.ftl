@@ -125,4 +125,9 @@ audit-batch-asked = 申请要两个人的批次
 audit-batch-released = 同意了别人申请的批次
 
 retention-would = 有 { $n } 条过了保存期限，会彻底清除：
+retention-would-parts = 有 { $n } 条档案的关爱服务已经到期，会彻底清除，档案保留：
+retention-done-parts = 清除了 { $n } 条档案里到期的关爱服务，档案保留。
+retention-author = 保存期限（自动）
+retention-tray = 这条关爱服务已经到期，资料已清除。如果还需要，请重新登记。
+audit-part-ended = 到期清除了关爱服务
 retention-done = 清除了 { $n } 条过了保存期限的记录。

@@ -44,6 +44,8 @@ pub enum Action<'a> {
     Decide,
     /// Erase a record for good, with its restricted part.
     Erase,
+    /// Take out all that is kept about one person, in full and wherever in the town it stands.
+    TakeOutPerson,
 }
 
 /// Denied. It says no more on purpose.
@@ -69,6 +71,10 @@ pub fn authorize(
                 let all =
                     |reach: &Reach| !reach.areas.is_empty() && reach.areas.iter().all(|area| who.scope.contains(*area));
                 who.user.role == Role::CenterStaff && who.user.cleared && before.is_some_and(all)
+            }
+            Action::TakeOutPerson => {
+                let full = who.user.cleared && who.user.may_unmask && who.scope.contains(who.user.town);
+                who.user.role == Role::CenterStaff && full && after.kind == RecordKind::Person
             }
             Action::Decide => {
                 let reach = before.unwrap_or(after);

@@ -81,7 +81,7 @@ fn erased_ids(from: &Path, named: Option<&Path>) -> Result<(list::List, bool), B
     for (path, must_be) in named.map(|path| (path, true)).into_iter().chain(beside.map(|path| (path, false))) {
         match list::read(&path) {
             Ok(Some(more)) => {
-                ids.extend(more);
+                ids.join(more);
                 found = true;
             }
             // A data folder in which nothing was ever erased has no list.

@@ -12,7 +12,7 @@ use super::ctx::{Asked, with, with_form};
 use super::layout::{self, Place, bytes, csrf, grouped, icon, moment};
 use super::{Ctx, Fields, PageError};
 use crate::App;
-use crate::batch::approval::{self, Asked as Request};
+use crate::batch::approval;
 use crate::batch::{self, Format, Manifest, Pull, Pulled, Since};
 use crate::store::Batch;
 
@@ -44,7 +44,9 @@ pub async fn show(State(app): State<App>, asked: Asked, Query(choice): Query<Cho
         let waiting = batch::pending(&*ctx.app.store, &pull(ctx, ctx.who.user.scope.clone(), Since::Last, vec![]))?;
         let list = batch::list(&*ctx.app.store, &ctx.who.user)?;
         let asked = approval::waiting(&ctx.app, &ctx.who.user)?;
-        let body = body(ctx, waiting, &asked, &list, &choice);
+        let people = crate::person::approval::waiting(&ctx.app, &ctx.who)?;
+        let waits = html! { (super::asked::panel(ctx, &asked)) (super::person::panel(ctx, &people)) };
+        let body = body(ctx, waiting, &waits, &list, &choice);
         Ok(ctx.answer(Place::Batches, &ctx.words.text("console-batches"), &body))
     })
     .await
@@ -123,7 +125,7 @@ fn attachment(name: &str, body: Body) -> Response {
     response
 }
 
-fn body(ctx: &Ctx, waiting: u64, asked: &[Request], list: &[(Batch, Manifest)], choice: &Choice) -> Markup {
+fn body(ctx: &Ctx, waiting: u64, waits: &Markup, list: &[(Batch, Manifest)], choice: &Choice) -> Markup {
     let word = |key: &str| ctx.words.text(key);
     let opened = choice.n.as_deref().and_then(|n| list.iter().find(|(_, manifest)| manifest.number == n));
     let opened = opened.or_else(|| list.first());
@@ -134,7 +136,7 @@ fn body(ctx: &Ctx, waiting: u64, asked: &[Request], list: &[(Batch, Manifest)], 
         div.cols.cols--top.c-batch {
             (form(ctx, waiting))
             div.stack {
-                (super::asked::panel(ctx, asked))
+                (waits)
                 section.panel aria-labelledby="bl" {
                     div.panel__h { h2 #bl { (word("console-sealed")) } span.sub { (list.len()) } }
                     @if list.is_empty() { p.panel__b.sub { (word("console-no-batches")) } } @else { (table(ctx, list, opened)) }

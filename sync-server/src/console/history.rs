@@ -39,6 +39,8 @@ pub fn panel(ctx: &Ctx, kind: RecordKind, entries: &[HistoryEntry], told: &Telli
 pub fn origin(ctx: &Ctx, entry: &HistoryEntry) -> String {
     match entry.origin.as_str() {
         "" => String::new(),
+        // The author says so already.
+        "retention" => String::new(),
         "console" => format!("{}{}", ctx.words.text("list-separator"), ctx.words.text("console-centre")),
         name => format!("{}{name}", ctx.words.text("list-separator")),
     }

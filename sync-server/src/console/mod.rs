@@ -20,6 +20,7 @@ mod me;
 mod merged;
 mod outbox;
 mod overview;
+mod person;
 mod photos;
 mod quarantine;
 mod record;
@@ -67,6 +68,9 @@ pub fn router() -> Router<App> {
         .route("/console/records/{id}/merge", get(alias::show).post(alias::merge))
         .route("/console/records/{id}/unmerge", post(alias::unmerge))
         .route("/console/records/{id}/erase", get(erase::show).post(erase::done))
+        .route("/console/records/{id}/person", get(person::show).post(person::ask))
+        .route("/console/records/{id}/person/{asked}/release", post(person::release))
+        .route("/console/records/{id}/person/{asked}/take", post(person::done))
         .route("/console/records/{id}/step", post(events::step))
         .route("/console/to-decide", get(to_decide::show))
         .route("/console/batches", get(batches::show).post(batches::seal))

@@ -163,7 +163,7 @@ fn by_step(ctx: &Ctx, open: &[&Event]) -> Markup {
             }
             @for (row, (stage, [green, yellow, red])) in rows.iter().enumerate() {
                 @let y = 44 * row + 66;
-                text x="0" y=(y) { (word(&format!("stage-{}", super::record::stage_code(*stage)))) }
+                text x="0" y=(y) { (word(&format!("stage-{}", crate::export::show::stage_code(*stage)))) }
                 rect.l-g x=(start) y=(y - 18) width=(width(*green)) height="22" {}
                 rect.l-y x=(start + width(*green)) y=(y - 18) width=(width(*yellow)) height="22" {}
                 rect.l-r x=(start + width(*green) + width(*yellow)) y=(y - 18) width=(width(*red)) height="22" {}

@@ -11,7 +11,7 @@ use shared::merge::{Deletion, PartState};
 use shared::record::{Part, RecordKind};
 use shared::view::{self, Policy};
 use shared::wire::HistoryEntry;
-use shared::workflow::{self, Stage};
+use shared::workflow;
 
 use super::ctx::{Asked, with, with_form};
 use super::events::{self, Event};
@@ -306,7 +306,7 @@ fn steps(ctx: &Ctx, event: &Event, told: &Telling<'_>, handlers: &[User]) -> Mar
         section.panel aria-labelledby="st" {
             div.panel__h {
                 h2 #st { (word("console-six-steps")) }
-                span.sub.end { (word(&format!("stage-{}", stage_code(state.stage)))) }
+                span.sub.end { (word(&format!("stage-{}", show::stage_code(state.stage)))) }
             }
             div.panel__b {
                 @if !state.contested.is_empty() { p.note { (word("contested")) } }
@@ -329,7 +329,7 @@ fn steps(ctx: &Ctx, event: &Event, told: &Telling<'_>, handlers: &[User]) -> Mar
                         li.step.step--now {
                             span.step__dot {}
                             div {
-                                p.step__t { (word(&format!("stage-{}", stage_code(state.stage)))) }
+                                p.step__t { (word(&format!("stage-{}", show::stage_code(state.stage)))) }
                                 @if let Some(host) = state.host.and_then(|id| ctx.users.get(&id)) {
                                     p.step__b { (word("host")) " " (host) }
                                 }
@@ -340,17 +340,5 @@ fn steps(ctx: &Ctx, event: &Event, told: &Telling<'_>, handlers: &[User]) -> Mar
             }
             (events::step_forms(ctx, event, handlers))
         }
-    }
-}
-
-/// The code of a stage, as in message keys.
-pub fn stage_code(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Reported => "reported",
-        Stage::Handling => "handling",
-        Stage::Handled => "handled",
-        Stage::Answered => "answered",
-        Stage::Closed => "closed",
-        Stage::Archived => "archived",
     }
 }

@@ -1,26 +1,36 @@
-//! `erased.list`: the ids of erased records, in the data folder and in no backup. Appended and on the disk before the
-//! database forgets; read at each start. One line a record, `<id> <town> <kind> <milliseconds since 1970> .`; a line
-//! without its dot was cut off by a crash before anything was erased.
+//! `erased.list`: the ids of erased records, and of parts that ended, in the data folder and in no backup. Appended and on
+//! the disk before the database forgets; read at each start. One line a record,
+//! `<id> <town> <kind> <milliseconds since 1970> .`, or a part,
+//! `<id> <town> <kind> <milliseconds> <part> <field> <slot> <n> <epoch> <the server's edit> <emptied edit>… .`; a line without
+//! its dot was cut off by a crash before anything was erased.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
 use chrono::DateTime;
 use shared::area::AreaId;
-use shared::ids::RecordId;
-use shared::record::RecordKind;
+use shared::ids::{Dot, RecordId, Slot};
+use shared::record::{Part, RecordKind};
 
+use super::ended::Ended;
 use crate::backup::ERASED;
 use crate::store::Erased;
 
 /// How often a list that another process is writing to is tried.
 const ATTEMPTS: usize = 50;
 
-/// Erased records by town and id.
+/// Erased records by town and id, ended parts by town in the order of their ending.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct List(BTreeMap<(AreaId, RecordId), Erased>);
+pub struct List(BTreeMap<(AreaId, RecordId), Erased>, BTreeMap<(AreaId, i64, Dot), Ended>);
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Line {
+    Erased(AreaId, Erased),
+    Ended(AreaId, Ended),
+}
 
 /// Why a list cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -34,23 +44,51 @@ pub enum ListError {
 }
 
 impl List {
-    /// How many there are.
+    /// How many records there are.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Whether nothing stands on it.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_empty() && self.1.is_empty()
     }
 
-    /// Each with its town, in order.
+    /// Each record with its town, in order.
     pub fn iter(&self) -> impl Iterator<Item = (AreaId, &Erased)> {
         self.0.iter().map(|((town, _), erased)| (*town, erased))
     }
 
+    /// The parts of a town that ended, in the order in which they did.
+    pub fn ended(&self, town: AreaId) -> Vec<Ended> {
+        self.1.iter().filter(|((of, ..), _)| *of == town).map(|(_, ended)| ended.clone()).collect()
+    }
+
+    /// Every town that it names.
+    pub fn towns(&self) -> impl Iterator<Item = AreaId> {
+        self.0.keys().map(|(town, _)| *town).chain(self.1.keys().map(|(town, ..)| *town))
+    }
+
+    /// Adds what another list knows.
+    pub fn join(&mut self, more: Self) {
+        self.extend(more.0.into_iter().map(|((town, _), erased)| (town, erased)));
+        for (key, ended) in more.1 {
+            self.1.entry(key).or_insert(ended);
+        }
+    }
+
+    fn put(&mut self, line: Line) {
+        match line {
+            Line::Erased(town, erased) => self.extend([(town, erased)]),
+            Line::Ended(town, ended) => {
+                self.1.entry((town, ended.at.timestamp_millis(), ended.dot)).or_insert(ended);
+            }
+        }
+    }
+
     fn text(&self) -> String {
-        self.iter().map(|(town, erased)| line(town, erased)).collect()
+        let ended = self.1.iter().map(|((town, ..), ended)| ended_line(*town, ended));
+        self.iter().map(|(town, erased)| line(town, erased)).chain(ended).collect()
     }
 }
 
@@ -62,15 +100,6 @@ impl Extend<(AreaId, Erased)> for List {
     }
 }
 
-impl IntoIterator for List {
-    type Item = (AreaId, Erased);
-    type IntoIter = std::vec::IntoIter<(AreaId, Erased)>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter().map(|((town, _), erased)| (town, erased)).collect::<Vec<_>>().into_iter()
-    }
-}
-
 fn line(town: AreaId, erased: &Erased) -> String {
     let mut line = String::new();
     // Writing into a String cannot fail.
@@ -78,13 +107,41 @@ fn line(town: AreaId, erased: &Erased) -> String {
     line
 }
 
-fn parse(text: &str) -> Option<(AreaId, Erased)> {
+fn ended_line(town: AreaId, ended: &Ended) -> String {
+    let Ended { record, kind, part, field, at, by, dot, epoch, edits } = ended;
+    let (kind, part, at) = (kind.code(), part.code(), at.timestamp_millis());
+    let mut line = format!("{record} {town} {kind} {at} {part} {field} {} {} {epoch} {by}", dot.slot.0, dot.n);
+    for edit in edits {
+        write!(line, " {edit}").ok();
+    }
+    line.push_str(" .\n");
+    line
+}
+
+fn parse(text: &str) -> Option<Line> {
     let mut words = text.split_ascii_whitespace();
     let record: RecordId = words.next()?.parse().ok()?;
     let town = AreaId(words.next()?.parse().ok()?);
     let kind = RecordKind::from_code(words.next()?)?;
     let at = DateTime::from_timestamp_millis(words.next()?.parse().ok()?)?;
-    (words.next() == Some(".") && words.next().is_none()).then_some((town, Erased { record, kind, at }))
+    let next = words.next()?;
+    if next == "." {
+        return words.next().is_none().then_some(Line::Erased(town, Erased { record, kind, at }));
+    }
+    let part = Part::from_code(next)?;
+    let field = words.next()?.to_owned();
+    let dot = Dot { slot: Slot(words.next()?.parse().ok()?), n: words.next()?.parse().ok()? };
+    let epoch = words.next()?.parse().ok()?;
+    let by = words.next()?.parse().ok()?;
+    let mut edits = BTreeSet::new();
+    loop {
+        match words.next()? {
+            "." => break,
+            id => edits.insert(id.parse().ok()?),
+        };
+    }
+    let ended = Ended { record, kind, part, field, at, by, dot, epoch, edits };
+    words.next().is_none().then_some(Line::Ended(town, ended))
 }
 
 /// Reads a list; none where there is no file.
@@ -96,7 +153,7 @@ pub fn read(path: &Path) -> Result<Option<List>, ListError> {
     let text = String::from_utf8_lossy(&bytes);
     let mut list = List::default();
     for (place, text) in text.lines().enumerate().filter(|(_, text)| text.trim_end().ends_with('.')) {
-        list.extend([parse(text).ok_or(ListError::Line(place + 1))?]);
+        list.put(parse(text).ok_or(ListError::Line(place + 1))?);
     }
     Ok(Some(list))
 }
@@ -106,8 +163,17 @@ pub fn write(folder: &Path, list: &List) -> io::Result<()> {
     if list.is_empty() { Ok(()) } else { disk::replace(&folder.join(ERASED), list.text().as_bytes()) }
 }
 
-/// Appends; on the disk when this returns.
+/// Appends records; on the disk when this returns.
 pub fn append(data: &Path, more: &[(AreaId, Erased)]) -> io::Result<()> {
+    add(data, more.iter().map(|(town, erased)| line(*town, erased)).collect())
+}
+
+/// Appends parts; on the disk when this returns.
+pub fn append_ended(data: &Path, more: &[(AreaId, Ended)]) -> io::Result<()> {
+    add(data, more.iter().map(|(town, ended)| ended_line(*town, ended)).collect())
+}
+
+fn add(data: &Path, lines: String) -> io::Result<()> {
     let path = data.join(ERASED);
     if !disk::exists(&path)? {
         match disk::create_new(&path, b"") {
@@ -116,8 +182,7 @@ pub fn append(data: &Path, more: &[(AreaId, Erased)]) -> io::Result<()> {
         }
     }
     // Begins with a line of its own, whatever a crash left.
-    let text: String = more.iter().map(|(town, erased)| line(*town, erased)).collect();
-    let text = format!("\n{text}");
+    let text = format!("\n{lines}");
     for _ in 0..ATTEMPTS {
         match disk::append(&path, disk::len(&path)?, text.as_bytes()) {
             Ok(()) => return Ok(()),
@@ -133,7 +198,7 @@ pub fn append(data: &Path, more: &[(AreaId, Erased)]) -> io::Result<()> {
 pub fn copy_beside(data: &Path, backups: &Path) -> io::Result<()> {
     let mut list = read(&data.join(ERASED)).map_err(io::Error::other)?.unwrap_or_default();
     if let Some(known) = read(&backups.join(ERASED)).map_err(io::Error::other)? {
-        list.extend(known);
+        list.join(known);
     }
     disk::replace(&backups.join(ERASED), list.text().as_bytes())
 }
@@ -163,6 +228,22 @@ mod tests {
         let list = read(&path).unwrap().unwrap();
         let expected = [(AreaId(2), first), (AreaId(2), second), (AreaId(9), first)];
         assert!(list.len() == 3 && expected.iter().all(|(town, it)| list.iter().any(|got| got == (*town, it))));
+        let ended = Ended {
+            record: first.record,
+            kind: first.kind,
+            part: Part::Restricted,
+            field: "care_until".to_owned(),
+            at: first.at,
+            by: shared::ids::EditId(System.uuid()),
+            dot: Dot { slot: Slot(77), n: 3 },
+            epoch: 2,
+            edits: BTreeSet::from([shared::ids::EditId(System.uuid()), shared::ids::EditId(System.uuid())]),
+        };
+        append_ended(folder.path(), &[(AreaId(2), ended.clone())]).unwrap();
+        let list = read(&path).unwrap().unwrap();
+        assert_eq!((list.len(), list.ended(AreaId(2)), list.ended(AreaId(9))), (3, vec![ended], vec![]));
+        write(folder.path(), &list).unwrap();
+        assert_eq!(read(&path).unwrap().unwrap(), list, "the whole of it written anew");
         std::fs::write(&path, "not an id 2 person 5 .\n").unwrap();
         assert!(matches!(read(&path), Err(ListError::Line(1))), "what is no list is not taken for an empty one");
     }

@@ -131,3 +131,16 @@ pub fn step_key(step: shared::workflow::Step) -> String {
     let code: String = shared::value::Value::of(&step).as_text().unwrap_or_default();
     format!("step-{code}")
 }
+
+/// The code of a stage, as in message keys.
+pub fn stage_code(stage: shared::workflow::Stage) -> &'static str {
+    use shared::workflow::Stage;
+    match stage {
+        Stage::Reported => "reported",
+        Stage::Handling => "handling",
+        Stage::Handled => "handled",
+        Stage::Answered => "answered",
+        Stage::Closed => "closed",
+        Stage::Archived => "archived",
+    }
+}

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use anyhow::Context as _;
 use assets::messages::Messages;
 
-use super::{Rules, find, run};
+use super::{Outlived, Rules, find, find_parts, run};
 use crate::config::DataArgs;
 
 /// `retention`
@@ -27,17 +27,21 @@ pub fn command(args: &RetentionArgs) -> anyhow::Result<()> {
     let words = Messages::of(crate::import::lang(args.lang.as_deref()));
     let app = crate::commands::open(&args.data.data)?;
     let mut lines = Vec::new();
-    let mut number = |n: usize, key: &str| lines.push(words.with(key, &[("n", n.to_string().into())]));
     if args.dry_run {
-        let found = find(&app, &Rules::open(&app)?)?;
-        number(found.len(), "retention-would");
-        lines.extend(
-            found.iter().map(|it| format!("{}  {}", it.record, words.text(&format!("kind-{}", it.kind.code())))),
-        );
+        let rules = Rules::open(&app)?;
+        let told = |it: &Outlived| format!("{}  {}", it.record, words.text(&format!("kind-{}", it.kind.code())));
+        for (found, key) in
+            [(find(&app, &rules)?, "retention-would"), (find_parts(&app, &rules)?, "retention-would-parts")]
+        {
+            lines.push(words.with(key, &[("n", found.len().to_string().into())]));
+            lines.extend(found.iter().map(told));
+        }
     } else {
         let done = run(&app).with_context(|| words.text("erase-error"))?;
-        number(done.records.len(), "retention-done");
-        if !done.records.is_empty() {
+        for (n, key) in [(done.records.len(), "retention-done"), (done.parts, "retention-done-parts")] {
+            lines.push(words.with(key, &[("n", n.to_string().into())]));
+        }
+        if !done.records.is_empty() || done.parts > 0 {
             lines.push(words.text("erase-backups"));
         }
         if !done.swept {

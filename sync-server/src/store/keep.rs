@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use shared::ids::{Dot, EditId, PhotoHash, RecordId, Slot};
-use shared::record::RecordKind;
+use shared::record::{Part, RecordKind};
 use shared::wire::Elsewhere;
 use uuid::Uuid;
 
@@ -50,6 +50,8 @@ pub trait Kept {
 
     /// Those of `records` that were erased.
     fn erased_of(&self, records: &BTreeSet<RecordId>) -> Result<BTreeSet<RecordId>, StoreError>;
+    /// Those of these edits whose writes were taken out because the time of their part was over.
+    fn ended_of(&self, edits: &[EditId]) -> Result<BTreeSet<EditId>, StoreError>;
     /// Every erased record of the town, by id.
     fn erased(&self) -> Result<Vec<Erased>, StoreError>;
     /// Whether anything of a record's values is still here.
@@ -64,8 +66,8 @@ pub trait Kept {
     fn erased_photos(&self) -> Result<Vec<PhotoHash>, StoreError>;
     /// Whether any town still has this photo.
     fn photo_anywhere(&self, hash: &PhotoHash) -> Result<bool, StoreError>;
-    /// Batches whose files may hold one of `records` and are still there.
-    fn batches_holding(&self, records: &BTreeSet<RecordId>) -> Result<Vec<Uuid>, StoreError>;
+    /// Batches that may tell of one of `records`, oldest first, whether their files are still there or not.
+    fn batches_telling(&self, records: &BTreeSet<RecordId>) -> Result<Vec<Uuid>, StoreError>;
 
     /// Where a record's values are looked for now: itself, unless it was merged into another.
     fn alias_of(&self, record: RecordId) -> Result<RecordId, StoreError>;
@@ -96,6 +98,9 @@ pub trait Keep {
     /// Takes everything of a record's values out and notes its id and the ids of its edits. Tells every reader key of
     /// [`Kept::readers_ever`], in the feed of both parts, that it was erased.
     fn erase(&mut self, erased: &Erased) -> Result<Gone, StoreError>;
+    /// Takes the writes out of edits of a record's part, refused ones included, and notes their ids; with them goes what
+    /// could not be read and may be of that part, and what handhelds still showed of it.
+    fn empty_edits(&mut self, record: RecordId, part: Part, edits: &BTreeSet<EditId>) -> Result<(), StoreError>;
     /// Notes the id and dot of an edit that came for an erased record.
     fn put_erased_edit(&mut self, edit: EditId, dot: Dot) -> Result<(), StoreError>;
     /// Which records a batch tells of.

@@ -164,6 +164,8 @@ pub trait Read: Kept + ReadDoubts + Audited + ReadSecond + ReadApprovals {
     fn quarantine(&self, open: bool, limit: usize) -> Result<Vec<Quarantined>, StoreError>;
     /// One quarantined edit.
     fn quarantined(&self, edit: EditId) -> Result<Option<Quarantined>, StoreError>;
+    /// The quarantined edits for a record, decided on or not, oldest first.
+    fn quarantined_of(&self, record: RecordId) -> Result<Vec<Quarantined>, StoreError>;
     /// The edits that could not be read, as they came, oldest first.
     fn unreadable(&self) -> Result<Vec<Unreadable>, StoreError>;
     /// Whether some quarantined edit was for this record.

@@ -25,7 +25,7 @@ use self::held::Holding;
 use crate::AppState;
 use crate::auth::Who;
 use crate::store::{self, Origin, Quarantined, SlotRow, StoreError, StoredEdit, Tx};
-use crate::sync::incoming::Offered;
+use crate::sync::incoming::{Offered, Unreadable};
 use crate::sync::photos;
 
 /// The detail of a rejection: the credential was used by two, a message key.
@@ -120,6 +120,7 @@ fn take_all(
     let fresh = edits.iter().filter_map(Offered::edit).filter(|edit| again || !done.outcomes.contains_key(&edit.id));
     let mut holding = Holding::load(tx, fresh)?;
     let erased = tx.erased_of(&edits.iter().filter_map(Offered::record).collect())?;
+    let ended = tx.ended_of(&ids)?;
 
     for offered in edits {
         done.order.push(offered.id());
@@ -142,9 +143,13 @@ fn take_all(
             done.outcomes.insert(offered.id(), Outcome::Rejected(Rejection::of(RejectReason::Erased)));
             continue;
         }
+        // One whose part has ended comes again after a restore: it keeps its place, and nothing of what it wrote is kept.
+        let emptied = ended.contains(&offered.id());
         let edit = match offered {
+            Offered::Edit(edit) if emptied => Edit { writes: BTreeMap::new(), ..edit },
             Offered::Edit(edit) => edit,
             Offered::Unreadable(unreadable) => {
+                let unreadable = if emptied { Unreadable { raw: String::new(), ..unreadable } } else { unreadable };
                 let why = if follows { judge::unreadable() } else { judge::protocol() };
                 tx.put_unreadable(writer.slot, rules.now, &unreadable, &why)?;
                 done.outcomes.insert(unreadable.id, Outcome::Rejected(why));
@@ -154,7 +159,7 @@ fn take_all(
         let verdict = match unsure {
             _ if !follows => Err((edit, judge::protocol())),
             Some(why) => Err((edit, why.clone())),
-            None => judge::judge(tx, rules, writer, &mut holding, edit)?,
+            None => judge::judge(tx, rules, writer, &mut holding, edit, emptied)?,
         };
         match verdict {
             Ok(applied) => done.applied(tx, rules, writer, applied)?,
@@ -220,7 +225,7 @@ pub(super) fn apply_one(
     edit: Edit,
 ) -> Result<Result<VectorTimestamp, Rejection>, StoreError> {
     let mut holding = Holding::load(tx, std::iter::once(&edit))?;
-    let (edit, vector) = match judge::judge(tx, rules, writer, &mut holding, edit)? {
+    let (edit, vector) = match judge::judge(tx, rules, writer, &mut holding, edit, false)? {
         Ok(applied) => applied,
         Err((_, rejection)) => return Ok(Err(rejection)),
     };
@@ -244,11 +249,15 @@ pub fn hold_again(
     let mut known: BTreeSet<EditId> = tx.outcomes(&ids)?.into_iter().map(|it| it.edit).collect();
     let erased = tx.erased_of(&held.iter().map(|held| held.edit.record).collect())?;
     let mut done = Done::default();
-    for HeldEdit { edit, why } in held {
+    let ended = tx.ended_of(&ids)?;
+    for HeldEdit { mut edit, why } in held {
         // The words of a decision are of whoever decided, and that decision is lost.
         let why = Rejection { note: String::new(), ..why };
         if !judge::fits(&edit) || !known.insert(edit.id) {
             continue;
+        }
+        if ended.contains(&edit.id) {
+            edit.writes.clear();
         }
         if erased.contains(&edit.record) {
             tx.put_erased_edit(edit.id, edit.dot)?;

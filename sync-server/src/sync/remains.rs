@@ -29,10 +29,12 @@ pub fn keep(
     let here: BTreeSet<EditId> = tx.outcomes(&ids)?.into_iter().map(|seen| seen.edit).collect();
     let records: BTreeSet<RecordId> = told.iter().map(|remain| remain.record).collect();
     let erased = tx.erased_of(&records)?;
+    let ended = tx.ended_of(&ids)?;
     let reaches = reaches(&*tx, &records)?;
     let taken = told.iter().filter(|remain| {
         !here.contains(&remain.edit)
             && !erased.contains(&remain.record)
+            && !ended.contains(&remain.edit)
             && remain.value.json().len() <= EDIT_BYTES
             && may(who, areas, reaches.get(&remain.record), remain)
     });

@@ -1,11 +1,15 @@
 //! Taking everything of a record out.
 
-use rusqlite::params;
-use shared::ids::RecordId;
+use std::collections::BTreeSet;
+
+use rusqlite::{OptionalExtension as _, params};
+use shared::edit::Edit;
+use shared::ids::{EditId, RecordId};
 use shared::record::Part;
 
 use super::InTown;
-use super::columns::{int, key_text, ms, photo_hash, uuid};
+use super::columns::{from_json, int, key_text, ms, photo_hash, uuid};
+use super::read::body;
 use crate::store::{Erased, Gone, Kept, StoreError, Tx};
 
 impl InTown<'_> {
@@ -71,6 +75,51 @@ impl InTown<'_> {
             }
         }
         self.take_out_photos(record)
+    }
+
+    /// See [`crate::store::Keep::empty_edits`].
+    pub(super) fn take_out_writes(
+        &mut self,
+        record: RecordId,
+        part: Part,
+        edits: &BTreeSet<EditId>,
+    ) -> Result<(), StoreError> {
+        let town = self.town.0;
+        for id in edits {
+            self.conn
+                .prepare_cached("INSERT INTO ended_edit (id) VALUES (?1) ON CONFLICT DO NOTHING")?
+                .execute(params![id.0.as_bytes()])?;
+            for (read, write) in [
+                (
+                    "SELECT body FROM edit WHERE town = ?1 AND id = ?2",
+                    "UPDATE edit SET body = ?3 WHERE town = ?1 AND id = ?2",
+                ),
+                (
+                    "SELECT body FROM quarantine WHERE town = ?1 AND id = ?2",
+                    "UPDATE quarantine SET body = ?3, note = '' WHERE town = ?1 AND id = ?2",
+                ),
+            ] {
+                let mut query = self.conn.prepare_cached(read)?;
+                let text: Option<String> =
+                    query.query_row(params![town, id.0.as_bytes()], |row| row.get(0)).optional()?;
+                if let Some(text) = text {
+                    let mut edit: Edit = from_json("edit", &text)?;
+                    edit.writes.clear();
+                    self.conn.prepare_cached(write)?.execute(params![town, id.0.as_bytes(), body(&edit)?])?;
+                }
+            }
+        }
+        // Of what cannot be read it is not known what it was for; its answer stays.
+        self.conn
+            .prepare_cached(
+                "UPDATE unreadable SET body = '' WHERE town = ?1
+                 AND (record = ?2 OR (record = x'' AND instr(body, ?3) > 0)) AND instr(body, ?4) > 0",
+            )?
+            .execute(params![town, record.0.as_bytes(), record.to_string(), part.code()])?;
+        self.conn
+            .prepare_cached("DELETE FROM remain WHERE town = ?1 AND record = ?2 AND part = ?3")?
+            .execute(params![town, record.0.as_bytes(), part.code()])?;
+        Ok(())
     }
 
     /// Its links, and the photos that nothing else links.

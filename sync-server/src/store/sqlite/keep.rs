@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, params};
 use shared::ids::{Dot, EditId, PhotoHash, RecordId, Slot, UserId};
-use shared::record::RecordKind;
+use shared::record::{Part, RecordKind};
 use shared::view;
 use shared::wire::Elsewhere;
 use uuid::Uuid;
@@ -160,6 +160,17 @@ impl Kept for InTown<'_> {
         Ok(found)
     }
 
+    fn ended_of(&self, edits: &[EditId]) -> Result<BTreeSet<EditId>, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT 1 FROM ended_edit WHERE id = ?1")?;
+        let mut found = BTreeSet::new();
+        for edit in edits {
+            if query.exists(params![edit.0.as_bytes()])? {
+                found.insert(*edit);
+            }
+        }
+        Ok(found)
+    }
+
     fn erased(&self) -> Result<Vec<Erased>, StoreError> {
         let mut query =
             self.conn.prepare_cached("SELECT record, kind, at FROM erased WHERE town = ?1 ORDER BY record")?;
@@ -232,10 +243,8 @@ impl Kept for InTown<'_> {
         Ok(query.exists(params![hash.as_str()])?)
     }
 
-    fn batches_holding(&self, records: &BTreeSet<RecordId>) -> Result<Vec<Uuid>, StoreError> {
-        let mut query = self
-            .conn
-            .prepare_cached("SELECT id, records FROM batch WHERE town = ?1 AND erased IS NULL ORDER BY row")?;
+    fn batches_telling(&self, records: &BTreeSet<RecordId>) -> Result<Vec<Uuid>, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT id, records FROM batch WHERE town = ?1 ORDER BY row")?;
         let mut rows = query.query(params![self.town.0])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
@@ -318,6 +327,13 @@ impl Keep for InTown<'_> {
         // What a deletion frees is overwritten, whatever becomes of the scrubbing afterwards.
         self.conn.pragma_update(None, "secure_delete", "ON")?;
         let done = self.take_out(erased);
+        self.conn.pragma_update(None, "secure_delete", "OFF")?;
+        done
+    }
+
+    fn empty_edits(&mut self, record: RecordId, part: Part, edits: &BTreeSet<EditId>) -> Result<(), StoreError> {
+        self.conn.pragma_update(None, "secure_delete", "ON")?;
+        let done = self.take_out_writes(record, part, edits);
         self.conn.pragma_update(None, "secure_delete", "OFF")?;
         done
     }

@@ -37,6 +37,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/011_fate.sql"),
     include_str!("../migrations/012_turn.sql"),
     include_str!("../migrations/013_refused_dot.sql"),
+    include_str!("../migrations/014_ended.sql"),
 ];
 
 /// More reading connections than this are closed when handed back.

@@ -283,6 +283,15 @@ impl Read for InTown<'_> {
         query.query_and_then(params![self.town.0, edit.0.as_bytes()], quarantined)?.next().transpose()
     }
 
+    fn quarantined_of(&self, record: RecordId) -> Result<Vec<Quarantined>, StoreError> {
+        let sql = format!(
+            "SELECT {QUARANTINED} FROM quarantine q LEFT JOIN slot s ON s.slot = q.slot
+             WHERE q.town = ?1 AND q.record = ?2 ORDER BY q.row"
+        );
+        let mut query = self.conn.prepare_cached(&sql)?;
+        query.query_and_then(params![self.town.0, record.0.as_bytes()], quarantined)?.collect()
+    }
+
     fn unreadable(&self) -> Result<Vec<Unreadable>, StoreError> {
         let mut query = self
             .conn

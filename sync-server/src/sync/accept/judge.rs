@@ -41,16 +41,18 @@ fn because(reason: RejectReason) -> Rejection {
     Rejection { reason, path: None, detail: String::new(), note: String::new() }
 }
 
-/// Judges `edit`, which is in its place in its slot, and applies it to the record in hand if all agree.
+/// Judges `edit`, which is in its place in its slot, and applies it to the record in hand if all agree. Of one that was
+/// `emptied` nothing is left but its place, and its sender has to be told.
 pub fn judge(
     tx: &dyn Tx,
     rules: &Rules,
     writer: &Writer,
     holding: &mut Holding,
     mut edit: Edit,
+    emptied: bool,
 ) -> Result<Verdict, StoreError> {
     let Some(held) = holding.get_mut(edit.record) else { return Ok(Err((edit, protocol()))) };
-    let named = match by_itself(rules, writer, &edit) {
+    let named = match by_itself(rules, writer, &edit, emptied) {
         Ok(()) => author(writer, &mut edit),
         Err(rejection) => return Ok(Err((edit, rejection))),
     };
@@ -77,7 +79,7 @@ pub fn judge(
             let mut computed = shown;
             computed.observe(edit.dot);
             let vector = part.state.vector().clone();
-            part.touch(own_words && computed == vector);
+            part.touch(own_words && !emptied && computed == vector);
             Ok(Ok((edit, vector)))
         }
     }
@@ -90,11 +92,11 @@ pub fn fits(edit: &Edit) -> bool {
 }
 
 /// What is wrong with an edit whatever it is for.
-fn by_itself(rules: &Rules, writer: &Writer, edit: &Edit) -> Result<(), Rejection> {
+fn by_itself(rules: &Rules, writer: &Writer, edit: &Edit, emptied: bool) -> Result<(), Rejection> {
     if !fits(edit) {
         return Err(because(RejectReason::Size));
     }
-    if edit.epoch > rules.epoch || edit.writes.is_empty() {
+    if edit.epoch > rules.epoch || (edit.writes.is_empty() && !emptied) {
         return Err(protocol());
     }
     if rules.forms.get(edit.kind, edit.form).is_none() {

@@ -120,6 +120,15 @@ pub fn fold_anew(
     Ok(changed)
 }
 
+/// Writes a part as its edits make it, with the next number of its feed: some of them were emptied.
+pub fn put_anew(tx: &mut dyn Tx, rules: &Rules, record: RecordId, part: Part) -> Result<(), StoreError> {
+    let Some(open) = tx.load_many(&[(record, Part::Open)])?.into_iter().next() else { return Ok(()) };
+    let (whole, hidden) = anew(tx, record)?;
+    let reach = Reach::of(&open);
+    Holding::anew(record, reach.clone(), reach, &[part], whole, Some(hidden)).save(tx, rules)?;
+    Ok(())
+}
+
 /// Whether the stored text says what the edits make.
 fn says(stored: &StoredPart, right: &PartState) -> bool {
     serde_json::from_str::<PartState>(&stored.state).is_ok_and(|state| state == *right)

@@ -91,6 +91,7 @@ pub fn setup(user: UserId) -> Setup {
         handlers: Vec::new(),
         recipient: None,
         lease_hours: 0,
+        pins: Vec::new(),
     }
 }
 

@@ -7,6 +7,7 @@ mod delivery;
 mod door;
 #[cfg(test)]
 mod door_tests;
+mod enrolment;
 mod farewell;
 #[cfg(test)]
 mod look_tests;

@@ -29,7 +29,7 @@ use crate::handheld::{Door, Draft, Handheld};
 use crate::lock::Cost;
 use crate::platform::{Boxed, FileKeyStore, NoLocation, Paths, Services};
 use crate::store::Rules;
-use crate::sync::{Connect, Method, Request, Response, Transport, TransportError};
+use crate::sync::{Connect, Method, Request, Response, Transport, TransportError, Trust};
 
 /// A clock that moves a second each time it is asked, and random bytes that replay.
 pub struct Replay(Mutex<(u64, i64)>);
@@ -91,6 +91,7 @@ pub fn setup(user: UserId) -> Setup {
         handlers: Vec::new(),
         recipient: None,
         lease_hours: 0,
+        pins: Vec::new(),
     }
 }
 
@@ -428,7 +429,7 @@ fn slot_of(request: &Request) -> Slot {
 pub struct To(pub Arc<Server>);
 
 impl Connect for To {
-    fn connect(&self, _: &str) -> Result<Arc<dyn Transport>, TransportError> {
+    fn connect(&self, _: &str, _: &Trust) -> Result<Arc<dyn Transport>, TransportError> {
         Ok(Arc::new(self.clone()))
     }
 }

@@ -13,6 +13,7 @@ pub mod edit;
 pub mod form;
 pub mod ids;
 pub mod json;
+pub mod key_pin;
 pub mod limits;
 pub mod mask;
 pub mod merge;

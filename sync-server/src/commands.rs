@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
+use shared::key_pin::EnrolLine;
+
 use crate::auth::{enrol, people, second, session};
 use crate::config::{AreaCommand, Command, DataArgs, EnrolCodeArgs, ServeArgs, UserAddArgs, UserArgs, UserCommand};
 use crate::store::{self, Audit, StoreError, User};
@@ -37,12 +39,18 @@ pub fn run(command: Command) -> anyhow::Result<()> {
             second::reset(&app, &user, None)?;
             say(&user.id.to_string())
         }
-        Command::EnrolCode(EnrolCodeArgs { data, login }) => {
-            let (app, user) = user_of(&UserArgs { data, login })?;
+        Command::EnrolCode(EnrolCodeArgs { data, tls, login }) => {
+            let (app, user) = user_of(&UserArgs { data: data.clone(), login })?;
+            let pins = tls.open(&data.data)?.pins();
             let code = enrol::make_code(&app, &user)?;
             note(&app, &user, "audit-enrol-code", "")?;
-            say(&code)
+            say(&enrol::typed(&code, &pins))?;
+            match tls.public_url {
+                Some(server) => say(&EnrolLine { server, code, pins }.to_string()),
+                None => Ok(()),
+            }
         }
+        Command::Cert(command) => crate::tls::cli::command(&command),
         Command::Import(args) => crate::import::command(args),
         Command::Batch(command) => crate::batch::command(command),
         Command::Audit(command) => crate::audit::cli::command(&command),
@@ -129,6 +137,17 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     let state = Arc::get_mut(&mut app).context("the data are in use already")?;
     (state.lease_hours, state.token_hours, state.behind_proxy) =
         (args.lease_hours, args.token_hours, args.behind_proxy);
+    (state.tls, state.public_url) = (args.tls.open(&args.data.data)?, args.tls.public_url.clone());
+    let tls = state.tls.is_spoken();
+    if !tls && !args.behind_proxy && !args.listen.ip().is_loopback() {
+        anyhow::bail!(
+            "without a certificate the server listens on this machine only, and {} is reached from others: \
+             make one with `sync-server cert init --data {} --name NAME_OR_ADDRESS`, name one with --tls-cert and --tls-key, \
+             or say --behind-proxy if a proxy in front ends HTTPS",
+            args.listen,
+            args.data.data.display()
+        );
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(args.listen)
@@ -136,14 +155,27 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             .with_context(|| format!("cannot listen on {}", args.listen))?;
         let address = listener.local_addr().context("cannot tell the address")?;
         begin_backups(&app, args)?;
+        tokio::spawn(speak_of_certificate(app.clone()));
         if args.retention {
             tokio::spawn(crate::retention::daily(app.clone()));
         }
-        say(&format!("listening on http://{address}"))?;
+        let scheme = if tls { "https" } else { "http" };
+        say(&format!("listening on {scheme}://{address}"))?;
         crate::http::serve(app, listener, stop()).await.context("the server stopped")?;
         tracing::info!("stopped");
         Ok(())
     })
+}
+
+/// Says once a day that the certificate ends soon.
+async fn speak_of_certificate(app: App) {
+    let mut daily = tokio::time::interval(std::time::Duration::from_secs(24 * 3_600));
+    loop {
+        daily.tick().await;
+        if let Some(certificate) = app.tls.ending(app.outside.now()) {
+            tracing::warn!(until = %certificate.until, "the certificate ends soon or has ended: `cert renew` makes a new one");
+        }
+    }
 }
 
 /// Backups on a schedule, where they are asked for; else the console says that there are none.

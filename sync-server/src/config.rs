@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use shared::area::AreaId;
 use shared::author::Role;
 
+use crate::tls::cli::{CertCommand, TlsArgs};
+
 /// Merges the edits of all handhelds; the centre's console and batches.
 #[derive(Debug, Parser)]
 #[command(name = "sync-server", version)]
@@ -20,7 +22,7 @@ pub struct Cli {
 /// The folder everything is kept in.
 #[derive(Debug, Clone, Args)]
 pub struct DataArgs {
-    /// Folder of town.db, blobs/, batches/, server.key, outbox.key and erased.list; retention.toml if the town has its own.
+    /// Folder of town.db, blobs/, batches/, server.key, outbox.key, tls.pem and erased.list; retention.toml if the town has its own.
     #[arg(long, env = "SYNC_SERVER_DATA")]
     pub data: PathBuf,
 }
@@ -40,6 +42,9 @@ pub enum Command {
     User(UserCommand),
     /// Prints a one-time code (10 minutes) by which a user's handheld is enrolled.
     EnrolCode(EnrolCodeArgs),
+    /// The server's own certificate.
+    #[command(subcommand)]
+    Cert(CertCommand),
     /// Brings in records from a table.
     Import(crate::import::ImportArgs),
     /// Merged data for the centre.
@@ -74,10 +79,13 @@ pub struct ServeArgs {
     /// Where the data are.
     #[command(flatten)]
     pub data: DataArgs,
-    /// Where to listen; port 0 takes a free one. The address taken is printed in one line.
+    /// With which certificate.
+    #[command(flatten)]
+    pub tls: TlsArgs,
+    /// Where to listen; without a certificate (`cert init`) only on this machine or behind a proxy. Port 0 takes a free one. The address taken is printed in one line.
     #[arg(long, default_value = "127.0.0.1:7300", env = "SYNC_SERVER_LISTEN")]
     pub listen: SocketAddr,
-    /// Only a proxy reaches this server. The address it adds to X-Forwarded-For is counted wrong passwords by; without
+    /// Only a proxy, which ends HTTPS, reaches this server. The address it adds to X-Forwarded-For is counted wrong passwords by; without
     /// this, that header is not believed.
     #[arg(long, env = "SYNC_SERVER_BEHIND_PROXY")]
     pub behind_proxy: bool,
@@ -181,6 +189,9 @@ pub struct EnrolCodeArgs {
     /// Where the data are.
     #[command(flatten)]
     pub data: DataArgs,
+    /// With which certificate the server serves: the check digits depend on it.
+    #[command(flatten)]
+    pub tls: TlsArgs,
     /// Whose handheld.
     #[arg(long)]
     pub login: String,

@@ -20,6 +20,7 @@ pub mod retention;
 pub mod store;
 pub mod sync;
 pub mod system;
+pub mod tls;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -53,6 +54,10 @@ pub struct AppState {
     pub throttle: auth::throttle::Throttle,
     /// Whether every request comes through a proxy of ours, whose `X-Forwarded-For` is believed.
     pub behind_proxy: bool,
+    /// The certificate, and by which pins handhelds know this server.
+    pub tls: tls::Tls,
+    /// The address handhelds reach this server by, where it was told.
+    pub public_url: Option<String>,
     /// The most items of one page of the feed. A test makes it small, so that fills take several pages.
     pub page_items: usize,
     /// How long restricted parts can be read on a handheld that does not reach the server, hours; 0: for ever.
@@ -94,6 +99,9 @@ pub enum OpenError {
     /// The calendar that comes with this program is none.
     #[error("the calendar is broken")]
     Calendar(#[from] BadCalendar),
+    /// `tls.pem` or `tls-next.key`.
+    #[error("cannot use the certificate")]
+    Tls(#[from] tls::TlsError),
     /// What was erased could not be erased again.
     #[error("cannot erase again what was erased")]
     Erase(#[source] Box<erase::EraseError>),
@@ -138,6 +146,8 @@ impl AppState {
             data: data.to_owned(),
             throttle: auth::throttle::Throttle::default(),
             behind_proxy: false,
+            tls: tls::Tls::open(data, None, Vec::new())?,
+            public_url: None,
             page_items: sync::changes::ITEMS,
             lease_hours: sync::lease::HOURS,
             token_hours: auth::token::HOURS,

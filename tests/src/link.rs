@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use app::platform::Boxed;
-use app::sync::{Connect, HttpConnect, Request, Response, Transport, TransportError};
+use app::sync::{Connect, HttpConnect, Request, Response, Transport, TransportError, Trust};
 
 /// What happens to one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +58,8 @@ struct Line {
 }
 
 impl Connect for Link {
-    fn connect(&self, address: &str) -> Result<Arc<dyn Transport>, TransportError> {
-        Ok(Arc::new(Line { link: self.clone(), inner: HttpConnect.connect(address)? }))
+    fn connect(&self, address: &str, trust: &Trust) -> Result<Arc<dyn Transport>, TransportError> {
+        Ok(Arc::new(Line { link: self.clone(), inner: HttpConnect.connect(address, trust)? }))
     }
 }
 

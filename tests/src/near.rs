@@ -8,7 +8,7 @@ use app::handheld::{Door, Handheld};
 use app::lock::Cost;
 use app::platform::{Boxed, Services};
 use app::store::StoreError;
-use app::sync::{Connect, Method, Request, Response, Transport, TransportError};
+use app::sync::{Connect, Method, Request, Response, Transport, TransportError, Trust};
 use chrono::{DateTime, Utc};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -122,7 +122,7 @@ pub async fn handheld(app: &App, folder: &Path, login: &str, outside: Arc<dyn Ou
 pub struct Line(pub App);
 
 impl Connect for Line {
-    fn connect(&self, _: &str) -> Result<Arc<dyn Transport>, TransportError> {
+    fn connect(&self, _: &str, _: &Trust) -> Result<Arc<dyn Transport>, TransportError> {
         Ok(Arc::new(self.clone()))
     }
 }
@@ -145,7 +145,7 @@ impl Wire {
 }
 
 impl Connect for Wire {
-    fn connect(&self, _: &str) -> Result<Arc<dyn Transport>, TransportError> {
+    fn connect(&self, _: &str, _: &Trust) -> Result<Arc<dyn Transport>, TransportError> {
         Ok(Arc::new(self.clone()))
     }
 }

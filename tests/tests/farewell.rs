@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::{Context, Result, ensure};
 use app::handheld::{Door, Draft, Handheld};
 use app::platform::{Boxed, Paths, Services};
-use app::sync::{Connect, Request, Response, Transport, TransportError};
+use app::sync::{Connect, Request, Response, Transport, TransportError, Trust};
 use shared::ids::PhotoHash;
 use shared::path::Path;
 use shared::record::RecordKind;
@@ -193,7 +193,7 @@ async fn a_terminal_that_is_to_be_wiped_sends_its_photos_even_where_only_text_is
 struct Meanwhile(App, Arc<OnceLock<Handheld>>);
 
 impl Connect for Meanwhile {
-    fn connect(&self, _: &str) -> Result<Arc<dyn Transport>, TransportError> {
+    fn connect(&self, _: &str, _: &Trust) -> Result<Arc<dyn Transport>, TransportError> {
         Ok(Arc::new(self.clone()))
     }
 }

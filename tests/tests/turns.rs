@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use anyhow::{Context, Result, ensure};
 use app::handheld::Handheld;
 use app::platform::{Boxed, Services};
-use app::sync::{Connect, Request, Response, Transport, TransportError};
+use app::sync::{Connect, Request, Response, Transport, TransportError, Trust};
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::outside::Outside;
 use shared::record::RecordKind;
@@ -42,7 +42,7 @@ impl Outside for Days {
 struct Lossy(App, Arc<AtomicUsize>);
 
 impl Connect for Lossy {
-    fn connect(&self, _: &str) -> Result<Arc<dyn Transport>, TransportError> {
+    fn connect(&self, _: &str, _: &Trust) -> Result<Arc<dyn Transport>, TransportError> {
         Ok(Arc::new(self.clone()))
     }
 }

@@ -17,7 +17,7 @@ use super::types::{Message, Settings, TakenIn};
 use super::{PhotoError, SaveError};
 use crate::platform::{Paths, Services};
 use crate::store::{PhotoState, RawKey, Rules, Source, Store, StoreError};
-use crate::sync::{Phase, SyncProgress, Transport, TransportError};
+use crate::sync::{Phase, SyncProgress, Transport, TransportError, Trust};
 
 /// The inside of a handheld.
 pub(crate) struct Inner {
@@ -35,10 +35,17 @@ pub(crate) struct Inner {
     progress: watch::Sender<SyncProgress>,
     offline: AtomicBool,
     pub(super) notify: Arc<Notify>,
-    /// The line to the server and its address, kept: a new one costs reading every root certificate and a handshake.
-    line: Mutex<Option<(String, Arc<dyn Transport>)>>,
+    /// The line to the server, its address and by what it is known, kept: a new one costs reading every root certificate and a handshake.
+    line: Mutex<Option<Line>>,
     /// One sync at a time.
     pub(super) syncing: tokio::sync::Mutex<super::syncing::Attempts>,
+}
+
+/// A line to a server.
+struct Line {
+    address: String,
+    trust: Trust,
+    transport: Arc<dyn Transport>,
 }
 
 /// Somebody enrolled, with their store.
@@ -157,14 +164,14 @@ impl Inner {
         Ok(inner)
     }
 
-    /// The line to `server`: the one there was, or a new one.
-    pub(super) fn line(&self, server: &str) -> Result<Arc<dyn Transport>, TransportError> {
+    /// The line to `server`, which is known by `trust`: the one there was, or a new one.
+    pub(super) fn line(&self, server: &str, trust: &Trust) -> Result<Arc<dyn Transport>, TransportError> {
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         match line.as_ref() {
-            Some((address, kept)) if address == server => Ok(Arc::clone(kept)),
+            Some(kept) if kept.address == server && kept.trust == *trust => Ok(Arc::clone(&kept.transport)),
             _ => {
-                let new = self.services.connect.connect(server)?;
-                *line = Some((server.to_owned(), Arc::clone(&new)));
+                let new = self.services.connect.connect(server, trust)?;
+                *line = Some(Line { address: server.to_owned(), trust: trust.clone(), transport: Arc::clone(&new) });
                 Ok(new)
             }
         }

@@ -8,13 +8,14 @@ use shared::ids::{PhotoHash, RecordId};
 use shared::limits::PROTOCOL;
 use shared::wire::{Before, DeviceState, EnrolAnswer, EnrolRequest, HistoryEntry, Setup};
 
+use super::enrolment::Told;
 use super::session::{Inner, Session};
 use super::types::{Estimate, Message, OutboxItem, OutboxWhat};
 use super::{PhotoError, SyncError};
 use crate::lock::{LockError, Pin};
 use crate::photo;
 use crate::store::{PhotoState, StoreError};
-use crate::sync::{self, Client, Phase, Refused};
+use crate::sync::{self, Client, Phase, Refused, Trust};
 
 /// Between syncs when there is nothing to do.
 const IDLE: Duration = Duration::from_secs(5 * 60);
@@ -42,7 +43,8 @@ impl Inner {
             return Err(Refused::of("sync-offline", "switched to no network", true));
         }
         let meta = session.store.meta()?;
-        Ok(Client::new(self.line(&meta.server)?, &meta.token))
+        let trust = Trust::of(meta.setup.as_ref().map_or(&[], |setup| setup.pins.as_slice()));
+        Ok(Client::new(self.line(&meta.server, &trust)?, &meta.token))
     }
 
     pub(super) fn said(&self, refused: Refused, retry: Option<DateTime<Utc>>) -> SyncError {
@@ -57,8 +59,8 @@ impl Inner {
             return Err(said(Refused::of("sync-offline", "switched to no network", true)));
         }
         let mut syncing = self.syncing.lock().await;
-        let server = server.trim().trim_end_matches('/');
-        let transport = self.line(server).map_err(|error| said(error.into()))?;
+        let Told { server, code, trust } = Told::of(server, code).map_err(said)?;
+        let transport = self.line(&server, &trust).map_err(|error| said(error.into()))?;
         let before = self.session().ok().and_then(|session| {
             let slot = session.store.meta().ok()?.slot?;
             Some(Before { user: session.setup().user.id, slot })
@@ -66,7 +68,7 @@ impl Inner {
         let request = EnrolRequest {
             before,
             protocol: PROTOCOL,
-            code: code.chars().filter(char::is_ascii_alphanumeric).collect(),
+            code,
             name: device_name(),
             app: env!("CARGO_PKG_VERSION").to_owned(),
             keys: self.keys_for_centre(),
@@ -76,23 +78,30 @@ impl Inner {
             if matches!(refused.status, 401 | 403 | 404 | 410) {
                 refused.message = Message::of("sync-code-not-taken");
             }
+            if matches!(trust, Trust::Code { .. }) && refused.message.key == "sync-wrong-key" {
+                refused.message = Message::of("enrol-wrong-key");
+            }
             said(refused)
         })?;
-        let answer: EnrolAnswer = answered
+        let mut answer: EnrolAnswer = answered
             .bytes()
             .and_then(|body| {
                 shared::json::from_slice(&body).map_err(|error| Refused::of("sync-bad-answer", error, true))
             })
             .map_err(said)?;
+        // What the centre told its people outlives a server that says nothing of it.
+        if let (true, Trust::Keys(pins)) = (answer.setup.pins.is_empty(), &trust) {
+            answer.setup.pins.clone_from(pins);
+        }
         let user = answer.setup.user.id;
         let key = self.key_of(user, answer.key.as_deref(), &pin)?;
         // Before the database: without its key it would say nothing to anybody.
         self.wrap(&answer.setup, &key, &pin)?;
         let store = self.open_store(user, &key)?;
         self.installed(&store)?;
-        store.enrolled(server, &answer, self.outside())?;
+        store.enrolled(&server, &answer, self.outside())?;
         self.set_settings(|settings| {
-            server.clone_into(&mut settings.server);
+            settings.server = server;
             settings.user = Some(user);
         })?;
         self.come_in(Session::of(store)?);

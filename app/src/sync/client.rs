@@ -101,13 +101,30 @@ impl From<TransportError> for Refused {
     fn from(error: TransportError) -> Self {
         let key = match &error {
             TransportError::Address(_) => "sync-address",
+            TransportError::Cleartext(_) => "sync-cleartext",
+            TransportError::NoTls => "sync-no-tls",
+            TransportError::OldTls => "sync-old-tls",
+            TransportError::WrongKey => "sync-wrong-key",
+            TransportError::Ended { .. } => "sync-certificate-ended",
+            TransportError::NotYet { .. } => "sync-certificate-not-yet",
+            TransportError::Untrusted(_) => "sync-untrusted",
             TransportError::Offline => "sync-offline",
             TransportError::Broken(_) => "sync-unreachable",
             TransportError::TimedOut => "sync-slow",
             TransportError::TooLarge(_) => "sync-bad-answer",
         };
-        let again = !matches!(error, TransportError::Address(_));
-        Self::of(key, error, again)
+        let again = matches!(
+            error,
+            TransportError::Offline
+                | TransportError::Broken(_)
+                | TransportError::TimedOut
+                | TransportError::TooLarge(_)
+        );
+        let mut message = Message::of(key);
+        if let TransportError::Ended { until: date, today } | TransportError::NotYet { from: date, today } = &error {
+            message = message.with("date", date).with("today", today);
+        }
+        Self { message, ..Self::of(key, error, again) }
     }
 }
 

@@ -11,6 +11,7 @@ mod round;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod trust;
 
 pub use backoff::delay;
 pub use care::Care;
@@ -19,3 +20,4 @@ pub use photos::deliver_photos;
 pub use progress::{Phase, SyncProgress};
 pub use round::{RoundDone, exchange};
 pub use transport::{Connect, HttpConnect, Method, Request, Response, Transport, TransportError};
+pub use trust::Trust;

@@ -27,16 +27,13 @@ fn waits_grow_with_jitter_and_never_undercut_the_server() {
 #[test]
 fn cleartext_goes_to_this_machine_only() {
     for good in ["https://zz.example.test", "http://127.0.0.1:8080", "http://localhost:1/", "http://[::1]:9"] {
-        assert!(HttpConnect.connect(good).is_ok(), "{good}");
+        assert!(HttpConnect.connect(good, &Trust::System).is_ok(), "{good}");
     }
-    for bad in [
-        "http://192.168.1.5:8080",
-        "http://zz.example.test",
-        "http://127.0.0.1.example.test",
-        "ftp://127.0.0.1",
-        "zz",
-        "",
-    ] {
-        assert!(matches!(HttpConnect.connect(bad), Err(TransportError::Address(_))), "{bad}");
+    for bad in ["http://192.168.1.5:8080", "http://zz.example.test", "http://127.0.0.1.example.test"] {
+        let refused = HttpConnect.connect(bad, &Trust::System);
+        assert!(matches!(refused, Err(TransportError::Cleartext(_))), "{bad}");
+    }
+    for bad in ["ftp://127.0.0.1", "zz", ""] {
+        assert!(matches!(HttpConnect.connect(bad, &Trust::System), Err(TransportError::Address(_))), "{bad}");
     }
 }

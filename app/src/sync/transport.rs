@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::trust::{self, Trust};
 use crate::platform::Boxed;
 
 /// The verbs used.
@@ -54,9 +55,40 @@ impl Response {
 /// The request did not come back. Whether it arrived is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
-    /// The address is none, or asks for cleartext to another machine.
-    #[error("the server's address {0} is not https")]
+    /// The address is none.
+    #[error("{0} is no address of a server")]
     Address(String),
+    /// The address asks for cleartext to another machine. Nothing was sent.
+    #[error("the server's address {0} is not https")]
+    Cleartext(String),
+    /// Who answered does not speak TLS. Nothing was sent.
+    #[error("no TLS is spoken there")]
+    NoTls,
+    /// Who answered speaks no TLS newer than 1.1. Nothing was sent.
+    #[error("only old TLS is spoken there")]
+    OldTls,
+    /// Who answered has another key than the centre's. Nothing was sent.
+    #[error("the server's key is not the one known")]
+    WrongKey,
+    /// The certificate has ended by this device's clock. Nothing was sent.
+    #[error("the certificate ended on {until}, and here it is {today}")]
+    Ended {
+        /// Its last day.
+        until: String,
+        /// By this device's clock.
+        today: String,
+    },
+    /// The certificate is not good yet by this device's clock. Nothing was sent.
+    #[error("the certificate begins on {from}, and here it is {today}")]
+    NotYet {
+        /// Its first day.
+        from: String,
+        /// By this device's clock.
+        today: String,
+    },
+    /// The certificate is not one that the system trusts for this address. Nothing was sent.
+    #[error("the certificate is not trusted: {0}")]
+    Untrusted(String),
     /// Switched to "no network".
     #[error("switched to no network")]
     Offline,
@@ -81,8 +113,8 @@ pub trait Transport: Send + Sync {
 
 /// Makes transports.
 pub trait Connect: Send + Sync {
-    /// A transport to the server at `address` (`https://…`, or `http://` on this machine).
-    fn connect(&self, address: &str) -> Result<Arc<dyn Transport>, TransportError>;
+    /// A transport to the server at `address` (`https://…`, or `http://` on this machine), if it is known by `trust`.
+    fn connect(&self, address: &str, trust: &Trust) -> Result<Arc<dyn Transport>, TransportError>;
 }
 
 /// HTTP/1.1 over rustls with ring; cleartext only to this machine.
@@ -90,8 +122,8 @@ pub trait Connect: Send + Sync {
 pub struct HttpConnect;
 
 impl Connect for HttpConnect {
-    fn connect(&self, address: &str) -> Result<Arc<dyn Transport>, TransportError> {
-        Ok(Arc::new(Http::new(address)?))
+    fn connect(&self, address: &str, trust: &Trust) -> Result<Arc<dyn Transport>, TransportError> {
+        Ok(Arc::new(Http::new(address, trust)?))
     }
 }
 
@@ -104,7 +136,7 @@ struct Http {
 }
 
 impl Http {
-    fn new(address: &str) -> Result<Self, TransportError> {
+    fn new(address: &str, trust: &Trust) -> Result<Self, TransportError> {
         static PROVIDER: OnceLock<()> = OnceLock::new();
         PROVIDER.get_or_init(|| {
             // Fails only if somebody installed one before, which is as good.
@@ -120,8 +152,11 @@ impl Http {
             }
             None => false,
         };
-        if !(url.scheme() == "https" || (url.scheme() == "http" && loopback)) {
-            return Err(refused());
+        match url.scheme() {
+            "https" => {}
+            "http" if loopback => {}
+            "http" => return Err(TransportError::Cleartext(address.to_owned())),
+            _ => return Err(refused()),
         }
         let mut builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -130,6 +165,11 @@ impl Http {
             .tcp_nodelay(true);
         if loopback {
             builder = builder.no_proxy();
+        }
+        match trust.config() {
+            Ok(Some(config)) => builder = builder.tls_backend_preconfigured(config),
+            Ok(None) => {}
+            Err(error) => return Err(TransportError::Broken(error.to_string())),
         }
         let client = builder.build().map_err(|error| TransportError::Broken(error.to_string()))?;
         Ok(Self { base: url.as_str().trim_end_matches('/').to_owned(), client })
@@ -177,6 +217,9 @@ fn said(error: reqwest::Error) -> TransportError {
         return TransportError::TimedOut;
     }
     let error = error.without_url();
+    if let Some(refused) = trust::refused(&error) {
+        return refused;
+    }
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);
     while let Some(inner) = cause {

@@ -46,3 +46,4 @@ error-token-wipe = This terminal was reported stolen; its data are erased.
 error-not-told-to-wipe = The centre did not tell this terminal to wipe itself.
 error-not-safe-yet = It cannot be handed in yet: the centre's backup still lacks something of this terminal. Please try again later.
 error-too-many-codes = Too many wrong enrolment codes. Please wait { $seconds } seconds.
+error-https-only = Only encrypted connections are taken here: change http:// at the beginning of the address to https:// and open it again.

@@ -46,3 +46,4 @@ error-token-wipe = 这台终端已报失，数据将被清除。
 error-not-told-to-wipe = 中心没有要求清除这台终端。
 error-not-safe-yet = 还不能交机：中心的备份里还缺这台终端的数据。请过一会儿再试。
 error-too-many-codes = 登记码输错太多次，请等 { $seconds } 秒再试。
+error-https-only = 这里只收加密的连接：请把地址开头的 http:// 改成 https://，再打开。

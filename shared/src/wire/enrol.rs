@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::area::{Area, AreaId};
 use crate::author::Role;
 use crate::ids::{DeviceId, Slot, UserId};
+use crate::key_pin::KeyPin;
 
 /// `POST /api/v1/enrol`: a one-time code for a token. No credential needed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,6 +92,10 @@ pub struct Setup {
     /// lease.
     #[serde(default, skip_serializing_if = "is_none")]
     pub lease_hours: u32,
+    /// The keys by which the server may be known, the one in use first: the handheld connects to no other. None: any
+    /// certificate that the system trusts is taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pins: Vec<KeyPin>,
 }
 
 fn is_none(hours: &u32) -> bool {

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use shared::ids::DeviceId;
+use shared::key_pin::KeyPin;
 use shared::wire::{EnrolAnswer, EnrolRequest};
 
 use crate::AppState;
@@ -39,6 +40,12 @@ pub fn make_code(app: &AppState, user: &User) -> Result<String, StoreError> {
         EnrolCode { hash: token::hash(&digits), town: user.town, user: user.id, expires: app.outside.now() + CODE };
     store::write(&*app.store, user.town, |tx| tx.put_enrol_code(&code))?;
     Ok(digits)
+}
+
+/// A code as it is typed: with the check digits behind it, where handhelds know the server by a pin.
+pub fn typed(code: &str, pins: &[KeyPin]) -> String {
+    let check = pins.first().map(|pin| pin.check_digits(code)).unwrap_or_default();
+    format!("{code}{check}")
 }
 
 /// Exchanges a code.
@@ -92,8 +99,9 @@ pub fn enrol(app: &AppState, request: &EnrolRequest) -> Result<Enrolled, StoreEr
             })?;
         }
         let who = Who::of(user, &areas);
-        let (directory, recipient) = (app.store.directory_version()?, app.outbox_key.recipient());
-        let setup = setup::setup(&who, &areas, directory, &tx.users()?, recipient, app.lease_hours);
+        let directory = app.store.directory_version()?;
+        let fixed = setup::Fixed::of(app, directory);
+        let setup = setup::setup(&who, &areas, &tx.users()?, &fixed);
         Ok(Enrolled::Done(Box::new(EnrolAnswer {
             device: device.id,
             slot,

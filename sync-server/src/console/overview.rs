@@ -90,6 +90,12 @@ fn body(ctx: &Ctx, figures: &Figures) -> Markup {
                 a.go href="/console/audit" { (word("console-audit")) }
             }
         }
+        @if let Some(certificate) = ctx.app.tls.ending(ctx.now).filter(|_| ctx.sees(Place::Terminals)) {
+            @let key = if certificate.until < ctx.now { "console-certificate-ended" } else { "console-certificate-ends" };
+            p.note.note--doubt.note--below role="status" {
+                (ctx.words.with(key, &[("date", beijing(certificate.until).date_naive().to_string().into())]))
+            }
+        }
         section.kpis aria-label=(word("console-today")) {
             (kpi("/console/inbox", new.len(), &html! { (word("console-new-today")) }))
             (kpi("/console/inbox", open.len(), &html! { (word("console-under-way")) }))

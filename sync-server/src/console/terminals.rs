@@ -5,14 +5,18 @@ use axum::response::{IntoResponse, Response};
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use http::HeaderMap;
 use maud::{Markup, html};
 use shared::ids::{DeviceId, UserId};
+use shared::key_pin::EnrolLine;
 
 use super::ctx::{Asked, with, with_form};
 use super::layout::{self, Place, ago, csrf, light};
+use super::second::picture;
 use super::{Ctx, Fields, PageError};
 use crate::App;
 use crate::auth::enrol;
+use crate::http::way::{Cover, Way};
 use crate::store::{Device, Fate, User};
 
 /// After how many days without a round a terminal is silent.
@@ -63,8 +67,8 @@ pub async fn show(State(app): State<App>, asked: Asked) -> Response {
 }
 
 /// `POST /console/terminals/code`: a one-time code, shown this once.
-pub async fn code(State(app): State<App>, asked: Asked, fields: Fields) -> Response {
-    with_form(app, asked, fields, |ctx, fields| {
+pub async fn code(State(app): State<App>, way: Way, headers: HeaderMap, asked: Asked, fields: Fields) -> Response {
+    with_form(app, asked, fields, move |ctx, fields| {
         ctx.must_see(Place::Terminals)?;
         let bad = || PageError::Bad("console-error-form".to_owned());
         let id: UserId = fields.get("user").and_then(|id| id.parse().ok()).ok_or_else(bad)?;
@@ -72,12 +76,27 @@ pub async fn code(State(app): State<App>, asked: Asked, fields: Fields) -> Respo
         let user = user.ok_or(PageError::NotFound)?;
         let code = enrol::make_code(&ctx.app, &user)?;
         ctx.note("audit-enrol-code", &user.id.to_string(), "")?;
-        answer(ctx, Some((user.name, code)))
+        let pins = ctx.app.tls.pins();
+        let server = ctx.app.public_url.clone().unwrap_or_else(|| asked_at(way, &headers));
+        answer(
+            ctx,
+            Some(Fresh { name: user.name, typed: enrol::typed(&code, &pins), line: EnrolLine { server, code, pins } }),
+        )
     })
     .await
 }
 
-fn answer(ctx: &Ctx, fresh: Option<(String, String)>) -> Result<Response, PageError> {
+/// A code just made.
+struct Fresh {
+    /// For whom.
+    name: String,
+    /// The digits to type.
+    typed: String,
+    /// All of it in one line.
+    line: EnrolLine,
+}
+
+fn answer(ctx: &Ctx, fresh: Option<Fresh>) -> Result<Response, PageError> {
     let (devices, users) = ctx.read(|read| Ok::<_, PageError>((standing(read.devices()?), read.users()?)))?;
     let page = layout::page(
         ctx,
@@ -91,7 +110,7 @@ fn answer(ctx: &Ctx, fresh: Option<(String, String)>) -> Result<Response, PageEr
     Ok(page.into_response())
 }
 
-fn body(ctx: &Ctx, devices: &[Device], users: &[User], fresh: Option<(String, String)>) -> Markup {
+fn body(ctx: &Ctx, devices: &[Device], users: &[User], fresh: Option<Fresh>) -> Markup {
     let word = |key: &str| ctx.words.text(key);
     let counted = |n: usize| n.to_string();
     let people: std::collections::BTreeSet<UserId> = devices.iter().map(|device| device.user).collect();
@@ -101,12 +120,16 @@ fn body(ctx: &Ctx, devices: &[Device], users: &[User], fresh: Option<(String, St
     );
     html! {
         (layout::top(ctx, &word("console-terminals"), &beside, ""))
-        @if let Some((name, code)) = fresh {
+        @if let Some(Fresh { name, typed, line }) = fresh {
             section.panel.code-panel role="status" {
                 div.panel__h { h2 { (ctx.words.with("console-code-for", &[("name", name.into())])) } }
                 div.panel__b {
-                    p.bigline { b.num { (parted(&code)) } }
+                    p.bigline { b.num { (parted(&typed)) } }
                     p.sub { (ctx.words.with("console-code-help", &[("n", enrol::CODE.num_minutes().to_string().into())])) }
+                    p { (ctx.words.with("console-code-address", &[("address", line.server.as_str().into())])) }
+                    p { (word("console-code-line")) }
+                    (picture(&line.to_string(), &word("console-code-qr")))
+                    p.enrol-line { code { (line) } }
                 }
             }
         }
@@ -148,10 +171,24 @@ fn body(ctx: &Ctx, devices: &[Device], users: &[User], fresh: Option<(String, St
     }
 }
 
-/// `01234 56789`: easier to read aloud.
+/// `01234 56789`, `01234 56789 012 345`: easier to read aloud.
 fn parted(code: &str) -> String {
-    let (first, rest) = code.split_at_checked(code.len() / 2).unwrap_or((code, ""));
-    format!("{first} {rest}")
+    let mut parts = Vec::new();
+    let mut rest = code;
+    for length in [5, 5, 3] {
+        let Some((part, left)) = rest.split_at_checked(length) else { break };
+        parts.push(part);
+        rest = left;
+    }
+    parts.push(rest);
+    parts.join(" ").trim_end().to_owned()
+}
+
+/// The address of this request, as the browser knows the server.
+fn asked_at(way: Way, headers: &HeaderMap) -> String {
+    let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let scheme = if way.cover == Cover::Encrypted { "https" } else { "http" };
+    format!("{scheme}://{host}")
 }
 
 fn row(ctx: &Ctx, device: &Device) -> Markup {

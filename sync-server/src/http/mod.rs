@@ -15,7 +15,6 @@ mod sync;
 pub mod way;
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
@@ -31,6 +30,7 @@ use crate::App;
 use crate::error::Problem;
 use crate::store::{self, StoreError};
 use crate::sync::accept::mend;
+use crate::tls::listener::{Peer, TlsListener};
 
 /// A request that takes longer is given up. Long enough for a photo on a slow line.
 const REQUEST_TIME: Duration = Duration::from_secs(120);
@@ -60,15 +60,18 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// Serves until `stop` is done and what is under way is answered.
+/// Serves, with TLS if there is a certificate, until `stop` is done and what is under way is answered.
 pub async fn serve(
     app: App,
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router(app).into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(stop)
-        .await
+    let service = router(app.clone()).into_make_service_with_connect_info::<Peer>();
+    if app.tls.is_spoken() {
+        axum::serve(TlsListener::new(app, listener)?, service).with_graceful_shutdown(stop).await
+    } else {
+        axum::serve(listener, service).with_graceful_shutdown(stop).await
+    }
 }
 
 /// Whether the store answers, and how many parts were found altered.

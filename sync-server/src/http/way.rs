@@ -1,13 +1,14 @@
 //! By which way a request came: from which address, and whether somebody could read along.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use http::request::Parts;
 use http::{HeaderMap, header};
 
 use crate::App;
+use crate::tls::listener::Peer;
 
 /// How a request came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub struct Way {
 /// Whether somebody on the way could read a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cover {
-    /// A proxy in front ended HTTPS.
+    /// HTTPS, ended here or by a proxy in front.
     Encrypted,
     /// It never left this machine: a browser beside the server, in development and in the demo.
     Loopback,
@@ -33,16 +34,17 @@ impl FromRequestParts<App> for Way {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let peer = parts.extensions.get::<ConnectInfo<Peer>>().map(|info| (info.0.address.ip(), info.0.encrypted));
         // Without a connection it is a test that calls the router.
-        Ok(way(peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), &parts.headers, app.behind_proxy))
+        let (peer, encrypted) = peer.unwrap_or((IpAddr::V4(Ipv4Addr::LOCALHOST), false));
+        Ok(way(peer, encrypted, &parts.headers, app.behind_proxy))
     }
 }
 
-fn way(peer: IpAddr, headers: &HeaderMap, behind_proxy: bool) -> Way {
+fn way(peer: IpAddr, encrypted: bool, headers: &HeaderMap, behind_proxy: bool) -> Way {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     // Whoever says so without a proxy only has their own cookie kept safer.
-    let encrypted = text("x-forwarded-proto").is_some_and(|proto| proto == "https");
+    let encrypted = encrypted || text("x-forwarded-proto").is_some_and(|proto| proto == "https");
     let host = text(header::HOST.as_str()).unwrap_or_default();
     let here = !behind_proxy && peer.to_canonical().is_loopback() && is_loopback(host);
     let cover = match (encrypted, here) {
@@ -75,7 +77,7 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
-        let way = way(peer.parse().unwrap(), &map, behind_proxy);
+        let way = way(peer.parse().unwrap(), false, &map, behind_proxy);
         (way.address.to_string(), way.cover)
     }
 
@@ -102,5 +104,9 @@ mod tests {
         assert_eq!(came("127.0.0.1", &[("host", "localhost")], true).1, Cover::Bare, "a proxy that says nothing");
         let https = [("host", "centre.example"), ("x-forwarded-proto", "https")];
         assert_eq!(came("127.0.0.1", &https, true).1, Cover::Encrypted);
+        for peer in ["192.0.2.1", "127.0.0.1"] {
+            let over_tls = way(peer.parse().unwrap(), true, &HeaderMap::new(), false);
+            assert_eq!(over_tls.cover, Cover::Encrypted, "TLS ended here, {peer}");
+        }
     }
 }

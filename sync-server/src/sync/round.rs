@@ -126,7 +126,7 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
 
     // Read after the edits were applied, at one moment: the page and what stands beside it belong together.
     let directory = app.store.directory_version()?;
-    let recipient = app.outbox_key.recipient();
+    let fixed = setup::Fixed::of(app, directory);
     let (mut answer, broken) = store::read(&*app.store, device.town, |read| {
         let total = if refill { Some(changes::total(read, who, &rules.areas)?) } else { None };
         let mut page = changes::page(read, who, &rules.areas, &mut position, &settled, app.page_items)?;
@@ -148,11 +148,10 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
         position.decided = decided.last().map_or(position.decided, |(number, _)| *number);
         let released = undecided.into_iter().chain(decided.into_iter().map(|(_, seen)| seen));
         let released = released.map(|seen| Receipt { edit: seen.edit, outcome: seen.outcome }).collect();
-        let setup = if request.setup.as_deref() == Some(setup::version(directory, recipient, app.lease_hours).as_str())
-        {
+        let setup = if request.setup.as_deref() == Some(fixed.version().as_str()) {
             None
         } else {
-            Some(setup::setup(who, &rules.areas, directory, &read.users()?, recipient, app.lease_hours))
+            Some(setup::setup(who, &rules.areas, &read.users()?, &fixed))
         };
         let leased = app.lease_hours > 0 && (request.lease || setup.is_some() && lease::unasked(who));
         let answer = SyncAnswer {

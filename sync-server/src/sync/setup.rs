@@ -4,20 +4,43 @@ use std::collections::BTreeSet;
 
 use shared::area::{Area, AreaId, AreaTree};
 use shared::author::Role;
+use shared::key_pin::KeyPin;
 use shared::wire::{Handler, Me, Setup};
 
+use crate::AppState;
 use crate::auth::Who;
 use crate::store::User;
 
-/// The name of a set-up's version: it changes whenever any user or area does, which is seldom, with the key of the centre
-/// and the length of the lease.
-pub fn version(directory: u64, recipient: &str, lease_hours: u32) -> String {
-    let key: String = recipient.chars().rev().take(6).collect();
-    format!("{directory}.{key}.{lease_hours}")
+/// What of a set-up is the same for everybody.
+pub struct Fixed<'a> {
+    /// Changes whenever any user or area does, which is seldom.
+    directory: u64,
+    /// For whom exports are encrypted.
+    recipient: &'a str,
+    /// The length of the lease.
+    lease_hours: u32,
+    /// By which keys the server may be known.
+    pins: Vec<KeyPin>,
 }
 
-/// The set-up of `who`. `users` are the town's, `recipient` is for whom exports are encrypted.
-pub fn setup(who: &Who, areas: &AreaTree, directory: u64, users: &[User], recipient: &str, lease_hours: u32) -> Setup {
+impl<'a> Fixed<'a> {
+    /// That of the server as it is.
+    pub fn of(app: &'a AppState, directory: u64) -> Self {
+        let recipient = app.outbox_key.recipient();
+        Self { directory, recipient, lease_hours: app.lease_hours, pins: app.tls.pins() }
+    }
+
+    /// The name of the set-up's version: it changes with any of it.
+    pub fn version(&self) -> String {
+        let key: String = self.recipient.chars().rev().take(6).collect();
+        let pins: String =
+            self.pins.iter().map(|pin| format!(".{}", pin.to_string().chars().take(6).collect::<String>())).collect();
+        format!("{}.{key}.{}{pins}", self.directory, self.lease_hours)
+    }
+}
+
+/// The set-up of `who`. `users` are the town's.
+pub fn setup(who: &Who, areas: &AreaTree, users: &[User], fixed: &Fixed<'_>) -> Setup {
     let mut known: BTreeSet<AreaId> = who.scope.iter().collect();
     for root in who.user.scope.iter().chain([&who.user.town]) {
         known.extend(areas.ancestors(*root));
@@ -29,13 +52,14 @@ pub fn setup(who: &Who, areas: &AreaTree, directory: u64, users: &[User], recipi
         .map(|user| Handler { id: user.id, name: user.name.clone(), role: user.role })
         .collect();
     Setup {
-        version: version(directory, recipient, lease_hours),
+        version: fixed.version(),
         town: who.user.town,
         user: Me { id: who.user.id, name: who.user.name.clone(), role: who.user.role, cleared: who.user.cleared },
         areas,
         scope: who.user.scope.clone(),
         handlers,
-        recipient: Some(recipient.to_owned()),
-        lease_hours,
+        recipient: Some(fixed.recipient.to_owned()),
+        lease_hours: fixed.lease_hours,
+        pins: fixed.pins.clone(),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use app::platform::Boxed;
-use app::sync::{Connect, Request, Response, Transport, TransportError};
+use app::sync::{Connect, Request, Response, Transport, TransportError, Trust};
 
 use super::dice::Dice;
 
@@ -68,7 +68,7 @@ pub struct Line {
 }
 
 impl Connect for Line {
-    fn connect(&self, _: &str) -> Result<Arc<dyn Transport>, TransportError> {
+    fn connect(&self, _: &str, _: &Trust) -> Result<Arc<dyn Transport>, TransportError> {
         Ok(Arc::new(self.clone()))
     }
 }

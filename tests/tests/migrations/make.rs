@@ -14,7 +14,7 @@ use anyhow::{Context, Result, ensure};
 use app::handheld::{Draft, Handheld, TakenIn};
 use app::platform::{Boxed, Services};
 use app::store::Rules;
-use app::sync::{Connect, Request, Response, Transport, TransportError};
+use app::sync::{Connect, Request, Response, Transport, TransportError, Trust};
 use rusqlite::Connection;
 use shared::calendar::Calendar;
 use shared::form::Forms;
@@ -37,7 +37,7 @@ struct Holding {
 }
 
 impl Connect for Holding {
-    fn connect(&self, _: &str) -> Result<Arc<dyn Transport>, TransportError> {
+    fn connect(&self, _: &str, _: &Trust) -> Result<Arc<dyn Transport>, TransportError> {
         Ok(Arc::new(self.clone()))
     }
 }

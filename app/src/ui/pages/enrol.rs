@@ -2,6 +2,8 @@
 
 use dioxus::prelude::*;
 
+use shared::key_pin::EnrolLine;
+
 use crate::handheld::Message;
 use crate::ui::components::frame::{Dock, Head};
 use crate::ui::components::pin::PinField;
@@ -12,6 +14,10 @@ use crate::ui::words::{message, words};
 
 /// Nobody answers there: nothing waits for being sent yet, so it is not said as it is later.
 const UNREACHED: &str = "app-enrol-unreached";
+
+/// What is wrong with the address or who answers there.
+const AT_ADDRESS: [&str; 7] =
+    ["sync-address", UNREACHED, "sync-not-found", "sync-cleartext", "sync-no-tls", "sync-old-tls", "sync-untrusted"];
 
 /// The first start.
 #[component]
@@ -26,12 +32,13 @@ pub fn Enrol(onback: Option<EventHandler<()>>) -> Element {
     let pin = use_signal(String::new);
     let again = use_signal(String::new);
     // What is wrong with the address is said beside the address.
-    let address = problem().filter(|said| matches!(said.key.as_str(), "sync-address" | UNREACHED | "sync-not-found"));
+    let address = problem().filter(|said| AT_ADDRESS.contains(&said.key.as_str()));
     let at = |keys: &[&str]| problem().filter(|said| keys.contains(&said.key.as_str()));
     let (of_pin, of_again) = (at(&["pin-digits", "pin-guessed"]), at(&["pin-unlike"]));
     let other = problem().filter(|_| address.is_none() && of_pin.is_none() && of_again.is_none());
     let typed = |value: &Signal<String>| !value.read().trim().is_empty();
-    let ready = typed(&server) && typed(&code) && typed(&pin) && typed(&again);
+    let line = EnrolLine::is_meant(&server.read()) || EnrolLine::is_meant(&code.read());
+    let ready = (line || typed(&server) && typed(&code)) && typed(&pin) && typed(&again);
     rsx! {
         Head { title: words.t("app-enrol"), line: words.t("app-enrol-line") }
         main {
@@ -46,7 +53,7 @@ pub fn Enrol(onback: Option<EventHandler<()>>) -> Element {
                             class: "field__ctl",
                             id: "enrol-server",
                             name: "server",
-                            r#type: "url",
+                            r#type: "text",
                             inputmode: "url",
                             autocomplete: "off",
                             autocapitalize: "off",
@@ -146,7 +153,7 @@ fn Said(said: Message) -> Element {
 /// The address as typed, with the `https://` that people leave out.
 fn address_of(typed: &str) -> String {
     let typed = typed.trim();
-    if typed.contains("://") { typed.to_owned() } else { format!("https://{typed}") }
+    if typed.contains("://") || EnrolLine::is_meant(typed) { typed.to_owned() } else { format!("https://{typed}") }
 }
 
 #[cfg(test)]

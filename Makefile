@@ -74,7 +74,7 @@ simulate: setup ## The simulation with more seeds than the 2,000 of `make test` 
 EXAMPLES ?= 300
 REQUESTS ?= 100000
 hostile: setup ## As many requests that nobody honest makes; `make test` sends 3,000
-	REQUESTS=$(REQUESTS) $(CARGO) test $(SELECT) --test flood -- --nocapture
+	REQUESTS=$(REQUESTS) $(CARGO) test $(SELECT) --test server flood -- --nocapture
 
 test-api: build ## Schemathesis against the OpenAPI document, EXAMPLES=… an operation
 	tests/api.sh $(EXAMPLES)

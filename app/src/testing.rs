@@ -123,6 +123,8 @@ pub struct Inside {
     /// From now on so many requests are lost; then so many answers.
     pub lose_requests: u32,
     pub lose_answers: u32,
+    /// After so many answers all others are lost.
+    pub answers_left: Option<u32>,
     /// Requests with an edit of which this is said get this status; its stand-in is taken.
     pub poison: Option<(u16, Poison)>,
     /// Answers this status next, once, with a Retry-After.
@@ -155,6 +157,7 @@ impl Default for Inside {
             gone: BTreeMap::new(),
             lose_requests: 0,
             lose_answers: 0,
+            answers_left: None,
             poison: None,
             status: None,
             refill: false,
@@ -409,6 +412,11 @@ impl Inside {
         if self.lose_answers > 0 {
             self.lose_answers -= 1;
             return Err(TransportError::TimedOut);
+        }
+        match &mut self.answers_left {
+            Some(0) => return Err(TransportError::TimedOut),
+            Some(left) => *left -= 1,
+            None => {}
         }
         let body = zstd::encode_all(json.unwrap().as_slice(), 3).unwrap();
         Ok(Response { status: 200, headers: vec![("content-encoding".to_owned(), "zstd".to_owned())], body })

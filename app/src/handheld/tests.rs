@@ -329,6 +329,33 @@ fn a_server_from_a_backup_is_offered_again_what_it_lost() {
 }
 
 #[test]
+fn what_a_fill_that_was_cut_short_had_named_is_of_its_own_epoch() {
+    let world = World::new();
+    let (alice, bob) = (world.handheld("alice"), world.handheld("bob"));
+    let records = ["\"张伟\"", "\"李娜\"", "\"王芳\""].map(|name| resident(&alice, &[("name", name)]));
+    sync(&alice);
+    sync(&bob);
+    let read_in = || {
+        let store = bob.store().unwrap();
+        records.map(|record| store.seen(record).unwrap().epoch)
+    };
+    assert_eq!(read_in(), [1, 1, 1]);
+    // Restored twice, and each time the line breaks in the middle of reading all anew: one record a page.
+    for (epoch, pages, expected) in [(2, 2, [2, 2, 1]), (3, 1, [3, 2, 1])] {
+        world.server(|server| {
+            (server.epoch, server.refill, server.page) = (epoch, true, 1);
+            // Two before them say who bob is from now on.
+            server.answers_left = Some(2 + pages);
+        });
+        runtime().block_on(bob.sync_now()).unwrap_err();
+        assert_eq!(read_in(), expected, "what bob sees of each was read when it was named last");
+    }
+    world.server(|server| server.answers_left = None);
+    sync(&bob);
+    assert_eq!(read_in(), [3, 3, 3]);
+}
+
+#[test]
 fn enrolling_again_keeps_the_outbox_under_new_dots() {
     let world = World::new();
     let alice = world.handheld("alice");

@@ -184,13 +184,16 @@ impl Tx<'_> {
         }
         let mut fill: i64 = meta::get(&self.sql, key::FILL)?.unwrap_or(1);
         let mut filling: bool = meta::get(&self.sql, key::FILLING)?.unwrap_or_default();
+        let mut epochs: Vec<(i64, u32)> = meta::get(&self.sql, key::FILL_EPOCHS)?.unwrap_or_default();
         if answer.refill {
+            let read_in: u32 = meta::get(&self.sql, key::EPOCH)?.unwrap_or(answer.epoch);
+            match epochs.last_mut() {
+                Some((last, epoch)) if *epoch == read_in => *last = fill,
+                _ => epochs.push((fill, read_in)),
+            }
+            meta::put(&self.sql, key::FILL_EPOCHS, &epochs)?;
             fill += 1;
             filling = true;
-            if !meta::get(&self.sql, key::FILLING)?.unwrap_or(false) {
-                let before: u32 = meta::get(&self.sql, key::EPOCH)?.unwrap_or(answer.epoch);
-                meta::put(&self.sql, key::EPOCH_BEFORE, &before)?;
-            }
             let empty: bool =
                 self.sql.query_row("SELECT NOT EXISTS (SELECT 1 FROM confirmed)", [], |row| row.get(0))?;
             meta::put(&self.sql, key::FROM_EMPTY, &empty)?;
@@ -198,7 +201,7 @@ impl Tx<'_> {
         for receipt in &answer.released {
             self.take_release(receipt, now, fill)?;
         }
-        let restored = filling && meta::get(&self.sql, key::EPOCH_BEFORE)?.unwrap_or(answer.epoch) != answer.epoch;
+        let restored = filling && epochs.iter().any(|(_, epoch)| *epoch != answer.epoch);
         self.take_items(items, fill, restored, &mut touched)?;
         // In the answer that begins a fill, and in all but its last, the server passes nothing over: what it does not
         // name the user may not see. In others it leaves out what the receipt says already.
@@ -228,7 +231,7 @@ impl Tx<'_> {
                 self.take_back_releases(fill)?;
             }
             filling = false;
-            meta::put(&self.sql, key::EPOCH_BEFORE, &answer.epoch)?;
+            meta::put(&self.sql, key::FILL_EPOCHS, &Vec::<(i64, u32)>::new())?;
         }
         self.seal_edits()?;
         self.want_photos(&answer.wanted)?;

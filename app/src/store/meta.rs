@@ -31,7 +31,7 @@ pub(super) mod key {
     pub const SPEED: &str = "speed";
     pub const NONCE: &str = "nonce";
     pub const DOUBT: &str = "doubt";
-    pub const EPOCH_BEFORE: &str = "epoch_before";
+    pub const FILL_EPOCHS: &str = "fill_epochs";
     pub const CHECKED: &str = "checked";
     pub const CHECK_NOW: &str = "check_now";
     pub const MENDED: &str = "mended";

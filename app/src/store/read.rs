@@ -285,21 +285,23 @@ fn seen(sql: &Connection, id: RecordId) -> Result<SeenAt, StoreError> {
 }
 
 /// The server's epoch in which what stands here of a record was read. While a fill goes on that is an earlier one for
-/// what it has not named yet.
+/// what it has not named yet; if a restore cut the fill after another one short, what that had named is of the epoch
+/// between.
 pub(super) fn epoch(sql: &Connection, id: RecordId) -> Result<u32, StoreError> {
     let now: u32 = meta::get(sql, key::EPOCH)?.unwrap_or_default();
-    let before: u32 = meta::get(sql, key::EPOCH_BEFORE)?.unwrap_or(now);
-    if before == now {
+    let epochs: Vec<(i64, u32)> = meta::get(sql, key::FILL_EPOCHS)?.unwrap_or_default();
+    if epochs.is_empty() {
         return Ok(now);
     }
-    let fill: i64 = meta::get(sql, key::FILL)?.unwrap_or(1);
-    let old: bool = sql
+    let fill: Option<i64> = sql
         .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM record JOIN confirmed ON confirmed.place IN (2 * record.row, 2 * record.row + 1)
-             WHERE record.id = ?1 AND confirmed.fill < ?2)",
+            "SELECT min(confirmed.fill) FROM record
+             JOIN confirmed ON confirmed.place IN (2 * record.row, 2 * record.row + 1) WHERE record.id = ?1",
         )?
-        .query_row(params![blob(&id.0), fill], |row| row.get(0))?;
-    Ok(if old { before } else { now })
+        .query_row(params![blob(&id.0)], |row| row.get(0))?;
+    // Each says up to which fill what was taken in is of which epoch.
+    let before = fill.and_then(|fill| epochs.iter().find(|(last, _)| fill <= *last));
+    Ok(before.map_or(now, |(_, epoch)| *epoch))
 }
 
 fn own_edits(sql: &Connection, id: RecordId) -> Result<Vec<Own>, StoreError> {

@@ -320,16 +320,19 @@ fn seen_of(fields: &Fields, name: &str) -> Result<alias::Seen, PageError> {
     Ok(alias::Seen { open: vector("open")?, restricted: vector("restricted")? })
 }
 
+/// The record, for those who may merge it.
+fn mergeable(ctx: &Ctx, id: RecordId) -> Result<Seen, PageError> {
+    let seen = ctx.read(|read| Seen::load(ctx, read, id))?;
+    if may_merge(ctx, &seen.part) { Ok(seen) } else { Err(PageError::NotAllowed) }
+}
+
 /// `POST /console/records/{id}/merge`: this one stays, the other goes. Also decides on what reached the other since.
 pub async fn merge(State(app): State<App>, UrlPath(id): UrlPath<RecordId>, asked: Asked, fields: Fields) -> Response {
     with_form(app, asked, fields, move |ctx, given| {
         let bad = || PageError::Bad("console-error-form".to_owned());
+        let seen = mergeable(ctx, id)?;
         let other: RecordId = given.get("other").and_then(|id| id.parse().ok()).ok_or_else(bad)?;
-        let (seen, other) =
-            ctx.read(|read| Ok::<_, PageError>((Seen::load(ctx, read, id)?, Seen::load(ctx, read, other)?)))?;
-        if !may_merge(ctx, &seen.part) || !may_merge(ctx, &other.part) {
-            return Err(PageError::NotAllowed);
-        }
+        let other = mergeable(ctx, other)?;
         let form = ctx.app.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
         let mut chosen: BTreeMap<Part, BTreeMap<Path, Value>> = BTreeMap::new();
         for field in single(form) {
@@ -372,6 +375,7 @@ pub async fn merge(State(app): State<App>, UrlPath(id): UrlPath<RecordId>, asked
 /// `POST /console/records/{id}/unmerge`
 pub async fn unmerge(State(app): State<App>, UrlPath(id): UrlPath<RecordId>, asked: Asked, fields: Fields) -> Response {
     with_form(app, asked, fields, move |ctx, given| {
+        mergeable(ctx, id)?;
         let seen = super::write::context(given)?;
         alias::unmerge(&ctx.app, &ctx.who, id, &seen)?;
         Ok(Redirect::to(&format!("/console/records/{id}")).into_response())

@@ -86,6 +86,9 @@ fn ask(ctx: &Ctx, part: &StoredPart) -> Markup {
 pub async fn done(State(app): State<App>, UrlPath(id): UrlPath<RecordId>, asked: Asked, fields: Fields) -> Response {
     with_form(app, asked, fields, move |ctx, given| {
         let part = ctx.read(|read| ctx.open_part(read, id))?;
+        if !may_erase(ctx, &part) {
+            return Err(PageError::NotAllowed);
+        }
         let reason = given.get("reason").and_then(Reason::from_code);
         let reason = reason.ok_or_else(|| PageError::Bad("console-error-form".to_owned()))?;
         if given.text("typed") != Some(name(&part).as_str()) {

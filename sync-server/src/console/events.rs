@@ -368,6 +368,10 @@ pub async fn step(
 ) -> Response {
     with_form(app, asked, fields, move |ctx, fields| {
         let bad = || PageError::Bad("console-error-form".to_owned());
+        let part = ctx.read(|read| ctx.open_part(read, record))?;
+        if !ctx.may_write(Part::Open, STEPS, &part) {
+            return Err(PageError::NotAllowed);
+        }
         let step = fields.get("step").and_then(step_of).ok_or_else(bad)?;
         save_step(ctx, record, step, fields)?;
         Ok(Redirect::to(&format!("/console/records/{record}")).into_response())

@@ -221,8 +221,12 @@ pub async fn settle(State(app): State<App>, UrlPath(id): UrlPath<RecordId>, aske
         let bad = || PageError::Bad("console-error-form".to_owned());
         let seen = ctx.read(|read| Seen::load(ctx, read, id))?;
         let form = ctx.app.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
+        let may = |field: &Field| field.policy() == Policy::One && ctx.may_write(field.part(), &field.name, &seen.part);
+        if !form.fields().any(may) {
+            return Err(PageError::NotAllowed);
+        }
         let field = given.get("field").and_then(|name| form.field(name)).ok_or_else(bad)?;
-        if field.policy() != Policy::One || !ctx.may_write(field.part(), &field.name, &seen.part) {
+        if !may(field) {
             return Err(PageError::NotAllowed);
         }
         let state = seen.state(field.part()).ok_or(PageError::NotAllowed)?;

@@ -1,0 +1,249 @@
+//! Batches as staff take them out.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::common::*;
+use assets::messages::Lang;
+use sha2::{Digest, Sha256};
+use shared::area::AreaId;
+use shared::author::Role;
+use shared::value::Value;
+use sync_server::batch::approval;
+use sync_server::batch::{self, BatchError, Format, Pull, Pulled, Sealed, Since};
+use sync_server::store::{self, User};
+
+fn staff(centre: &Centre, login: &str, may_unmask: bool, cleared: bool) -> User {
+    let mut user = centre.person(login, Role::CenterStaff, TOWN, cleared);
+    user.may_unmask = may_unmask;
+    store::write(&*centre.app.store, TOWN, |tx| tx.put_user(&user)).unwrap();
+    user
+}
+
+fn pull_of(user: &User, unmasked: bool) -> Pull<'_> {
+    Pull {
+        user,
+        areas: vec![TOWN],
+        since: Since::Last,
+        formats: vec![Format::Csv, Format::Ndjson],
+        unmasked,
+        restricted: false,
+        released: None,
+        lang: Lang::Zh,
+    }
+}
+
+/// Seals; what takes two people, somebody else has released before.
+fn take(centre: &Centre, pull: &Pull<'_>) -> Result<Pulled, BatchError> {
+    let app = &centre.app;
+    let mut pull = pull.clone();
+    if approval::is_needed(&pull) {
+        let second = app.store.user_by_login("second").unwrap().unwrap_or_else(|| staff(centre, "second", true, true));
+        let id = approval::ask(app, &pull)?;
+        approval::release(app, &second, id)?;
+        pull.released = Some(id);
+    }
+    batch::pull(&*app.store, &*app.outside, &app.data, &app.forms, &pull)
+}
+
+fn sealed(pulled: Pulled) -> Sealed {
+    match pulled {
+        Pulled::Sealed(sealed) => *sealed,
+        Pulled::NothingNew => panic!("nothing new"),
+    }
+}
+
+fn text(sealed: &Sealed, name: &str) -> String {
+    std::fs::read_to_string(sealed.folder.join(name)).unwrap()
+}
+
+/// The rows of a CSV file, each by its header.
+fn rows(sealed: &Sealed, name: &str) -> Vec<BTreeMap<String, String>> {
+    let text = text(sealed, name);
+    let mut reader = csv::Reader::from_reader(text.strip_prefix('\u{FEFF}').expect("a byte order mark").as_bytes());
+    reader.deserialize().collect::<Result<_, _>>().unwrap()
+}
+
+async fn born(hand: &mut Handheld<'_>, name: &str, more: &[(&str, Value)]) -> shared::ids::RecordId {
+    let mut edit = hand.resident(name, GRID);
+    edit.writes.extend(more.iter().map(|(path, value)| (path.parse().unwrap(), value.clone())));
+    let record = edit.record;
+    let answer = hand.sync(vec![edit]).await;
+    applied(&answer, 0);
+    record
+}
+
+#[tokio::test]
+async fn masked_for_some_in_full_for_others_and_nothing_the_second_time() {
+    let centre = Centre::open().await;
+    let member = centre.person("member", Role::GridMember, GRID, false);
+    let mut hand = centre.enrol(&member).await;
+    let number = [("id_number", Value::text("629999198001010019")), ("phone", Value::text("13912345678"))];
+    let who = born(&mut hand, "张伟", &number).await;
+    let (full, plain) = (staff(&centre, "full", true, false), staff(&centre, "plain", false, false));
+
+    let taken = sealed(take(&centre, &pull_of(&full, true)).unwrap());
+    assert_eq!(taken.manifest.number, "2026-001");
+    let row = &rows(&taken, "person.csv")[0];
+    // A tab after the digits keeps Excel from rounding them.
+    assert_eq!((row["证件号码"].as_str(), row["联系电话"].as_str()), ("629999198001010019\t", "13912345678"));
+    assert_eq!((row["状态"].as_str(), row["所属网格"].as_str()), ("新增", "条山社区 条山社区第一网格"));
+    let line: serde_json::Value = serde_json::from_str(text(&taken, "person.ndjson").trim()).unwrap();
+    assert_eq!(line["fields"]["phone"], "13912345678");
+
+    assert!(matches!(take(&centre, &pull_of(&plain, true)), Err(BatchError::MayNotUnmask)));
+    let masked = sealed(take(&centre, &pull_of(&plain, false)).unwrap());
+    let row = &rows(&masked, "person.csv")[0];
+    assert_eq!((row["证件号码"].as_str(), row["联系电话"].as_str()), ("6***************19", "139****5678"));
+    for name in ["person.csv", "person.ndjson"] {
+        assert!(!text(&masked, name).contains("13912345678") && !text(&masked, name).contains("19800101"), "{name}");
+    }
+
+    // Each has a cursor of their own; an empty pull is said, makes no number and leaves no file.
+    assert_eq!(take(&centre, &pull_of(&full, true)).unwrap(), Pulled::NothingNew);
+    let folders = std::fs::read_dir(centre.app.data.join("batches")).unwrap().count();
+    assert_eq!(folders, 2);
+    let edit = hand.change(who, &[("phone", Value::text("13900000000"))]);
+    hand.sync(vec![edit]).await;
+    let next = sealed(take(&centre, &pull_of(&full, true)).unwrap());
+    assert_eq!(next.manifest.number, "2026-003");
+    assert_eq!(rows(&next, "person.csv")[0]["状态"], "变更");
+
+    let audits = store::read(&*centre.app.store, TOWN, |read| read.audits(10)).unwrap();
+    let unmasked = audits.iter().find(|entry| entry.subject == "2026-001").unwrap();
+    assert!(unmasked.user == Some(full.id) && unmasked.detail.contains("\"masked\":false"), "{unmasked:?}");
+}
+
+#[tokio::test]
+async fn a_batch_is_the_same_to_the_byte_whatever_comes_after_and_its_manifest_verifies() {
+    let centre = Centre::open().await;
+    let member = centre.person("member", Role::GridMember, GRID, false);
+    let mut hand = centre.enrol(&member).await;
+    let who = born(&mut hand, "张伟", &[]).await;
+    let report = hand.event("井盖破损", GRID);
+    hand.sync(vec![report]).await;
+    let user = staff(&centre, "staff", false, false);
+    let first = sealed(take(&centre, &pull_of(&user, false)).unwrap());
+    let out = tempfile::tempdir().unwrap();
+    let folder = batch::copy_out(&first, out.path()).unwrap();
+    let read_all = |folder: &Path| -> BTreeMap<String, Vec<u8>> {
+        let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+        entries.map(|e| (e.file_name().into_string().unwrap(), std::fs::read(e.path()).unwrap())).collect()
+    };
+    let before = read_all(&folder);
+    let edit = hand.change(who, &[("address", Value::text("柳湾巷 9 号"))]);
+    hand.sync(vec![edit]).await;
+    let app = &centre.app;
+    let again = |user: &User| batch::again(&*app.store, &*app.outside, &app.data, user, "2026-001");
+    let other = tempfile::tempdir().unwrap();
+    let after = read_all(&batch::copy_out(&again(&user).unwrap(), other.path()).unwrap());
+    assert_eq!(before, after);
+
+    let manifest: serde_json::Value = serde_json::from_slice(&before["manifest.json"]).unwrap();
+    let files = manifest["files"].as_array().unwrap();
+    assert_eq!(files.len() + 1, before.len());
+    for file in files {
+        let bytes = &before[file["name"].as_str().unwrap()];
+        let hash: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(file["sha256"], hash);
+        assert_eq!(file["bytes"], bytes.len());
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
+        let header = usize::from(file["format"] == "csv");
+        assert_eq!(file["rows"], lines - header);
+    }
+    assert_eq!(manifest["counts"]["person"]["new"], 1);
+
+    // Everything up to the same point, sealed anew, has the same bytes too.
+    let all = Pull { since: Since::Batch("2026-001".to_owned()), ..pull_of(&user, false) };
+    assert_eq!(sealed(take(&centre, &all).unwrap()).manifest.counts["person"].changed, 1);
+
+    // What was tampered with is not handed out.
+    std::fs::write(first.folder.join("person.csv"), "x").unwrap();
+    assert!(matches!(again(&user), Err(BatchError::Damaged { .. })));
+    std::fs::remove_dir_all(&first.folder).unwrap();
+    assert!(matches!(again(&user), Err(BatchError::FilesGone(_))));
+}
+
+#[tokio::test]
+async fn rights_bound_a_batch() {
+    let centre = Centre::open().await;
+    let member = centre.person("member", Role::GridMember, GRID, true);
+    let mut hand = centre.enrol(&member).await;
+    let who = born(&mut hand, "张伟", &[]).await;
+    let care = [
+        ("care_services/meals", Value::of(&true)),
+        ("care_reason", Value::text("独居")),
+        ("care_until", Value::text("2026-12-31")),
+    ];
+    let edit = hand.care(who, &care);
+    applied(&hand.sync(vec![edit]).await, 0);
+
+    // Not cleared: not a column, not a value. Cleared later: the restricted part still comes.
+    let mut user = staff(&centre, "staff", false, false);
+    let open = sealed(take(&centre, &pull_of(&user, false)).unwrap());
+    assert!(!text(&open, "person.csv").contains("独居") && !text(&open, "person.csv").contains("关爱服务"));
+    assert!(!text(&open, "person.ndjson").contains("care_"));
+    let denied = Pull { restricted: true, ..pull_of(&user, false) };
+    assert!(matches!(take(&centre, &denied), Err(BatchError::NotCleared)));
+    user.cleared = true;
+    assert_eq!(take(&centre, &pull_of(&user, false)).unwrap(), Pulled::NothingNew, "only where it is asked for");
+    let cleared = sealed(take(&centre, &Pull { restricted: true, ..pull_of(&user, false) }).unwrap());
+    assert_eq!(rows(&cleared, "person.csv")[0]["关爱服务"], "送餐");
+    let app = &centre.app;
+    user.cleared = false;
+    let again = batch::again(&*app.store, &*app.outside, &app.data, &user, &cleared.manifest.number);
+    assert!(matches!(again, Err(BatchError::NotCleared)));
+
+    // Somebody else's town, and somebody who takes out no batches.
+    let foreign = Pull { areas: vec![AreaId(9)], ..pull_of(&user, false) };
+    assert!(matches!(take(&centre, &foreign), Err(BatchError::NotAllowed(AreaId(9)))));
+    assert!(matches!(take(&centre, &pull_of(&member, false)), Err(BatchError::NotAllowed(_))));
+}
+
+#[tokio::test]
+async fn what_is_to_be_decided_removed_or_gone_says_so() {
+    let centre = Centre::open().await;
+    let (one, two) =
+        (centre.person("one", Role::GridMember, GRID, false), centre.person("two", Role::GridMember, GRID, false));
+    let (mut one, mut two) = (centre.enrol(&one).await, centre.enrol(&two).await);
+    let asked = born(&mut one, "张伟", &[]).await;
+    let removed = born(&mut one, "李娜", &[]).await;
+    let moved = born(&mut one, "王芳", &[]).await;
+    two.catch_up().await;
+    let user = staff(&centre, "staff", true, false);
+    let grid = Pull { areas: vec![AreaId(10)], ..pull_of(&user, true) };
+    assert_eq!(sealed(take(&centre, &grid).unwrap()).manifest.records(), 3);
+
+    let first = one.change(asked, &[("phone", Value::text("13900000001"))]);
+    let gone = one.change(moved, &[("area", Value::of(&FAR_GRID))]);
+    one.sync(vec![first, gone]).await;
+    let second = two.change(asked, &[("phone", Value::text("13900000002"))]);
+    let deleted = two.change(removed, &[("deleted", Value::of(&true))]);
+    let answer = two.sync(vec![second, deleted]).await;
+    applied(&answer, 0);
+    applied(&answer, 1);
+
+    let next = sealed(take(&centre, &grid).unwrap());
+    let rows = rows(&next, "person.csv");
+    let of = |status: &str| rows.iter().find(|row| row["状态"] == status).unwrap_or_else(|| panic!("{rows:?}"));
+    assert_eq!(of("变更")["待核对"], "联系电话");
+    assert_eq!(of("变更")["联系电话"], "13900000001");
+    assert_eq!(of("删除")["姓名"], "李娜");
+    // Of what left the area nothing is told but that it left.
+    assert_eq!((of("移出")["记录编号"].as_str(), of("移出")["姓名"].as_str()), (moved.to_string().as_str(), ""));
+}
+
+#[tokio::test]
+async fn a_name_that_is_a_formula_runs_nothing() {
+    let centre = Centre::open().await;
+    let member = centre.person("member", Role::GridMember, GRID, false);
+    let mut hand = centre.enrol(&member).await;
+    born(&mut hand, "=cmd|'/c calc'!A1", &[]).await;
+    born(&mut hand, "@SUM(1,1)", &[]).await;
+    let user = staff(&centre, "staff", false, false);
+    let taken = sealed(take(&centre, &pull_of(&user, false)).unwrap());
+    let names: Vec<String> = rows(&taken, "person.csv").iter().map(|row| row["姓名"].clone()).collect();
+    assert_eq!(names, ["'=cmd|'/c calc'!A1", "'@SUM(1,1)"]);
+    // A program gets what was written.
+    assert!(text(&taken, "person.ndjson").contains("\"=cmd|"));
+}

@@ -1,0 +1,71 @@
+//! 停用, 清除 and 被盗 on the page 终端, and what the terminal hears at its next request.
+
+use crate::common::desk::*;
+use crate::common::*;
+use shared::author::Role;
+
+/// Where the row of the only terminal leads.
+fn ending(page: &str) -> String {
+    let at = page.find("/console/terminals/").and_then(|_| page.find("/end\"")).expect("a link");
+    let from = page[..at].rfind('"').unwrap() + 1;
+    page[from..at + "/end".len()].to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn staff_revoke_a_terminal_and_its_next_request_is_refused() {
+    let centre = Centre::open().await;
+    let wei = centre.person("wei", Role::GridMember, GRID, false);
+    let mut alice = centre.enrol(&wei).await;
+    alice.catch_up().await;
+    person(&centre, "staff", Role::CenterStaff, TOWN, false, false);
+    let desk = Desk::logged_in(&centre, "staff").await;
+    let end = ending(&desk.page("/console/terminals").await);
+    let page = desk.page(&end).await;
+    for said in ["停用", "清除", "被盗，立即清除", "先把没传的传完", "没传的也不要了"] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    // A form that says something else does nothing.
+    let csrf = hidden(&page, &end)["csrf"].clone();
+    assert_eq!(desk.send(&end, &[("csrf", &csrf), ("fate", "handed_over")]).await.status(), 422);
+    assert_eq!(alice.try_sync(vec![]).await.status(), 200);
+
+    assert_eq!(desk.send(&end, &[("csrf", &csrf), ("fate", "revoked")]).await.status(), 303);
+    assert_eq!(refusal(alice.try_sync(vec![]).await, 401).await.code, "token_revoked");
+    let path =
+        format!("/api/v1/records/{}/history", shared::ids::RecordId(shared::outside::Outside::uuid(&*centre.clock)));
+    let history = centre.send(reqwest::Method::GET, &path, Some(&alice.token), vec![], &[]).await;
+    assert_eq!(history.status(), 401, "by every door");
+    assert!(desk.page("/console/terminals").await.contains("已停用"));
+    assert!(desk.audit().await.contains("停用了终端"));
+    // Who keeps a copy of it meanwhile: stolen says more, and reading is not all that is refused.
+    assert_eq!(desk.send(&end, &[("csrf", &csrf), ("fate", "stolen")]).await.status(), 303);
+    let edit = alice.resident("假", GRID);
+    assert_eq!(refusal(alice.try_sync(vec![edit]).await, 401).await.code, "token_wipe");
+    let done = centre.post("/api/v1/wiped", Some(&alice.token), vec![], &[]).await;
+    assert_eq!(done.status(), 204);
+    assert_eq!(refusal(alice.try_sync(vec![]).await, 401).await.code, "token_revoked", "it is over");
+    let page = desk.page("/console/terminals").await;
+    assert!(page.contains("已清除") && !page.contains("/end\""), "nothing more to end: {page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_staff_and_the_administrator_end_terminals() {
+    let centre = Centre::open().await;
+    let wei = centre.person("wei", Role::GridMember, GRID, false);
+    let mut alice = centre.enrol(&wei).await;
+    alice.catch_up().await;
+    person(&centre, "staff", Role::CenterStaff, TOWN, false, false);
+    person(&centre, "leader", Role::GridLeader, GRID, false, false);
+    let end = ending(&Desk::logged_in(&centre, "staff").await.page("/console/terminals").await);
+    let leader = Desk::logged_in(&centre, "leader").await;
+    assert!(!leader.get(&end).await.status().is_success());
+    let csrf = hidden(&leader.page("/console").await, "/console/logout")["csrf"].clone();
+    let refused = leader.send(&end, &[("csrf", &csrf), ("fate", "stolen")]).await.status();
+    assert!(refused.is_client_error(), "{refused}");
+    // Nobody was told to wipe: a terminal cannot end itself so, and is served on.
+    assert_eq!(
+        refusal(centre.post("/api/v1/wiped", Some(&alice.token), vec![], &[]).await, 409).await.code,
+        "not_told_to_wipe"
+    );
+    assert_eq!(alice.try_sync(vec![]).await.status(), 200);
+}

@@ -1,0 +1,41 @@
+//! The server over real HTTP. One program, because each links the whole server: thirty of them took longer than all the rest.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "what a test did not expect fails it; the linter knows tests by their attribute and misses their helpers"
+)]
+
+mod audit;
+mod batch;
+mod common;
+mod console;
+mod digest;
+mod doubts;
+mod duplicates;
+mod ended;
+mod endings;
+mod erase;
+mod flood;
+mod four_eyes;
+mod hostile;
+mod import;
+mod keep;
+mod login;
+mod openapi;
+mod outbox;
+mod permissions;
+mod person;
+mod photos;
+mod pressure;
+mod privacy;
+mod quarantine;
+mod refusals;
+mod retention;
+mod rounds;
+mod turns;
+mod verify;
+mod versions;
+mod written_down;

@@ -1,0 +1,144 @@
+//! Photos by tus: in pieces, verified at the end, read only by whoever may.
+
+use std::sync::Arc;
+
+use crate::common::tus::*;
+use crate::common::*;
+use reqwest::Method;
+use shared::author::Role;
+use shared::form::PhotoParticulars;
+use shared::limits::PHOTO_BYTES;
+use shared::path::Path;
+use shared::value::Value;
+use shared::workflow::Step;
+use sync_server::store;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_goes_up_in_pieces_and_is_verified_at_the_end() {
+    let centre = Centre::open().await;
+    let user = centre.person("wei", Role::GridMember, GRID, false);
+    let alice = centre.enrol(&user).await;
+    let photo = jpeg(1600, 1200, "井盖");
+    let begun = alice.begin(hash(&photo).as_str(), photo.len().try_into().unwrap()).await;
+    assert_eq!((begun.status().as_u16(), named(&begun, "tus-resumable")), (201, "1.0.0"));
+    let upload = named(&begun, "location").to_owned();
+    let (first, second) = photo.split_at(10);
+    let answer = alice.piece(&upload, 0, first, None).await;
+    assert_eq!((answer.status().as_u16(), named(&answer, "upload-offset")), (204, "10"));
+    // The same piece again, a piece too far on, and a damaged one.
+    let conflict = alice.piece(&upload, 0, first, None).await;
+    assert_eq!(named(&conflict, "upload-offset"), "10");
+    assert_eq!(refusal(conflict, 409).await.code, "upload_offset");
+    assert_eq!(refusal(alice.piece(&upload, 10, second, Some(b"else")).await, 460).await.code, "upload_checksum");
+    let stands = alice.stands_at(&upload).await;
+    assert_eq!((named(&stands, "upload-offset"), named(&stands, "photo-hash")), ("10", ""));
+    assert_eq!(alice.fetch(&hash(&photo)).await.status(), 404, "not delivered yet");
+    let last = alice.piece(&upload, 10, second, None).await;
+    assert_eq!((last.status().as_u16(), named(&last, "photo-hash")), (204, hash(&photo).as_str()));
+    // The answer was lost: asked again it says the same.
+    let again = alice.piece(&upload, 10, second, None).await;
+    assert_eq!((again.status().as_u16(), named(&again, "photo-hash")), (204, hash(&photo).as_str()));
+    assert_eq!(named(&alice.stands_at(&upload).await, "photo-hash"), hash(&photo).as_str());
+    let fetched = alice.fetch(&hash(&photo)).await;
+    assert_eq!(named(&fetched, "content-type"), "image/jpeg");
+    assert_eq!(fetched.bytes().await.unwrap().as_ref(), photo);
+    let options = centre.send(Method::OPTIONS, "/api/v1/photos", None, vec![], &[]).await;
+    assert_eq!(named(&options, "tus-extension"), "creation,checksum");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_photo_is_refused_in_words_and_leaves_nothing_behind() {
+    let centre = Centre::open().await;
+    let user = centre.person("wei", Role::GridMember, GRID, false);
+    let alice = centre.enrol(&user).await;
+    let whole = jpeg(1600, 1200, "whole");
+    let cases: [(&str, Vec<u8>, u16, &str); 4] = [
+        ("a text file", "这不是照片，是一段文字。".into(), 415, "photo_not_jpeg"),
+        ("a PNG", b"\x89PNG\r\n\x1a\n0000".to_vec(), 415, "photo_not_jpeg"),
+        ("cut off", whole[..whole.len() - 2].to_vec(), 422, "photo_truncated"),
+        ("200 megapixels", jpeg(16_000, 12_500, "large"), 413, "photo_too_many_pixels"),
+    ];
+    for (what, bytes, status, code) in cases {
+        let answer = refusal(alice.deliver(&bytes).await, status).await;
+        assert_eq!(answer.code, code, "{what}");
+        assert_eq!(alice.fetch(&hash(&bytes)).await.status(), 404, "{what}");
+    }
+    // Progressive and CMYK are JPEG like any other; whoever shows them has to know them.
+    let mut progressive = jpeg(800, 600, "progressive");
+    let sof = progressive.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+    progressive[sof + 1] = 0xc2;
+    assert_eq!(alice.deliver(&progressive).await.status(), 204);
+
+    let begun = alice.begin(hash(b"other bytes").as_str(), whole.len().try_into().unwrap()).await;
+    let upload = named(&begun, "location").to_owned();
+    assert_eq!(refusal(alice.piece(&upload, 0, &whole, None).await, 422).await.code, "photo_hash");
+    assert_eq!(alice.stands_at(&upload).await.status(), 404, "it begins anew");
+
+    assert_eq!(refusal(alice.begin(hash(&whole).as_str(), PHOTO_BYTES + 1).await, 413).await.code, "photo_too_large");
+    assert_eq!(refusal(alice.begin("nonsense", 10).await, 400).await.code, "upload_hash");
+    let begun = alice.begin(hash(&whole).as_str(), 5).await;
+    let upload = named(&begun, "location").to_owned();
+    assert_eq!(refusal(alice.piece(&upload, 0, &whole, None).await, 413).await.code, "upload_too_long");
+    let old = centre.post("/api/v1/photos", Some(&alice.token), vec![], &[("tus-resumable", "0.2.2")]).await;
+    assert_eq!(refusal(old, 412).await.code, "tus_version");
+    let uploads = std::fs::read_dir(centre.folder.path().join("blobs/uploads")).unwrap().count();
+    assert_eq!(uploads, 1, "only the one that never got a byte");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_may_come_first_and_opens_nothing_its_author_could_not_see() {
+    let centre = Centre::open().await;
+    let wei = centre.person("wei", Role::GridMember, GRID, false);
+    let juan = centre.person("juan", Role::GridMember, GRID, false);
+    let far = centre.person("far", Role::GridMember, FAR_GRID, false);
+    let (mut alice, mut bob, mut eve) = (centre.enrol(&wei).await, centre.enrol(&juan).await, centre.enrol(&far).await);
+    let (photo, thumbnail) = (jpeg(1600, 1200, "photo"), jpeg(320, 240, "thumbnail"));
+    let particulars = PhotoParticulars {
+        thumbnail: hash(&thumbnail),
+        bytes: photo.len().try_into().unwrap(),
+        width: 1600,
+        height: 1200,
+        at: 1_795_400_000_000,
+        position: None,
+    };
+    let link = |edit: &mut shared::edit::Edit| {
+        edit.writes.insert(Path::element("photos", hash(&photo).as_str()), Value::of(&particulars));
+    };
+    let mut report = alice.event("井盖缺失", GRID);
+    link(&mut report);
+    let answer = alice.sync(vec![report]).await;
+    applied(&answer, 0);
+    let mut wanted = answer.wanted.clone();
+    wanted.sort();
+    let mut both = vec![hash(&photo), hash(&thumbnail)];
+    both.sort();
+    assert_eq!(wanted, both);
+
+    assert_eq!(alice.deliver(&thumbnail).await.status(), 204);
+    assert_eq!(alice.sync(vec![]).await.wanted, [hash(&photo)]);
+    assert_eq!(alice.deliver(&photo).await.status(), 204);
+    assert!(alice.sync(vec![]).await.wanted.is_empty());
+    bob.catch_up().await;
+    assert_eq!(bob.fetch(&hash(&photo)).await.status(), 200, "same grid");
+    assert_eq!(bob.fetch(&hash(&thumbnail)).await.status(), 200);
+    assert_eq!(eve.fetch(&hash(&photo)).await.status(), 404);
+
+    // Eve got hold of the hash and links it in her own grid.
+    let mut own = eve.event("随手报", FAR_GRID);
+    link(&mut own);
+    let answer = eve.sync(vec![own]).await;
+    applied(&answer, 0);
+    assert_eq!(eve.fetch(&hash(&photo)).await.status(), 404, "a link proves nothing");
+
+    // Nor does one in the name of who delivered it: it goes to quarantine under her own.
+    let shown = eve.confirmed.keys().next().unwrap().0;
+    let mut forged = eve.step(shown, &step(Step::Urge));
+    link(&mut forged);
+    forged.author = Arc::new(alice.author.clone());
+    let id = forged.id;
+    let answer = eve.sync(vec![forged]).await;
+    assert_eq!(rejected(&answer, 0).reason, shared::wire::RejectReason::Protocol);
+    assert_eq!(eve.fetch(&hash(&photo)).await.status(), 404, "nor does a false name");
+    let held = store::read::<_, store::StoreError>(&*centre.app.store, TOWN, |read| read.quarantined(id));
+    assert_eq!(held.unwrap().unwrap().edit.author.user, Some(far.id));
+}

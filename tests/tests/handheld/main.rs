@@ -1,0 +1,19 @@
+//! Handhelds with their own stores and the centre with its own, in one process or over real HTTP. One program, because each
+//! links all of it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what a test did not expect fails it; the linter knows tests by their attribute and misses their helpers"
+)]
+
+mod dependencies;
+mod farewell;
+mod forks;
+mod lease;
+mod migrations;
+mod restores;
+mod rounds;
+mod tls;
+mod turns;

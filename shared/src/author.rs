@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::UserId;
+use crate::record::RecordKind;
 
 /// What somebody does in the township (`domain.md`, "The township").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -57,6 +58,26 @@ impl Role {
     /// Whether who this is stays with the centre (实名仅中心可见).
     pub fn is_anonymous_to_others(self) -> bool {
         self == Self::Informant
+    }
+
+    /// Whether this role makes records of a kind at all. Events are reported from anywhere, the others in the scope.
+    pub fn creates(self, kind: RecordKind) -> bool {
+        match (kind, self) {
+            (RecordKind::Event, role) => role != Self::Admin,
+            (RecordKind::Object, Self::PatrolMember) => true,
+            (_, Self::GridMember | Self::GridLeader | Self::CenterStaff) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether this role changes records of a kind that lie in its scope. Beyond that an event takes steps and photos
+    /// from those it names.
+    pub fn changes(self, kind: RecordKind) -> bool {
+        match self {
+            Self::GridMember | Self::GridLeader | Self::CenterStaff => true,
+            Self::PatrolMember => matches!(kind, RecordKind::Event | RecordKind::Object),
+            Self::Informant | Self::Department | Self::Admin => false,
+        }
     }
 }
 

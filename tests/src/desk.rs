@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use shared::ids::UserId;
 
 use crate::browser::{Browser, Page, Screen};
 use crate::centre::Centre;
@@ -34,6 +35,15 @@ pub async fn give_password(page: &Page, login: &str) -> Result<()> {
     page.type_into("#password", PASSWORD).await?;
     page.press("main form button").await?;
     page.until("the console", "location.pathname !== '/console/login'").await
+}
+
+/// Makes an enrolment code for somebody on the page of terminals.
+pub async fn make_code(page: &Page, centre: &Centre, user: UserId) -> Result<()> {
+    page.goto(&format!("{}/console/terminals", centre.url())).await?;
+    page.see(&format!("#user option[value='{user}']")).await?.click().await?;
+    page.press("form[action='/console/terminals/code'] button").await?;
+    page.see(".code-panel").await?;
+    Ok(())
 }
 
 /// The clock on the wall, as an authenticator reads it.

@@ -385,7 +385,7 @@ pub struct Lights {
 }
 
 /// A photo taken in.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TakenIn {
     /// SHA-256 of the photo as it will be sent: the element of its path `photos/<hash>`.
     pub hash: PhotoHash,

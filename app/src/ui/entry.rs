@@ -101,6 +101,11 @@ impl Entry {
         *self.typed.write() += 1;
     }
 
+    /// Something beside the fields changed.
+    pub fn touch(&mut self) {
+        *self.typed.write() += 1;
+    }
+
     /// The user left `field`: what is wrong there is said from now on.
     pub fn leave(&mut self, field: &str) {
         if !self.left.peek().contains(field) {

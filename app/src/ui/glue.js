@@ -14,6 +14,8 @@ if (!window.__glue) {
   }, true);
   document.addEventListener('keydown', (event) => {
     top();
+    // While an input method composes, Enter takes what it offers.
+    if (event.isComposing || event.keyCode === 229) return;
     if (event.key === 'Enter' && event.target.tagName === 'INPUT') event.target.blur();
   }, true);
   document.addEventListener('submit', (event) => event.preventDefault(), true);

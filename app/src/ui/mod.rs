@@ -35,6 +35,7 @@
 pub mod components;
 pub mod entry;
 pub mod history;
+pub mod keep;
 pub mod pages;
 pub mod route;
 pub mod say;

@@ -24,7 +24,10 @@ use crate::handheld::{
     OutboxCounts, OutboxItem, RecordPage, SaveError, Saved, SyncError, TakenIn, Today, TrayItem,
 };
 use crate::store::{Checked, Exported, StoreError};
-use crate::sync::SyncProgress;
+use crate::sync::{Phase, SyncProgress};
+
+/// Said of an attempt that reached nobody.
+const UNREACHED: [&str; 3] = ["sync-unreachable", "sync-slow", "sync-offline"];
 
 /// How often it is looked whether a screen nobody looks at is to be locked.
 const AWAY: std::time::Duration = std::time::Duration::from_secs(30);
@@ -316,6 +319,18 @@ impl State {
         self.setup().map(|setup| setup.user.role)
     }
 
+    /// Whether the user makes records of a kind.
+    pub fn creates(&self, kind: RecordKind) -> bool {
+        self.role().is_some_and(|role| role.creates(kind))
+    }
+
+    /// Whether the user changes the fields of a record of a kind that lies in these areas.
+    pub fn changes(&self, kind: RecordKind, areas: &[AreaId]) -> bool {
+        let Some(setup) = self.setup() else { return false };
+        let scope = self.handheld.areas().scope(&setup.scope);
+        setup.user.role.changes(kind) && areas.iter().any(|area| scope.contains(*area))
+    }
+
     /// Whether the user only reports.
     pub fn is_informant(&self) -> bool {
         self.role() == Some(Role::Informant)
@@ -491,6 +506,14 @@ impl State {
         self.read(self.handheld.drafts())
     }
 
+    /// The same of a page that is being left: nobody else shows it.
+    pub fn drop_draft(&self, key: &str) -> bool {
+        let dropped = self.handheld.delete_draft(key);
+        let done = dropped.is_ok();
+        self.read(dropped);
+        done
+    }
+
     /// Forgets a draft.
     pub fn forget_draft(&self, key: &str) {
         self.read(self.handheld.delete_draft(key));
@@ -530,10 +553,12 @@ impl State {
         self.progress.read().clone()
     }
 
-    /// Whether it is switched to "no network".
+    /// Whether there is no network: it is switched off, or the last attempt reached nobody.
     pub fn is_offline(&self) -> bool {
-        let _: crate::sync::Phase = self.progress.read().phase;
+        let progress = self.progress.read();
+        let unreached = |said: &Message| UNREACHED.contains(&said.key.as_str());
         self.handheld.is_offline()
+            || (progress.phase == Phase::Waiting && progress.problem.as_ref().is_some_and(unreached))
     }
 
     /// Syncs until nothing is left, or says why not.

@@ -115,12 +115,7 @@ fn may_write(who: &Who, part: Part, fields: &[&str], before: Option<&Reach>, aft
     let Some(before) = before else {
         return part == Part::Open && may_create(who, after);
     };
-    let worker = match who.user.role {
-        Role::GridMember | Role::GridLeader | Role::CenterStaff => true,
-        Role::PatrolMember => matches!(before.kind, RecordKind::Event | RecordKind::Object),
-        Role::Informant | Role::Department | Role::Admin => false,
-    };
-    if worker && in_scope(who, &before.areas) {
+    if who.user.role.changes(before.kind) && in_scope(who, &before.areas) {
         let cleared = part == Part::Open || who.user.cleared;
         // Merging duplicates is the centre's.
         let staff = who.user.role == Role::CenterStaff || !fields.contains(&"merged_into");
@@ -134,14 +129,7 @@ fn may_write(who: &Who, part: Part, fields: &[&str], before: Option<&Reach>, aft
 }
 
 fn may_create(who: &Who, after: &Reach) -> bool {
-    match (after.kind, who.user.role) {
-        // An event may be reported from anywhere, by anyone who is let in to report.
-        (RecordKind::Event, Role::Admin) => false,
-        (RecordKind::Event, _) => true,
-        (RecordKind::Object, Role::PatrolMember) => in_scope(who, &after.areas),
-        (_, Role::GridMember | Role::GridLeader | Role::CenterStaff) => in_scope(who, &after.areas),
-        _ => false,
-    }
+    who.user.role.creates(after.kind) && (after.kind == RecordKind::Event || in_scope(who, &after.areas))
 }
 
 #[cfg(test)]

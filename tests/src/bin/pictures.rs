@@ -232,6 +232,16 @@ async fn console(browser: &Arc<Browser>, album: &Album<'_>, centre: &Centre, tow
         page.fits().await?;
         album.keep(&page, name).await?;
     }
+    desk::make_code(&page, centre, township.account("member1b").context("the account")?.id).await?;
+    album.keep(&page, "console-code").await?;
+    page.press("a[href$='/end']").await?;
+    page.until("the ways to end it", "location.pathname.endsWith('/end')").await?;
+    album.keep(&page, "console-terminal-end").await?;
+    for what in ["person", "erase", "merge"] {
+        page.goto(&format!("{}{record}/{what}", centre.url())).await?;
+        page.fits().await?;
+        album.keep(&page, &format!("console-record-{what}")).await?;
+    }
     Ok(())
 }
 

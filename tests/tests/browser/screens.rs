@@ -1,6 +1,6 @@
 //! Every screen in real Chromium: it comes up, fits 412 px also at 200 % text, and says nothing of 冲突 or a missing word.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use tests::browser::Browser;
 use tests::centre::Centre;
 use tests::desk;
@@ -54,7 +54,7 @@ async fn every_screen_fits_the_handheld_in_both_languages_and_at_double_size() -
 async fn every_page_of_the_console_comes_up_in_both_languages() -> Result<()> {
     Browser::with(|browser| async move {
         let dir = tempfile::tempdir()?;
-        let (centre, _) = Centre::with_township(&dir.path().join("server")).await?;
+        let (centre, township) = Centre::with_township(&dir.path().join("server")).await?;
         let page = desk::log_in(&browser, &centre, "staff").await?;
         for lang in ["zh", "en"] {
             for path in
@@ -65,6 +65,9 @@ async fn every_page_of_the_console_comes_up_in_both_languages() -> Result<()> {
                 page.fits().await?;
                 reads_well(&page.all_text().await)?;
             }
+            desk::make_code(&page, &centre, township.account("member1a").context("the account")?.id).await?;
+            page.fits().await?;
+            reads_well(&page.all_text().await)?;
             if lang == "zh" {
                 page.press("form[action='/console/language'] button").await?;
                 page.until("English", "document.documentElement.lang === 'en'").await?;

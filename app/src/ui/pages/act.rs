@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dioxus::prelude::*;
+use serde::{Deserialize, Serialize};
 use shared::author::Role;
 use shared::form::PhotoParticulars;
 use shared::ids::UserId;
@@ -20,6 +21,7 @@ use crate::ui::components::field::Chip;
 use crate::ui::components::frame::Dock;
 use crate::ui::components::photo::{Picture, TakePhoto};
 use crate::ui::components::{Icon, Mark};
+use crate::ui::keep::use_kept;
 use crate::ui::say;
 use crate::ui::state::State;
 use crate::ui::words::{Words, message, words};
@@ -115,21 +117,45 @@ pub fn Actions(event: EventRow, page: PageOf) -> Element {
     }
 }
 
+/// What was chosen and typed so far of a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Typed {
+    text: String,
+    host: Option<UserId>,
+    helpers: BTreeSet<UserId>,
+    limit: Option<Limit>,
+    done: bool,
+    satisfied: Option<bool>,
+    outcome: Option<String>,
+    ledger: String,
+    photos: Vec<TakenIn>,
+}
+
+impl Typed {
+    fn blank(step: Step) -> Self {
+        Self {
+            text: String::new(),
+            host: None,
+            helpers: BTreeSet::new(),
+            limit: if step == Step::Dispatch { LIMITS.get(1).copied() } else { None },
+            done: step == Step::Handle,
+            satisfied: None,
+            outcome: None,
+            ledger: String::new(),
+            photos: Vec::new(),
+        }
+    }
+}
+
 /// The small form of one step.
 #[component]
 fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) -> Element {
     let state = use_context::<State>();
     let words = words();
     let page = page.0;
-    let mut text = use_signal(String::new);
-    let host = use_signal(|| None::<UserId>);
-    let mut helpers = use_signal(BTreeSet::<UserId>::new);
-    let mut limit = use_signal(|| if step == Step::Dispatch { LIMITS.get(1).copied() } else { None });
-    let mut done = use_signal(|| step == Step::Handle);
-    let mut satisfied = use_signal(|| None::<bool>);
-    let mut outcome = use_signal(|| None::<&'static str>);
-    let mut ledger = use_signal(String::new);
-    let mut photos = use_signal(Vec::<TakenIn>::new);
+    let key = format!("step-{}-{}", page.record.id, say::code(&step));
+    let mut typed = use_kept(|| key.clone(), || Typed::blank(step));
+    let so_far = typed();
     let mut trouble = use_signal(|| None::<Message>);
 
     let category = view::shown(&page.record.open, "category", shared::view::Policy::One).map(Value::plain);
@@ -142,15 +168,16 @@ fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) ->
         let (state, page) = (state.clone(), page.clone());
         move |_: MouseEvent| {
             let edit = state.new_edit();
+            let now_typed = typed.peek().clone();
             let made = StepEntry {
-                host: *host.peek(),
-                helpers: helpers.peek().iter().copied().filter(|id| Some(*id) != *host.peek()).collect(),
-                limit: *limit.peek(),
-                done: (step == Step::Handle && *done.peek()).then_some(true),
-                satisfied: *satisfied.peek(),
-                outcome: (*outcome.peek()).map(str::to_owned),
-                ledger: Some(ledger.peek().trim().to_owned()).filter(|number| !number.is_empty()),
-                ..entry_of(step, text.peek().trim().to_owned())
+                host: now_typed.host,
+                helpers: now_typed.helpers.iter().copied().filter(|id| Some(*id) != now_typed.host).collect(),
+                limit: now_typed.limit,
+                done: (step == Step::Handle && now_typed.done).then_some(true),
+                satisfied: now_typed.satisfied,
+                outcome: now_typed.outcome.clone(),
+                ledger: Some(now_typed.ledger.trim().to_owned()).filter(|number| !number.is_empty()),
+                ..entry_of(step, now_typed.text.trim().to_owned())
             };
             if let Some(missing) = missing(&made) {
                 trouble.set(Some(Message::of(missing)));
@@ -158,7 +185,7 @@ fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) ->
                 return;
             }
             let mut writes: BTreeMap<Path, Value> = [(Path::entry(STEPS, edit), Value::of(&made))].into();
-            for photo in photos.peek().iter() {
+            for photo in &now_typed.photos {
                 let particulars: &PhotoParticulars = &photo.particulars;
                 writes.insert(Path::element("photos", photo.hash.as_str()), Value::of(particulars));
             }
@@ -171,8 +198,11 @@ fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) ->
                 seen: Some(page.seen),
                 writes,
             };
-            match state.save(draft, None) {
-                Ok(_) => onclose.call(()),
+            match state.save(draft, Some(&key)) {
+                Ok(_) => {
+                    typed.set(Typed::blank(step));
+                    onclose.call(());
+                }
                 Err(SaveError::Problems(found)) => {
                     trouble.set(found.first().map(Message::from));
                 }
@@ -187,17 +217,14 @@ fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) ->
             h2 { {name(&words, step, again)} }
             p { class: "sub under", {words.t(&format!("app-act-{}-help", say::code(&step)))} }
             if step == Step::Dispatch {
-                People { label: words.t("host"), name: "host", handlers: handlers.clone(), chosen: host().into_iter().collect::<BTreeSet<UserId>>(), onpress: {
-                    let mut host = host;
-                    move |id: UserId| {
-                        let next = if *host.peek() == Some(id) { None } else { Some(id) };
-                        host.set(next);
-                    }
+                People { label: words.t("host"), name: "host", handlers: handlers.clone(), chosen: so_far.host.into_iter().collect::<BTreeSet<UserId>>(), onpress: move |id: UserId| {
+                    let mut typed = typed.write();
+                    typed.host = if typed.host == Some(id) { None } else { Some(id) };
                 } }
-                People { label: words.t("helpers"), name: "helpers", handlers: handlers.iter().filter(|handler| Some(handler.id) != host()).cloned().collect::<Vec<_>>(), chosen: helpers(), onpress: move |id: UserId| {
-                    let mut helpers = helpers.write();
-                    if !helpers.remove(&id) {
-                        helpers.insert(id);
+                People { label: words.t("helpers"), name: "helpers", handlers: handlers.iter().filter(|handler| Some(handler.id) != so_far.host).cloned().collect::<Vec<_>>(), chosen: so_far.helpers.clone(), onpress: move |id: UserId| {
+                    let mut typed = typed.write();
+                    if !typed.helpers.remove(&id) {
+                        typed.helpers.insert(id);
                     }
                 } }
             }
@@ -212,8 +239,8 @@ fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) ->
                                 code: limit_code(one),
                                 label: say::limit(&words, one),
                                 many: false,
-                                chosen: limit() == Some(one),
-                                onpress: move |chosen: bool| limit.set((!chosen).then_some(one)),
+                                chosen: so_far.limit == Some(one),
+                                onpress: move |chosen: bool| typed.write().limit = (!chosen).then_some(one),
                             }
                         }
                     }
@@ -226,8 +253,8 @@ fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) ->
                         code: "done",
                         label: words.t("app-act-done"),
                         many: true,
-                        chosen: done(),
-                        onpress: move |chosen: bool| done.set(!chosen),
+                        chosen: so_far.done,
+                        onpress: move |chosen: bool| typed.write().done = !chosen,
                     }
                 }
             }
@@ -242,8 +269,8 @@ fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) ->
                                 code: yes.to_string(),
                                 label: words.t(if yes { "satisfied-yes" } else { "satisfied-no" }),
                                 many: false,
-                                chosen: satisfied() == Some(yes),
-                                onpress: move |chosen: bool| satisfied.set((!chosen).then_some(yes)),
+                                chosen: so_far.satisfied == Some(yes),
+                                onpress: move |chosen: bool| typed.write().satisfied = (!chosen).then_some(yes),
                             }
                         }
                     }
@@ -260,8 +287,10 @@ fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) ->
                                 code,
                                 label: words.t(&format!("outcome-{code}")),
                                 many: false,
-                                chosen: outcome() == Some(code),
-                                onpress: move |chosen: bool| outcome.set((!chosen).then_some(code)),
+                                chosen: so_far.outcome.as_deref() == Some(code),
+                                onpress: move |chosen: bool| {
+                                    typed.write().outcome = (!chosen).then(|| code.to_owned());
+                                },
                             }
                         }
                     }
@@ -276,7 +305,8 @@ fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) ->
                         name: "ledger",
                         r#type: "text",
                         autocomplete: "off",
-                        oninput: move |event| ledger.set(event.value()),
+                        initial_value: so_far.ledger.clone(),
+                        oninput: move |event| typed.write().ledger = event.value(),
                     }
                 }
             }
@@ -289,14 +319,15 @@ fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) ->
                         class: "field__ctl",
                         id: "step-text",
                         name: "text",
-                        oninput: move |event| text.set(event.value()),
+                        initial_value: so_far.text.clone(),
+                        oninput: move |event| typed.write().text = event.value(),
                     }
                     p { class: "field__help", {words.t("app-act-text-help")} }
                 }
             }
             if matches!(step, Step::Handle | Step::SettleOnSite) {
                 div { class: "photos",
-                    for photo in photos() {
+                    for photo in so_far.photos.clone() {
                         div { class: "photo", key: "{photo.hash}", "data-photo": photo.hash.to_string(),
                             Picture { hash: photo.particulars.thumbnail.clone(), label: words.t("app-photo") }
                         }
@@ -305,7 +336,7 @@ fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) ->
                         name: "step",
                         label: words.t("app-photo-take"),
                         position: None,
-                        onphoto: move |taken: TakenIn| photos.write().push(taken),
+                        onphoto: move |taken: TakenIn| typed.write().photos.push(taken),
                     }
                 }
             }

@@ -30,7 +30,7 @@ pub fn Collect() -> Element {
         Head { title: words.t("app-tab-collect"), line: state.scope_name() }
         main {
             nav { class: "cards", "aria-label": words.t("app-collect-new"),
-                for kind in RecordKind::ALL {
+                for kind in RecordKind::ALL.into_iter().filter(|kind| state.creates(*kind)) {
                     button {
                         key: "{kind.code()}",
                         class: if kind == RecordKind::Person { "card card--wide" } else { "card" },

@@ -13,6 +13,7 @@ use crate::handheld::{Draft, EventRow, Message, RecordPage};
 use crate::ui::components::row::limit_light;
 use crate::ui::components::steps::{Reached, StepLine, Steps};
 use crate::ui::components::{Group, Icon, Light, Mark};
+use crate::ui::keep::use_kept;
 use crate::ui::say;
 use crate::ui::state::State;
 use crate::ui::value;
@@ -149,7 +150,8 @@ pub fn Remarks(page: PageOf) -> Element {
             )
         })
         .collect();
-    let mut text = use_signal(String::new);
+    let key = format!("remark-{}", page.record.id);
+    let mut text = use_kept(|| key.clone(), String::new);
     let mut sent = use_signal(|| 0_u32);
     let mut trouble = use_signal(|| None::<Message>);
     let archived = state.event(page.record.id).is_some_and(|event| event.stage == Some(Stage::Archived));
@@ -175,6 +177,7 @@ pub fn Remarks(page: PageOf) -> Element {
                             id: "remark",
                             name: "remark",
                             placeholder: words.t("app-remark"),
+                            initial_value: text(),
                             oninput: move |event| text.set(event.value()),
                         }
                         p { class: "field__help", {help} }
@@ -202,7 +205,7 @@ pub fn Remarks(page: PageOf) -> Element {
                                         seen: Some(page.seen),
                                         writes: [(Path::entry("remarks", edit), value)].into(),
                                     };
-                                    match state.save(draft, None) {
+                                    match state.save(draft, Some(&key)) {
                                         Ok(_) => {
                                             text.set(String::new());
                                             trouble.set(None);

@@ -1,5 +1,6 @@
 //! A form being filled: sections, fields, what is wrong, likely duplicates, and a draft kept at each pause.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -119,14 +120,26 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
             bring_into_sight(&format!("box-{last}"));
         }
     });
+    // What is not kept yet: signals may be gone by the time the page is.
+    let pending = use_hook(|| Rc::new(RefCell::new(None::<String>)));
+    use_drop({
+        let (state, draft, pending) = (state.clone(), draft.clone(), Rc::clone(&pending));
+        move || {
+            if let Some(json) = pending.take() {
+                state.keep_draft(&draft, &json);
+            }
+        }
+    });
     // The draft is kept at every pause, so that a killed app loses at most half a second of typing.
     use_effect({
-        let (state, draft, now_kept) = (state.clone(), draft.clone(), now_kept.clone());
+        let (state, draft, now_kept, pending) = (state.clone(), draft.clone(), now_kept.clone(), Rc::clone(&pending));
         move || {
             let typed = entry.typed();
             if typed == 0 {
                 return;
             }
+            pending.replace(serde_json::to_string(&now_kept()).ok());
+            let pending = Rc::clone(&pending);
             let (state, draft, now_kept) = (state.clone(), draft.clone(), now_kept.clone());
             spawn(async move {
                 tokio::time::sleep(PAUSE).await;
@@ -134,8 +147,9 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
                     return;
                 }
                 let kept = now_kept();
-                let Ok(json) = serde_json::to_string(&kept) else { return };
+                let Some(json) = pending.borrow().clone() else { return };
                 if state.keep_draft(&draft, &json) {
+                    pending.take();
                     saved_at.set(Some(say::clock(state.now())));
                 }
                 let form = if kept.fresh && !*not_same.peek() { state.form(kept.kind) } else { None };
@@ -150,6 +164,7 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
     });
     let save = {
         let (state, draft, now_kept, form) = (state.clone(), draft.clone(), now_kept.clone(), form.clone());
+        let pending = Rc::clone(&pending);
         move |_: MouseEvent| {
             let mut entry = entry;
             trouble.set(None);
@@ -173,9 +188,11 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
             }
             match state.save(made, Some(&draft)) {
                 Ok(saved) => {
+                    pending.take();
                     navigator().replace(Route::ShowRecord { id: saved.record });
                 }
                 Err(SaveError::Nothing) => {
+                    pending.take();
                     state.forget_draft(&draft);
                     navigator().replace(Route::ShowRecord { id: kept.record });
                 }
@@ -249,8 +266,9 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
                                 candidates: same(),
                                 onother: move |()| not_same.set(true),
                                 onuse: {
-                                    let (state, draft) = (state.clone(), draft.clone());
+                                    let (state, draft, pending) = (state.clone(), draft.clone(), Rc::clone(&pending));
                                     move |id| {
+                                        pending.take();
                                         state.forget_draft(&draft);
                                         navigator().replace(Route::ShowRecord { id });
                                     }
@@ -269,7 +287,11 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
                                 class: "field__ctl field__ctl--select",
                                 id: "f-area",
                                 name: "area",
-                                onchange: move |event: FormEvent| area.set(event.value().parse().ok().map(AreaId)),
+                                onchange: move |event: FormEvent| {
+                                    let mut entry = entry;
+                                    area.set(event.value().parse().ok().map(AreaId));
+                                    entry.touch();
+                                },
                                 for grid in grids {
                                     option {
                                         key: "{grid.id}",
@@ -293,9 +315,11 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
                             onclick: {
                                 let (state, draft) = (state.clone(), draft.clone());
                                 let (fresh, record) = (kept.fresh, kept.record);
+                                let pending = Rc::clone(&pending);
                                 move |_| {
                                     // What was typed last may be waiting for its pause: it must not come back.
                                     dropped.set(true);
+                                    pending.take();
                                     state.forget_draft(&draft);
                                     navigator().replace(if fresh { Route::Collect {} } else { Route::ShowRecord { id: record } });
                                 }

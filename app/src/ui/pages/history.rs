@@ -115,7 +115,7 @@ fn of_own(words: &Words, state: &State, form: &Form, own: &OwnEdit) -> Line {
     if let Some(mark) = mark {
         when = words.many("app-with-mark", &[("text", &when), ("mark", &words.t(mark))]);
     }
-    Line { what: sentences(words, state, form, &own.edit, &BTreeMap::new()), when }
+    Line { what: sentences(words, state, form, &own.edit, &own.replaced), when }
 }
 
 fn of_entry(words: &Words, state: &State, form: &Form, entry: &HistoryEntry) -> Line {

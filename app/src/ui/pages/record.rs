@@ -67,7 +67,7 @@ fn Shown(id: RecordId) -> Element {
         .collect();
     let photos = photos(&page);
     let house = household(&state, &page);
-    let may_edit = !state.is_informant()
+    let may_edit = state.changes(kind, &page.areas)
         && event.as_ref().is_none_or(|event| event.stage != Some(shared::workflow::Stage::Archived));
     let waiting_here = photos.iter().filter(|(hash, _)| waiting_photos.iter().any(|one| one.as_str() == hash)).count();
     rsx! {

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use dioxus::prelude::*;
+use serde::{Deserialize, Serialize};
 use shared::area::AreaId;
 use shared::form::Position;
+use shared::ids::RecordId;
 use shared::path::Path;
 use shared::record::RecordKind;
 use shared::value::Value;
@@ -17,6 +19,7 @@ use crate::ui::components::frame::{Dock, Foot, Head, Nav, NavEnd};
 use crate::ui::components::photo::{Picture, TakePhoto};
 use crate::ui::components::row::EventLine;
 use crate::ui::components::{Go, Group, Icon, Mark, Quiet};
+use crate::ui::keep::use_kept;
 use crate::ui::route::{Route, Tab};
 use crate::ui::say;
 use crate::ui::state::State;
@@ -31,6 +34,34 @@ const USUAL: [&str; 6] = ["hazard", "sanitation", "dispute", "work_safety", "pub
 /// Said when nothing was chosen.
 const WHAT_MISSING: &str = "app-report-what-missing";
 
+/// What was chosen and typed so far.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Typed {
+    photos: Vec<TakenIn>,
+    category: Option<String>,
+    title: String,
+    place: String,
+    position: Option<Position>,
+    elsewhere: bool,
+    on_site: bool,
+    area: Option<AreaId>,
+}
+
+impl Typed {
+    fn blank(state: &State) -> Self {
+        Self {
+            photos: Vec::new(),
+            category: None,
+            title: String::new(),
+            place: String::new(),
+            position: None,
+            elsewhere: false,
+            on_site: false,
+            area: state.grids().first().map(|area| area.id),
+        }
+    }
+}
+
 /// 随手报
 #[component]
 pub fn Report() -> Element {
@@ -38,19 +69,13 @@ pub fn Report() -> Element {
     let words = words();
     state.follow();
     let informant = state.is_informant();
-    let mut photos = use_signal(Vec::<TakenIn>::new);
-    let mut category = use_signal(|| None::<String>);
-    let mut title = use_signal(String::new);
-    let mut place = use_signal(String::new);
-    let mut position = use_signal(|| None::<Position>);
+    let mut typed = use_kept(|| "report".to_owned(), || Typed::blank(&state));
     let mut waiting = use_signal(|| false);
     let mut nowhere = use_signal(|| false);
-    let mut elsewhere = use_signal(|| false);
-    let mut on_site = use_signal(|| false);
     let mut all = use_signal(|| false);
-    let mut area = use_signal(|| state.grids().first().map(|area| area.id));
     let mut trouble = use_signal(|| None::<Message>);
     let mut sent = use_signal(|| 0_u32);
+    let mut last = use_signal(|| None::<RecordId>);
     let Some(form) = state.form(RecordKind::Event) else { return rsx! {} };
     let Some(field) = form.field("category").cloned() else { return rsx! {} };
     let grids = state.grids();
@@ -59,30 +84,34 @@ pub fn Report() -> Element {
     reports.sort_by_key(|row| std::cmp::Reverse(row.hit.id));
     let what_missing = trouble().is_some_and(|said| said.key == WHAT_MISSING);
 
-    let has_what = category.read().is_some();
-    let has_where = position.read().is_some() || !place.read().trim().is_empty();
+    let so_far = typed();
+    let has_what = so_far.category.is_some();
+    let has_where = so_far.position.is_some() || !so_far.place.trim().is_empty();
+    // Sent is what the centre has, not what was pressed.
+    let waits = last().is_none_or(|id| reports.iter().any(|row| row.hit.id == id && row.hit.waiting));
     let send = {
         let (state, words, field, form) = (state.clone(), words.clone(), field.clone(), form.clone());
         move |_: MouseEvent| {
-            let Some(what) = category.peek().clone() else {
+            let now_typed = typed.peek().clone();
+            let Some(what) = now_typed.category.clone() else {
                 trouble.set(Some(Message::of(WHAT_MISSING)));
                 crate::ui::bring_into_sight("say-what");
                 return;
             };
             let edit = state.new_edit();
             let now = state.now();
-            let written = title.peek().trim().to_owned();
-            let at = place.peek().trim().to_owned();
+            let written = now_typed.title.trim().to_owned();
+            let at = now_typed.place.trim().to_owned();
             // Three taps must do: without a word typed the title says what and where.
             let name = if written.is_empty() {
-                let grid = *area.peek();
+                let grid = now_typed.area;
                 let at =
                     if at.is_empty() { grid.map(|id| state.area_name(id)).unwrap_or_default() } else { at.clone() };
                 words.many("app-report-title", &[("what", &words.choice(&field, &what)), ("where", &at)])
             } else {
                 written.clone()
             };
-            let step = if *on_site.peek() { Step::SettleOnSite } else { Step::Report };
+            let step = if now_typed.on_site { Step::SettleOnSite } else { Step::Report };
             let source = if informant { "informant" } else { "terminal" };
             let mut writes: BTreeMap<Path, Value> = [
                 (Path::field("title"), Value::text(&name)),
@@ -96,16 +125,16 @@ pub fn Report() -> Element {
                 ),
             ]
             .into();
-            if let Some(area) = *area.peek() {
+            if let Some(area) = now_typed.area {
                 writes.insert(Path::field("area"), Value::of(&area));
             }
-            if let Some(position) = *position.peek() {
+            if let Some(position) = now_typed.position {
                 writes.insert(Path::field("position"), Value::of(&position));
             }
             if !at.is_empty() {
                 writes.insert(Path::field("place"), Value::of(&serde_json::json!({ "text": at })));
             }
-            for photo in photos.peek().iter() {
+            for photo in &now_typed.photos {
                 writes.insert(Path::element("photos", photo.hash.as_str()), Value::of(&photo.particulars));
             }
             let draft = Draft {
@@ -117,15 +146,10 @@ pub fn Report() -> Element {
                 seen: None,
                 writes,
             };
-            match state.save(draft, None) {
-                Ok(_) => {
-                    photos.set(Vec::new());
-                    category.set(None);
-                    title.set(String::new());
-                    place.set(String::new());
-                    position.set(None);
-                    elsewhere.set(false);
-                    on_site.set(false);
+            match state.save(draft, Some("report")) {
+                Ok(saved) => {
+                    typed.set(Typed::blank(&state));
+                    last.set(Some(saved.record));
                     trouble.set(None);
                     *sent.write() += 1;
                     crate::ui::bring_into_sight("reported");
@@ -139,7 +163,7 @@ pub fn Report() -> Element {
         }
     };
     let rest = field.choices.iter().any(|choice| !USUAL.contains(&choice.code.as_str()));
-    let here = match (waiting(), position()) {
+    let here = match (waiting(), so_far.position) {
         (true, _) => words.t("app-position-waiting"),
         (_, Some(here)) => words.n("app-report-here-fixed", say::metres(here.accuracy)),
         _ if nowhere() => words.t("app-report-nowhere"),
@@ -153,12 +177,12 @@ pub fn Report() -> Element {
                 waiting.set(true);
                 let found = state.locate().await;
                 nowhere.set(found.is_none());
-                position.set(found);
+                typed.write().position = found;
                 waiting.set(false);
             }
         }
     };
-    let where_icon = if position.read().is_some() { "check" } else { "locate" };
+    let where_icon = if so_far.position.is_some() { "check" } else { "locate" };
     let net_icon = if state.is_offline() { "offline" } else { "cloudup" };
     rsx! {
         if informant {
@@ -169,12 +193,14 @@ pub fn Report() -> Element {
         main { id: "report",
             section { class: "tap", "aria-labelledby": "t1",
                 h2 { class: "tap__h", id: "t1",
-                    Number { n: 1, done: !photos.read().is_empty() }
+                    Number { n: 1, done: !so_far.photos.is_empty() }
                     {words.t("app-photos")}
-                    small { {words.n("app-photos-count", photos.read().len())} }
+                    if !so_far.photos.is_empty() {
+                        small { {words.n("app-photos-count", so_far.photos.len())} }
+                    }
                 }
                 div { class: "photos", key: "photos-{sent}",
-                    for photo in photos() {
+                    for photo in so_far.photos.clone() {
                         div { class: "photo", key: "{photo.hash}", "data-photo": photo.hash.to_string(),
                             Picture { hash: photo.particulars.thumbnail.clone(), label: words.t("app-photo") }
                             button {
@@ -184,7 +210,7 @@ pub fn Report() -> Element {
                                 "aria-label": words.t("app-photo-remove"),
                                 onclick: {
                                     let hash = photo.hash.clone();
-                                    move |_| photos.write().retain(|one| one.hash != hash)
+                                    move |_| typed.write().photos.retain(|one| one.hash != hash)
                                 },
                                 Icon { name: "x" }
                             }
@@ -192,11 +218,11 @@ pub fn Report() -> Element {
                     }
                     TakePhoto {
                         name: "photos",
-                        label: words.t(if photos.read().is_empty() { "app-photo-take" } else { "app-photo-more" }),
-                        position: position(),
+                        label: words.t(if so_far.photos.is_empty() { "app-photo-take" } else { "app-photo-more" }),
+                        position: so_far.position,
                         onphoto: move |taken: TakenIn| {
-                            if !photos.peek().iter().any(|one| one.hash == taken.hash) {
-                                photos.write().push(taken);
+                            if !typed.peek().photos.iter().any(|one| one.hash == taken.hash) {
+                                typed.write().photos.push(taken);
                             }
                         },
                     }
@@ -207,7 +233,7 @@ pub fn Report() -> Element {
                 h2 { class: "tap__h", id: "t2", Number { n: 2, done: has_what } {words.t("app-report-what")} }
                 div { class: "grid3", role: "radiogroup", "aria-labelledby": "t2",
                     for choice in field.choices.iter().filter(|choice| {
-                        all() || USUAL.contains(&choice.code.as_str()) || category.read().as_ref() == Some(&choice.code)
+                        all() || USUAL.contains(&choice.code.as_str()) || so_far.category.as_ref() == Some(&choice.code)
                     }) {
                         Chip {
                             key: "{choice.code}",
@@ -215,11 +241,11 @@ pub fn Report() -> Element {
                             code: choice.code.clone(),
                             label: words.choice(&field, &choice.code),
                             many: false,
-                            chosen: category.read().as_ref() == Some(&choice.code),
+                            chosen: so_far.category.as_ref() == Some(&choice.code),
                             onpress: {
                                 let code = choice.code.clone();
                                 move |_| {
-                                    category.set(Some(code.clone()));
+                                    typed.write().category = Some(code.clone());
                                     trouble.set(None);
                                 }
                             },
@@ -253,7 +279,8 @@ pub fn Report() -> Element {
                         r#type: "text",
                         maxlength: "100",
                         autocomplete: "off",
-                        oninput: move |event| title.set(event.value()),
+                        initial_value: so_far.title.clone(),
+                        oninput: move |event| typed.write().title = event.value(),
                     }
                 }
                 if !informant {
@@ -263,8 +290,8 @@ pub fn Report() -> Element {
                             code: "settle_on_site",
                             label: words.t("app-report-on-site"),
                             many: true,
-                            chosen: on_site(),
-                            onpress: move |chosen: bool| on_site.set(!chosen),
+                            chosen: so_far.on_site,
+                            onpress: move |chosen: bool| typed.write().on_site = !chosen,
                         }
                     }
                 }
@@ -285,12 +312,12 @@ pub fn Report() -> Element {
                         class: "btn btn--second btn--main",
                         r#type: "button",
                         "data-do": "elsewhere",
-                        "aria-expanded": elsewhere(),
-                        onclick: move |_| elsewhere.toggle(),
+                        "aria-expanded": so_far.elsewhere,
+                        onclick: move |_| typed.write().elsewhere ^= true,
                         {words.t("app-report-elsewhere")}
                     }
                 }
-                if elsewhere() {
+                if so_far.elsewhere {
                     div { class: "field field--under",
                         label { class: "field__label", r#for: "f-place", {words.t("app-report-place")} }
                         input {
@@ -299,7 +326,8 @@ pub fn Report() -> Element {
                             name: "place",
                             r#type: "text",
                             autocomplete: "off",
-                            oninput: move |event| place.set(event.value()),
+                            initial_value: so_far.place.clone(),
+                            oninput: move |event| typed.write().place = event.value(),
                         }
                     }
                 }
@@ -310,9 +338,9 @@ pub fn Report() -> Element {
                             class: "field__ctl field__ctl--select",
                             id: "f-area",
                             name: "area",
-                            onchange: move |event: FormEvent| area.set(event.value().parse().ok().map(AreaId)),
+                            onchange: move |event: FormEvent| typed.write().area = event.value().parse().ok().map(AreaId),
                             for grid in grids {
-                                option { key: "{grid.id}", value: "{grid.id}", selected: Some(grid.id) == area(),
+                                option { key: "{grid.id}", value: "{grid.id}", selected: Some(grid.id) == so_far.area,
                                     {state.area_name(grid.id)}
                                 }
                             }
@@ -334,7 +362,7 @@ pub fn Report() -> Element {
                 if sent() > 0 {
                     Quiet {
                         icon: "check",
-                        text: words.t(if state.is_offline() { "app-report-kept" } else { "app-report-sent" }),
+                        text: words.t(if waits { "app-report-kept" } else { "app-report-sent" }),
                     }
                 }
             }

@@ -29,6 +29,19 @@ pub fn run(command: Command) -> anyhow::Result<()> {
             say(&format!("{count} areas"))
         }
         Command::User(UserCommand::Add(args)) => add_user(args),
+        Command::User(UserCommand::Change(args)) => {
+            let (app, user) = anybody_of(&args.user)?;
+            let change = people::UserChange {
+                name: args.name,
+                role: args.role,
+                scope: args.areas,
+                cleared: args.cleared,
+                may_unmask: args.may_unmask,
+                active: args.active,
+            };
+            people::change_user(&app, &user, change)?;
+            say(&user.id.to_string())
+        }
         Command::User(UserCommand::SetPassword { user, password_file }) => {
             let (app, user) = user_of(&user)?;
             session::change_password(&app, &user, &first_line(&password_file)?, None)?;
@@ -78,8 +91,19 @@ fn say(line: &str) -> anyhow::Result<()> {
 
 /// The server's data and somebody active in it.
 fn user_of(args: &UserArgs) -> anyhow::Result<(App, User)> {
+    let (app, user) = anybody_of(args)?;
+    anyhow::ensure!(
+        user.active,
+        "{} does not work here any more; `user change --active true` lets them in again",
+        args.login
+    );
+    Ok((app, user))
+}
+
+/// Also somebody who works here no more.
+fn anybody_of(args: &UserArgs) -> anyhow::Result<(App, User)> {
     let app = open(&args.data.data)?;
-    let user = app.store.user_by_login(&args.login)?.filter(|user| user.active);
+    let user = app.store.user_by_login(&args.login)?;
     let user = user.with_context(|| format!("there is no user {}", args.login))?;
     Ok((app, user))
 }

@@ -129,6 +129,8 @@ pub enum AreaCommand {
 pub enum UserCommand {
     /// Adds a user.
     Add(UserAddArgs),
+    /// Changes what a user is, may do, and where; or lets them in no more. What is not named stays.
+    Change(UserChangeArgs),
     /// Gives a user another password and ends their log-ins to the console.
     SetPassword {
         /// Whose.
@@ -181,6 +183,32 @@ pub struct UserAddArgs {
     /// For the console, read from this file's first line; without it there is no log-in to the console.
     #[arg(long)]
     pub password_file: Option<PathBuf>,
+}
+
+/// `user change`
+#[derive(Debug, Clone, Args)]
+pub struct UserChangeArgs {
+    /// Who.
+    #[command(flatten)]
+    pub user: UserArgs,
+    /// As shown from now on.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// What they do from now on.
+    #[arg(long, value_parser = role)]
+    pub role: Option<Role>,
+    /// The roots of their scope from now on, all of them; in the same town.
+    #[arg(long = "area", value_parser = area)]
+    pub areas: Vec<AreaId>,
+    /// Whether they may read restricted parts in their scope.
+    #[arg(long)]
+    pub cleared: Option<bool>,
+    /// Whether they may see and export without masks.
+    #[arg(long)]
+    pub may_unmask: Option<bool>,
+    /// Whether they work here: `false` closes console and handhelds to them at the next request.
+    #[arg(long)]
+    pub active: Option<bool>,
 }
 
 /// `enrol-code`

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use shared::area::AreaId;
-use shared::ids::RecordId;
+use shared::ids::{DeviceId, RecordId};
 use shared::record::{Part, RecordKind};
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ use crate::auth::authorize::{Action, Reach, authorize};
 use crate::backup::ERASED;
 use crate::batch::Manifest;
 use crate::export::show;
-use crate::store::{self, Audit, Erased, Gone, Read, StoreError, Tx};
+use crate::store::{self, Audit, Erased, Fate, Gone, Read, StoreError, Tx};
 use crate::sync::alias;
 
 /// Photos are kept once for all towns.
@@ -113,29 +113,52 @@ pub fn erase(app: &AppState, who: Option<&Who>, record: RecordId, reason: Reason
         allowed(app, who, &group)?;
     }
     let note = Note { user: who, action: "audit-erase", detail: reason.code(), at: now };
-    carry_out(app, town, &group, &note)
+    carry_out(app, town, &note, &mut |read| group_in(read, record))
 }
 
-/// Erases records whose time is over, with all that was merged into them, at once: the database is swept once.
-pub fn expired(app: &AppState, town: AreaId, records: &[RecordId]) -> Result<Done, EraseError> {
+/// Erases records whose time is over, with all that was merged into them, at once: the database is swept once. `is_over`
+/// is asked again at the moment of erasing: what was written meanwhile may have brought one back.
+pub fn expired(
+    app: &AppState,
+    town: AreaId,
+    records: &[RecordId],
+    is_over: &dyn Fn(&dyn Read, RecordId) -> Result<bool, StoreError>,
+) -> Result<Done, EraseError> {
     let note = Note { user: None, action: "audit-erase", detail: Reason::Expired.code(), at: app.outside.now() };
-    let groups = records.iter().map(|record| group(app, town, *record)).collect::<Result<Vec<_>, _>>()?;
-    let all: BTreeMap<RecordId, RecordKind> = groups.into_iter().flatten().collect();
-    carry_out(app, town, &all.into_iter().collect::<Vec<_>>(), &note)
+    carry_out(app, town, &note, &mut |read| {
+        let mut all: BTreeMap<RecordId, RecordKind> = BTreeMap::new();
+        for record in records {
+            if is_over(read, *record)? {
+                all.extend(group_in(read, *record)?);
+            }
+        }
+        Ok(all.into_iter().collect())
+    })
 }
 
+/// Records with their kinds.
+type Chosen = Vec<(RecordId, RecordKind)>;
+
+/// Chooses, writes the list and forgets in one transaction: nothing is written to the chosen between.
 fn carry_out(
     app: &AppState,
     town: AreaId,
-    group: &[(RecordId, RecordKind)],
     note: &Note<'_>,
+    choose: &mut dyn FnMut(&dyn Read) -> Result<Chosen, EraseError>,
 ) -> Result<Done, EraseError> {
-    let erased: Vec<Erased> =
-        group.iter().map(|(record, kind)| Erased { record: *record, kind: *kind, at: note.at }).collect();
-    let listed: Vec<_> = erased.iter().map(|erased| (town, *erased)).collect();
-    list::append(&app.data, &listed).map_err(EraseError::List)?;
-    let taken = forget(app, town, &erased, note)?;
-    Ok(finish(app, erased.iter().map(|erased| erased.record).collect(), taken))
+    let (records, taken) = store::write::<_, EraseError>(&*app.store, town, |tx| {
+        let chosen = choose(&*tx)?;
+        if chosen.is_empty() {
+            return Ok((Vec::new(), Taken::default()));
+        }
+        let erased: Vec<Erased> =
+            chosen.iter().map(|(record, kind)| Erased { record: *record, kind: *kind, at: note.at }).collect();
+        let listed: Vec<_> = erased.iter().map(|erased| (town, *erased)).collect();
+        list::append(&app.data, &listed).map_err(EraseError::List)?;
+        let taken = forget_in(tx, &erased, note)?;
+        Ok((erased.iter().map(|erased| erased.record).collect(), taken))
+    })?;
+    Ok(finish(app, records, taken))
 }
 
 /// Takes off the disk what was forgotten.
@@ -226,23 +249,25 @@ struct Taken {
 }
 
 fn forget(app: &AppState, town: AreaId, erased: &[Erased], note: &Note<'_>) -> Result<Taken, EraseError> {
-    store::write(&*app.store, town, |tx| {
-        let mut taken = Taken::default();
-        let records: BTreeSet<RecordId> = erased.iter().map(|erased| erased.record).collect();
-        for id in tx.batches_telling(&records)? {
-            let Some(batch) = tx.batch(id)?.filter(|batch| batch.erased.is_none()) else { continue };
-            take_back(tx, id, serde_json::from_str(&batch.manifest)?, note, &mut taken)?;
-        }
-        for erased in erased {
-            let gone = tx.erase(erased)?;
-            tx.drop_remains_of(erased.record)?;
-            taken.gone.photos.extend(gone.photos);
-            taken.gone.uploads.extend(gone.uploads);
-            note.put(tx, erased.record.to_string())?;
-        }
-        tx.set_meta(TO_SWEEP, "1")?;
-        Ok(taken)
-    })
+    store::write(&*app.store, town, |tx| forget_in(tx, erased, note))
+}
+
+fn forget_in(tx: &mut dyn Tx, erased: &[Erased], note: &Note<'_>) -> Result<Taken, EraseError> {
+    let mut taken = Taken::default();
+    let records: BTreeSet<RecordId> = erased.iter().map(|erased| erased.record).collect();
+    for id in tx.batches_telling(&records)? {
+        let Some(batch) = tx.batch(id)?.filter(|batch| batch.erased.is_none()) else { continue };
+        take_back(tx, id, serde_json::from_str(&batch.manifest)?, note, &mut taken)?;
+    }
+    for erased in erased {
+        let gone = tx.erase(erased)?;
+        tx.drop_remains_of(erased.record)?;
+        taken.gone.photos.extend(gone.photos);
+        taken.gone.uploads.extend(gone.uploads);
+        note.put(tx, erased.record.to_string())?;
+    }
+    tx.set_meta(TO_SWEEP, "1")?;
+    Ok(taken)
 }
 
 /// Says of a batch that its files go.
@@ -299,6 +324,48 @@ fn is_to_sweep(app: &AppState) -> Result<bool, StoreError> {
     Ok(false)
 }
 
+/// Says what becomes of a terminal, and of those that went on from it. On the list first: a database that is restored must not
+/// let a stolen one in again.
+pub fn doom(
+    app: &AppState,
+    tx: &mut dyn Tx,
+    device: DeviceId,
+    fate: Fate,
+    at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    list::append_doomed(&app.data, tx.town(), &list::Doomed { device, fate, at }).map_err(io)?;
+    tx.doom_device(device, fate, at)
+}
+
+/// Says it again to a restored database. Those it does not know have no credential there.
+fn doom_again(app: &AppState, town: AreaId, listed: &[list::Doomed]) -> Result<(), StoreError> {
+    if listed.is_empty() {
+        return Ok(());
+    }
+    let devices = store::read::<_, StoreError>(&*app.store, town, |read| read.devices())?;
+    let forgot = |doomed: &&list::Doomed| {
+        devices.iter().any(|device| device.id == doomed.device && device.fate.is_none_or(|(_, at)| at < doomed.at))
+    };
+    let again: Vec<_> = listed.iter().filter(forgot).collect();
+    if again.is_empty() {
+        return Ok(());
+    }
+    tracing::warn!(town = town.0, terminals = again.len(), "ending again the terminals that the list names");
+    store::write(&*app.store, town, |tx| {
+        for doomed in &again {
+            tx.doom_device(doomed.device, doomed.fate, doomed.at)?;
+            tx.put_audit(&Audit {
+                at: app.outside.now(),
+                user: None,
+                action: doomed.fate.action().to_owned(),
+                subject: doomed.device.to_string(),
+                detail: "again".to_owned(),
+            })?;
+        }
+        Ok(())
+    })
+}
+
 /// At each start: erases again what the list names (a restored database may hold it), and goes on where a crash
 /// interrupted. Costs a look at each id when there is nothing to do.
 pub fn resume(app: &AppState) -> Result<(), EraseError> {
@@ -323,6 +390,7 @@ pub fn resume(app: &AppState) -> Result<(), EraseError> {
             let note = Note { user: None, action: "audit-erase", detail: "again", at: app.outside.now() };
             again.push(forget(app, town, &back, &note)?);
         }
+        doom_again(app, town, &listed.doomed(town))?;
         let ended = listed.ended(town);
         let back = store::read::<_, StoreError>(&*app.store, town, |read| ended::unknown(read, &ended))?;
         if !back.is_empty() {

@@ -2,11 +2,13 @@
 
 pub mod cli;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Days, Months, NaiveDate, Utc};
 use serde::Deserialize;
 use shared::area::AreaId;
+use shared::edit::Edit;
 use shared::ids::RecordId;
 use shared::merge::PartState;
 use shared::path::Path;
@@ -171,14 +173,19 @@ fn outlived(
     })?;
     let mut over = Vec::new();
     for (record, kind, years) in ended {
-        // By the server's clock: one that a handheld had wrong forgets nothing too early.
-        let last = read.edits_of(record)?.iter().map(|stored| stored.received).max();
-        let until = last.and_then(|last| last.checked_add_months(Months::new(years.saturating_mul(12))));
-        if until.is_some_and(|until| until <= now) {
+        if is_outlived(read, record, years, now)? {
             over.push((record, kind));
         }
     }
     Ok(over)
+}
+
+/// Whether a record's last edit is older than these years. By the server's clock: one that a handheld had wrong forgets
+/// nothing too early.
+fn is_outlived(read: &dyn Read, record: RecordId, years: u32, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    let last = read.edits_of(record)?.iter().map(|stored| stored.received).max();
+    let until = last.and_then(|last| last.checked_add_months(Months::new(years.saturating_mul(12))));
+    Ok(until.is_some_and(|until| until <= now))
 }
 
 /// How many years a record is kept, if it has come to its end at all.
@@ -211,37 +218,53 @@ pub fn find_parts(app: &AppState, rules: &Rules) -> Result<Vec<Outlived>, Retent
 
 fn over(app: &AppState, town: AreaId, rule: &Rule) -> Result<Vec<(RecordId, RecordKind)>, RetentionError> {
     let today = shared::mask::today(app.outside.now());
-    let ended = |day: NaiveDate| day.checked_add_days(Days::new(rule.days.into())).is_some_and(|last| last < today);
     store::read(&*app.store, town, |read| {
-        let (mut over, mut dayless) = (Vec::new(), Vec::new());
+        let mut some: BTreeMap<RecordId, RecordKind> = BTreeMap::new();
         let part = rule.part.unwrap_or_default();
         let all = PartFilter { part, with_merged: true, ..PartFilter::default() };
         read.each_part(&all, &mut |part| {
-            let of_it = (part.record, part.kind);
-            if !rule.kinds.is_empty() && !rule.kinds.contains(&part.kind) {
-                return Ok(true);
-            }
-            let state = crate::batch::state(&part)?;
-            // While two days stand side by side the later one counts.
-            let days = state.live(&Path::field(&rule.field)).filter_map(|write| write.value.as_text());
-            match days.filter_map(|day| shared::mask::parse_date(&day)).max() {
-                Some(day) if ended(day) => over.push(of_it),
-                Some(_) => {}
-                None if state.all_live().any(|(_, write)| !write.value.is_null()) => dayless.push(of_it),
-                None => {}
-            }
+            some.insert(part.record, part.kind);
             Ok(true)
         })?;
-        // What says no day, or came after the end from somebody who had not seen it, is kept as long after it came in.
-        for of_it in dayless {
-            let edits = read.edits_of(of_it.0)?;
-            let last = edits.iter().filter(|stored| Some(stored.edit.part) == rule.part).map(|stored| stored.received);
-            if last.max().is_some_and(|last| ended(shared::mask::today(last))) {
-                over.push(of_it);
+        // What was refused has values too, also of records that have no such part.
+        for held in read.quarantine(false, usize::MAX)? {
+            if held.edit.part == part && !held.edit.writes.is_empty() {
+                some.insert(held.edit.record, held.edit.kind);
+            }
+        }
+        let mut over = Vec::new();
+        for (record, kind) in some {
+            if (rule.kinds.is_empty() || rule.kinds.contains(&kind)) && is_over(read, rule, record, today)? {
+                over.push((record, kind));
             }
         }
         Ok(over)
     })
+}
+
+/// Whether the time of a record's part is over: the day it names, or where it names none the day on which the last of it came
+/// in, is longer past than the rule says.
+fn is_over(read: &dyn Read, rule: &Rule, record: RecordId, today: NaiveDate) -> Result<bool, StoreError> {
+    let ended = |day: NaiveDate| day.checked_add_days(Days::new(rule.days.into())).is_some_and(|last| last < today);
+    let part = rule.part.unwrap_or_default();
+    let state = match read.load_many(&[(record, part)])?.iter().find(|it| it.part == part) {
+        Some(part) => crate::batch::state(part)?,
+        None => PartState::default(),
+    };
+    // While two days stand side by side the later one counts.
+    let days = state.live(&Path::field(&rule.field)).filter_map(|write| write.value.as_text());
+    if let Some(day) = days.filter_map(|day| shared::mask::parse_date(&day)).max() {
+        return Ok(ended(day));
+    }
+    // What says no day, came after the end from somebody who had not seen it, or was refused, is kept as long after it came
+    // in.
+    let applied = read.edits_of(record)?.into_iter().map(|stored| (stored.edit, stored.received));
+    let refused = read.quarantined_of(record)?.into_iter().map(|held| (held.edit, held.received));
+    let of_part = |(edit, _): &(Edit, DateTime<Utc>)| edit.part == part && !edit.writes.is_empty();
+    let edits: Vec<(Edit, DateTime<Utc>)> = applied.chain(refused).filter(of_part).collect();
+    let says_something = edits.iter().any(|(edit, _)| edit.writes.values().any(|value| !value.is_null()));
+    let last = edits.iter().map(|(_, received)| *received).max();
+    Ok(says_something && last.is_some_and(|last| ended(shared::mask::today(last))))
 }
 
 /// Erases what has outlived its time, each town's at once; the audit names every record.
@@ -253,7 +276,9 @@ pub fn run(app: &AppState) -> Result<Done, RetentionError> {
             let mut records = over(app, town, rule)?;
             records.truncate(AT_ONCE);
             if !records.is_empty() {
-                let of_town = ended::end(app, town, rule.part.unwrap_or_default(), &rule.field, &records)?;
+                let today = shared::mask::today(app.outside.now());
+                let is_over = |read: &dyn Read, record| is_over(read, rule, record, today);
+                let of_town = ended::end(app, town, rule.part.unwrap_or_default(), &rule.field, &records, &is_over)?;
                 done.parts += of_town.parts;
                 done.batches.extend(of_town.batches);
                 done.swept &= of_town.swept;
@@ -271,7 +296,14 @@ fn whole(app: &AppState, rules: &Rules) -> Result<Done, RetentionError> {
     for town in app.store.towns()? {
         let records: Vec<RecordId> = found.iter().filter(|it| it.town == town).map(|it| it.record).collect();
         if !records.is_empty() {
-            let of_town = erase::expired(app, town, &records)?;
+            let of_town = erase::expired(app, town, &records, &|read, record| {
+                let parts = read.load_many(&[(record, Part::Open)])?;
+                let years = parts.first().map(|part| years(app, rules, part)).transpose()?.flatten();
+                match years {
+                    Some(years) => is_outlived(read, record, years, app.outside.now()),
+                    None => Ok(false),
+                }
+            })?;
             done.records.extend(of_town.records);
             done.batches.extend(of_town.batches);
             done.photos += of_town.photos;

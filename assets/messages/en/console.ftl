@@ -257,6 +257,7 @@ audit-unmerge = Parted merged records
 audit-enrolled = Terminal enrolled
 audit-key-opened = Data on a terminal opened with a code
 audit-user-added = Added a user
+audit-user-changed = Changed what somebody is, may do, or where
 audit-unmask = Looked at a number in full
 audit-restricted = Looked at care records
 audit-to-decide = Saw values in full when deciding

@@ -29,6 +29,7 @@ person-decision-waiting = waiting
 person-decision-taken_later = taken later
 person-decision-left_out = left out
 person-decision-taken_back = taken back by whoever sent it
+person-decision-shown_after_restore = still shown by handhelds after the server was put back to an older backup
 person-unreadable = { $n } more cannot be read and are kept as they came.
 person-seen = Who saw it, to whom it was given
 person-readers = Who can read your record now (numbers are masked as a rule):

@@ -257,6 +257,7 @@ audit-unmerge = 拆开了合并的档案
 audit-enrolled = 终端登记完成
 audit-key-opened = 用登记码打开了终端上的数据
 audit-user-added = 添加了用户
+audit-user-changed = 改了人员的岗位、辖区或权限
 audit-unmask = 看了完整号码
 audit-restricted = 看了关爱服务
 audit-to-decide = 核对时看了完整内容

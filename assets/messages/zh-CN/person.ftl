@@ -29,6 +29,7 @@ person-decision-waiting = 等待处理
 person-decision-taken_later = 后来收下了
 person-decision-left_out = 决定不收
 person-decision-taken_back = 提交的人收回了
+person-decision-shown_after_restore = 服务器恢复旧备份后，终端上还显示着
 person-unreadable = 另有 { $n } 条提交无法读取，原样保存着。
 person-seen = 谁看过，交给过谁
 person-readers = 现在能看您档案的人（号码平时遮住）：

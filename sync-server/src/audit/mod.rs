@@ -52,6 +52,7 @@ pub const ACTIONS: &[&str] = &[
     "audit-device-wiped",
     "audit-device-handed-over",
     "audit-user-added",
+    "audit-user-changed",
     "audit-password",
     "audit-second-set-up",
     "audit-second-recovery",

@@ -8,7 +8,7 @@ use shared::ids::UserId;
 
 use crate::AppState;
 use crate::auth::password::{self, BadPassword};
-use crate::store::{self, StoreError, User};
+use crate::store::{self, Audit, StoreError, User};
 
 /// A user to be added.
 #[derive(Debug, Clone)]
@@ -44,6 +44,9 @@ pub enum AddError {
     /// The scope's first area lies in no town.
     #[error("the area {0} lies in no town; a user belongs to one")]
     NoTown(AreaId),
+    /// A user stays in their town.
+    #[error("the area {0} lies in another town; add them there as somebody else")]
+    OtherTown(AreaId),
     /// A login must be something.
     #[error("a user needs a login and a name")]
     Empty,
@@ -83,6 +86,71 @@ pub fn add_user(app: &AppState, new: NewUser) -> Result<User, AddError> {
     };
     store::write(&*app.store, town, |tx| tx.put_user(&user))?;
     Ok(user)
+}
+
+/// What is to be otherwise of a user. What is `None`, and an empty scope, stays.
+#[derive(Debug, Clone, Default)]
+pub struct UserChange {
+    /// As shown.
+    pub name: Option<String>,
+    /// What they do.
+    pub role: Option<Role>,
+    /// The roots of their scope, in their town.
+    pub scope: Vec<AreaId>,
+    /// May read restricted parts in their scope.
+    pub cleared: Option<bool>,
+    /// May see and export without masks.
+    pub may_unmask: Option<bool>,
+    /// Works here.
+    pub active: Option<bool>,
+}
+
+/// Changes a user and writes down what of them: rights count at the next request, log-ins to the console end.
+pub fn change_user(app: &AppState, user: &User, change: UserChange) -> Result<User, AddError> {
+    let areas = app.areas()?;
+    if change.name.as_ref().is_some_and(|name| name.trim().is_empty()) {
+        return Err(AddError::Empty);
+    }
+    for id in &change.scope {
+        let town = areas.get(*id).ok_or(AddError::NoSuchArea(*id)).map(|_| areas.town_of(*id))?;
+        if town != Some(user.town) {
+            return Err(AddError::OtherTown(*id));
+        }
+    }
+    let now = User {
+        name: change.name.map_or_else(|| user.name.clone(), |name| name.trim().to_owned()),
+        role: change.role.unwrap_or(user.role),
+        scope: if change.scope.is_empty() { user.scope.clone() } else { change.scope },
+        cleared: change.cleared.unwrap_or(user.cleared),
+        may_unmask: change.may_unmask.unwrap_or(user.may_unmask),
+        active: change.active.unwrap_or(user.active),
+        ..user.clone()
+    };
+    let what = [
+        ("name", now.name != user.name),
+        ("role", now.role != user.role),
+        ("scope", now.scope != user.scope),
+        ("cleared", now.cleared != user.cleared),
+        ("may_unmask", now.may_unmask != user.may_unmask),
+        ("active", now.active != user.active),
+    ];
+    let what: Vec<&str> = what.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect();
+    if what.is_empty() {
+        return Ok(now);
+    }
+    store::write::<_, AddError>(&*app.store, user.town, |tx| {
+        tx.put_user(&now)?;
+        tx.drop_sessions_of(user.id)?;
+        tx.put_audit(&Audit {
+            at: app.outside.now(),
+            user: None,
+            action: "audit-user-changed".to_owned(),
+            subject: user.id.to_string(),
+            detail: what.join(" "),
+        })?;
+        Ok(())
+    })?;
+    Ok(now)
 }
 
 /// Reads areas from CSV with the header `id,parent,level,name,code` (UTF-8, a BOM is taken) and adds or replaces them,

@@ -55,7 +55,9 @@ pub async fn done(State(app): State<App>, asked: Asked, Path(id): Path<String>, 
         let fate = fields.get("fate").and_then(Fate::from_code).filter(|fate| CHOICES.contains(fate));
         let fate = fate.ok_or_else(|| PageError::Bad("console-error-form".to_owned()))?;
         let now = ctx.now;
-        store::write::<_, PageError>(&*ctx.app.store, device.town, |tx| Ok(tx.doom_device(device.id, fate, now)?))?;
+        store::write::<_, PageError>(&*ctx.app.store, device.town, |tx| {
+            Ok(crate::erase::doom(&ctx.app, tx, device.id, fate, now)?)
+        })?;
         ctx.note(fate.action(), &device.id.to_string(), "")?;
         Ok(Redirect::to("/console/terminals").into_response())
     })

@@ -51,40 +51,50 @@ pub struct Ended {
     pub edits: BTreeSet<EditId>,
 }
 
-/// Ends a part of some records of a town, at once: the database is swept once.
+/// Ends a part of some records of a town, at once: the database is swept once. `is_over` is asked again at the moment of
+/// ending: somebody may have renewed it meanwhile.
 pub fn end(
     app: &AppState,
     town: AreaId,
     part: Part,
     field: &str,
     records: &[(RecordId, RecordKind)],
+    is_over: &dyn Fn(&dyn Read, RecordId) -> Result<bool, StoreError>,
 ) -> Result<Done, EraseError> {
     let (now, epoch) = (app.outside.now(), app.store.epoch()?);
-    // A slot of its own, as an import has: whatever becomes of it, no other edit ever had these dots.
-    let slot =
-        store::write::<_, StoreError>(&*app.store, town, |tx| accept::new_slot(app, tx, Origin::Console, LABEL))?;
-    let ended = store::read::<_, StoreError>(&*app.store, town, |read| {
-        let mut ended = Vec::with_capacity(records.len());
-        for ((record, kind), n) in records.iter().zip(1..) {
+    let rules = app.rules()?;
+    let note = Note { user: None, action: "audit-part-ended", detail: part.code(), at: now };
+    let (parts, taken) = store::write::<_, EraseError>(&*app.store, town, |tx| {
+        let mut over = Vec::with_capacity(records.len());
+        for (record, kind) in records {
+            if is_over(&*tx, *record)? {
+                over.push((*record, *kind));
+            }
+        }
+        if over.is_empty() {
+            return Ok((0, Taken::default()));
+        }
+        // A slot of its own, as an import has: whatever becomes of it, no other edit ever had these dots.
+        let slot = accept::new_slot(app, tx, Origin::Console, LABEL)?;
+        let mut ended = Vec::with_capacity(over.len());
+        for ((record, kind), n) in over.into_iter().zip(1..) {
             ended.push(Ended {
-                record: *record,
-                kind: *kind,
+                record,
+                kind,
                 part,
                 field: field.to_owned(),
                 at: now,
                 by: EditId::fresh(&*app.outside),
                 dot: Dot { slot, n },
                 epoch,
-                edits: edits_of(read, *record, part)?,
+                edits: edits_of(&*tx, record, part)?,
             });
         }
-        Ok(ended)
+        let lines: Vec<_> = ended.iter().map(|one| (town, one.clone())).collect();
+        list::append_ended(&app.data, &lines).map_err(EraseError::List)?;
+        Ok((ended.len(), forget_in(tx, &rules, &ended, &note)?))
     })?;
-    let lines: Vec<_> = ended.iter().map(|one| (town, one.clone())).collect();
-    list::append_ended(&app.data, &lines).map_err(EraseError::List)?;
-    let note = Note { user: None, action: "audit-part-ended", detail: part.code(), at: now };
-    let taken = forget(app, town, &ended, &note)?;
-    Ok(Done { parts: ended.len(), ..finish(app, Vec::new(), taken) })
+    Ok(Done { parts, ..finish(app, Vec::new(), taken) })
 }
 
 /// The edits of a part that say anything, taken or refused.
@@ -102,6 +112,13 @@ pub(super) fn unknown(read: &dyn Read, listed: &[Ended]) -> Result<Vec<Ended>, S
         if read.applied_at(one.dot)?.is_some() || !read.erased_of(&BTreeSet::from([one.record]))?.is_empty() {
             continue;
         }
+        // The ending was listed and then not carried out, and it was written since: its time is counted anew.
+        let since = |stored: &StoredEdit| {
+            stored.edit.part == one.part && stored.received > one.at && !one.edits.contains(&stored.edit.id)
+        };
+        if read.edits_of(one.record)?.iter().any(since) {
+            continue;
+        }
         // Of a record that this database never had it is enough that the ids are known.
         let ids: Vec<EditId> = one.edits.iter().copied().collect();
         let known = read.ended_of(&ids)?.len() == ids.len();
@@ -115,40 +132,46 @@ pub(super) fn unknown(read: &dyn Read, listed: &[Ended]) -> Result<Vec<Ended>, S
 /// Takes the writes out and writes the server's edits, in one transaction.
 pub(super) fn forget(app: &AppState, town: AreaId, ended: &[Ended], note: &Note<'_>) -> Result<Taken, EraseError> {
     let rules = app.rules()?;
-    store::write(&*app.store, town, |tx| {
-        let mut taken = Taken::default();
-        let records: BTreeSet<RecordId> = ended.iter().map(|one| one.record).collect();
-        for id in tx.batches_telling(&records)? {
-            let Some(batch) = tx.batch(id)?.filter(|batch| batch.erased.is_none()) else { continue };
-            let manifest: Manifest = serde_json::from_str(&batch.manifest)?;
-            if manifest.restricted {
-                take_back(tx, id, manifest, note, &mut taken)?;
+    store::write(&*app.store, town, |tx| forget_in(tx, &rules, ended, note))
+}
+
+fn forget_in(tx: &mut dyn Tx, rules: &Rules, ended: &[Ended], note: &Note<'_>) -> Result<Taken, EraseError> {
+    let mut taken = Taken::default();
+    let records: BTreeSet<RecordId> = ended.iter().map(|one| one.record).collect();
+    for id in tx.batches_telling(&records)? {
+        let Some(batch) = tx.batch(id)?.filter(|batch| batch.erased.is_none()) else { continue };
+        let manifest: Manifest = serde_json::from_str(&batch.manifest)?;
+        if manifest.restricted {
+            take_back(tx, id, manifest, note, &mut taken)?;
+        }
+    }
+    let words = Messages::of(Lang::default());
+    let why = words.text("retention-tray");
+    let author = Arc::new(Author { user: None, name: words.text("retention-author"), role: Role::Admin });
+    let mut last: BTreeMap<Slot, u64> = BTreeMap::new();
+    for one in ended {
+        if tx.applied_at(one.dot)?.is_some() {
+            // Another process was faster.
+            continue;
+        }
+        tx.empty_edits(one.record, one.part, &one.edits)?;
+        for id in &one.edits {
+            if tx.quarantined(*id)?.is_some_and(|held| held.decision.is_none()) {
+                tx.decide_quarantined(*id, &Decision::Dismissed(why.clone()))?;
             }
         }
-        let words = Messages::of(Lang::default());
-        let why = words.text("retention-tray");
-        let author = Arc::new(Author { user: None, name: words.text("retention-author"), role: Role::Admin });
-        let mut last: BTreeMap<Slot, u64> = BTreeMap::new();
-        for one in ended {
-            tx.empty_edits(one.record, one.part, &one.edits)?;
-            for id in &one.edits {
-                if tx.quarantined(*id)?.is_some_and(|held| held.decision.is_none()) {
-                    tx.decide_quarantined(*id, &Decision::Dismissed(why.clone()))?;
-                }
-            }
-            if write(tx, &rules, one, &author)? {
-                let n = last.entry(one.dot.slot).or_default();
-                *n = (*n).max(one.dot.n);
-                note.put(tx, one.record.to_string())?;
-            }
+        if write(tx, rules, one, &author)? {
+            let n = last.entry(one.dot.slot).or_default();
+            *n = (*n).max(one.dot.n);
+            note.put(tx, one.record.to_string())?;
         }
-        for (slot, n) in last {
-            let row = tx.slot(slot)?.ok_or(StoreError::Missing("the slot"))?;
-            tx.set_high_water(slot, n.max(row.high_water))?;
-        }
-        tx.set_meta(super::TO_SWEEP, "1")?;
-        Ok(taken)
-    })
+    }
+    for (slot, n) in last {
+        let row = tx.slot(slot)?.ok_or(StoreError::Missing("the slot"))?;
+        tx.set_high_water(slot, n.max(row.high_water))?;
+    }
+    tx.set_meta(super::TO_SWEEP, "1")?;
+    Ok(taken)
 }
 
 /// The server's edit, and the part as its emptied edits make it. Not where the record is not there: a backup may be older

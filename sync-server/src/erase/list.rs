@@ -1,35 +1,55 @@
 //! `erased.list`: the ids of erased records, and of parts that ended, in the data folder and in no backup. Appended and on
 //! the disk before the database forgets; read at each start. One line a record,
 //! `<id> <town> <kind> <milliseconds since 1970> .`, or a part,
-//! `<id> <town> <kind> <milliseconds> <part> <field> <slot> <n> <epoch> <the server's edit> <emptied edit>… .`; a line without
-//! its dot was cut off by a crash before anything was erased.
+//! `<id> <town> <kind> <milliseconds> <part> <field> <slot> <n> <epoch> <the server's edit> <emptied edit>… .`, or what became
+//! of a terminal, `<id> <town> terminal <milliseconds> <fate> .`: a restored database must not let a stolen one in again. A
+//! line without its dot was cut off by a crash before anything was erased.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use shared::area::AreaId;
-use shared::ids::{Dot, RecordId, Slot};
+use shared::ids::{DeviceId, Dot, RecordId, Slot};
 use shared::record::{Part, RecordKind};
 
 use super::ended::Ended;
 use crate::backup::ERASED;
-use crate::store::Erased;
+use crate::store::{Erased, Fate};
 
 /// How often a list that another process is writing to is tried.
 const ATTEMPTS: usize = 50;
 
-/// Erased records by town and id, ended parts by town in the order of their ending.
+/// Erased records by town and id, ended parts by town in the order of their ending, terminals whose enrolment was ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct List(BTreeMap<(AreaId, RecordId), Erased>, BTreeMap<(AreaId, i64, Dot), Ended>);
+pub struct List(
+    BTreeMap<(AreaId, RecordId), Erased>,
+    BTreeMap<(AreaId, i64, Dot), Ended>,
+    BTreeMap<(AreaId, i64, DeviceId), Doomed>,
+);
+
+/// What was said, or became, of a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Doomed {
+    /// Which.
+    pub device: DeviceId,
+    /// What.
+    pub fate: Fate,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Stands where of a record its kind does.
+const TERMINAL: &str = "terminal";
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Line {
     Erased(AreaId, Erased),
     Ended(AreaId, Ended),
+    Doomed(AreaId, Doomed),
 }
 
 /// Why a list cannot be read.
@@ -51,7 +71,7 @@ impl List {
 
     /// Whether nothing stands on it.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty() && self.1.is_empty()
+        self.0.is_empty() && self.1.is_empty() && self.2.is_empty()
     }
 
     /// Each record with its town, in order.
@@ -64,9 +84,15 @@ impl List {
         self.1.iter().filter(|((of, ..), _)| *of == town).map(|(_, ended)| ended.clone()).collect()
     }
 
+    /// The terminals of a town, in the order in which it was said.
+    pub fn doomed(&self, town: AreaId) -> Vec<Doomed> {
+        self.2.iter().filter(|((of, ..), _)| *of == town).map(|(_, doomed)| *doomed).collect()
+    }
+
     /// Every town that it names.
     pub fn towns(&self) -> impl Iterator<Item = AreaId> {
-        self.0.keys().map(|(town, _)| *town).chain(self.1.keys().map(|(town, ..)| *town))
+        let records = self.0.keys().map(|(town, _)| *town);
+        records.chain(self.1.keys().map(|(town, ..)| *town)).chain(self.2.keys().map(|(town, ..)| *town))
     }
 
     /// Adds what another list knows.
@@ -74,6 +100,9 @@ impl List {
         self.extend(more.0.into_iter().map(|((town, _), erased)| (town, erased)));
         for (key, ended) in more.1 {
             self.1.entry(key).or_insert(ended);
+        }
+        for (key, doomed) in more.2 {
+            self.2.entry(key).or_insert(doomed);
         }
     }
 
@@ -83,12 +112,16 @@ impl List {
             Line::Ended(town, ended) => {
                 self.1.entry((town, ended.at.timestamp_millis(), ended.dot)).or_insert(ended);
             }
+            Line::Doomed(town, doomed) => {
+                self.2.entry((town, doomed.at.timestamp_millis(), doomed.device)).or_insert(doomed);
+            }
         }
     }
 
     fn text(&self) -> String {
         let ended = self.1.iter().map(|((town, ..), ended)| ended_line(*town, ended));
-        self.iter().map(|(town, erased)| line(town, erased)).chain(ended).collect()
+        let doomed = self.2.iter().map(|((town, ..), doomed)| doomed_line(*town, doomed));
+        self.iter().map(|(town, erased)| line(town, erased)).chain(ended).chain(doomed).collect()
     }
 }
 
@@ -118,8 +151,24 @@ fn ended_line(town: AreaId, ended: &Ended) -> String {
     line
 }
 
+fn doomed_line(town: AreaId, Doomed { device, fate, at }: &Doomed) -> String {
+    format!("{device} {town} {TERMINAL} {} {} .\n", at.timestamp_millis(), fate.code())
+}
+
+fn parse_doomed(text: &str) -> Option<Line> {
+    let mut words = text.split_ascii_whitespace();
+    let device = words.next()?.parse().ok()?;
+    let town = AreaId(words.next()?.parse().ok()?);
+    let at = DateTime::from_timestamp_millis(words.nth(1)?.parse().ok()?)?;
+    let fate = Fate::from_code(words.next()?)?;
+    (words.next()? == "." && words.next().is_none()).then_some(Line::Doomed(town, Doomed { device, fate, at }))
+}
+
 fn parse(text: &str) -> Option<Line> {
     let mut words = text.split_ascii_whitespace();
+    if words.clone().nth(2) == Some(TERMINAL) {
+        return parse_doomed(text);
+    }
     let record: RecordId = words.next()?.parse().ok()?;
     let town = AreaId(words.next()?.parse().ok()?);
     let kind = RecordKind::from_code(words.next()?)?;
@@ -171,6 +220,11 @@ pub fn append(data: &Path, more: &[(AreaId, Erased)]) -> io::Result<()> {
 /// Appends parts; on the disk when this returns.
 pub fn append_ended(data: &Path, more: &[(AreaId, Ended)]) -> io::Result<()> {
     add(data, more.iter().map(|(town, ended)| ended_line(*town, ended)).collect())
+}
+
+/// Appends a terminal; on the disk when this returns.
+pub fn append_doomed(data: &Path, town: AreaId, doomed: &Doomed) -> io::Result<()> {
+    add(data, doomed_line(town, doomed))
 }
 
 fn add(data: &Path, lines: String) -> io::Result<()> {
@@ -242,6 +296,10 @@ mod tests {
         append_ended(folder.path(), &[(AreaId(2), ended.clone())]).unwrap();
         let list = read(&path).unwrap().unwrap();
         assert_eq!((list.len(), list.ended(AreaId(2)), list.ended(AreaId(9))), (3, vec![ended], vec![]));
+        let doomed = Doomed { device: DeviceId(System.uuid()), fate: Fate::Stolen, at: first.at };
+        append_doomed(folder.path(), AreaId(2), &doomed).unwrap();
+        let list = read(&path).unwrap().unwrap();
+        assert_eq!((list.len(), list.doomed(AreaId(2)), list.doomed(AreaId(9))), (3, vec![doomed], vec![]));
         write(folder.path(), &list).unwrap();
         assert_eq!(read(&path).unwrap().unwrap(), list, "the whole of it written anew");
         std::fs::write(&path, "not an id 2 person 5 .\n").unwrap();

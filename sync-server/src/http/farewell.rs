@@ -40,7 +40,7 @@ pub async fn handed_over(State(app): State<App>, headers: HeaderMap) -> Result<S
 fn end(app: &App, caller: &crate::sync::round::Caller, fate: Fate) -> Result<StatusCode, Problem> {
     let (device, now) = (&caller.device, app.outside.now());
     store::write::<_, StoreError>(&*app.store, device.town, |tx| {
-        tx.doom_device(device.id, fate, now)?;
+        crate::erase::doom(app, tx, device.id, fate, now)?;
         tx.put_audit(&Audit {
             at: now,
             user: Some(caller.who.user.id),

@@ -122,7 +122,7 @@ async fn append(
             return finished(&upload);
         }
         checksum(&headers, &piece)?;
-        let to = from + u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        let to = from.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
         if to > upload.length {
             return Err(Problem::too_large("upload_too_long").with("most", upload.length));
         }

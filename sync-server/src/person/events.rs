@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::form::{FieldType, Form};
-use shared::ids::RecordId;
+use shared::ids::{RecordId, UserId};
 use shared::merge::PartState;
 use shared::record::{Part, RecordKind};
 use shared::value::Value;
@@ -62,21 +62,24 @@ fn event(
         facts: facts.collect(),
         stage: show::stage_code(folded.stage),
         outcome: folded.outcome.clone(),
-        steps: steps(around, state),
+        steps: steps(around, state, folded.reporter),
         others: others(around, state)?,
         left_out: left_out(around, form, state),
     })
 }
 
-fn steps(around: &Around<'_>, state: &PartState) -> Vec<Step> {
+fn steps(around: &Around<'_>, state: &PartState, reporter: Option<UserId>) -> Vec<Step> {
     let entries = view::log(state, workflow::STEPS).into_iter();
-    let told = entries.filter_map(|(_, write)| {
+    let told = entries.enumerate().filter_map(|(place, (_, write))| {
         let entry = write.value.get::<StepEntry>()?;
+        // Settled on the spot is a report too; and who reported it may have urged it, or have said whether it helped.
+        let reports = place == 0 || entry.step == workflow::Step::Report;
+        let reported = reports || (reporter.is_some() && write.head.author.user == reporter);
         Some(Step {
             step: Value::of(&entry.step).as_text().unwrap_or_default(),
             at: at(write.head.at),
             // 实名仅中心可见: who reported it is not for whom it was reported of, whatever their role.
-            by: (entry.step != workflow::Step::Report).then(|| around.by(&write.head.author)),
+            by: (!reported).then(|| around.by(&write.head.author)),
         })
     });
     told.collect()

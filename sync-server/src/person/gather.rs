@@ -21,7 +21,7 @@ use crate::auth::authorize::{Action, Reach, authorize};
 use crate::batch::{Manifest, link_of, links, state};
 use crate::export::{Telling, show};
 use crate::retention::Rules;
-use crate::store::{Decision, PartFilter, Read, StoredEdit, StoredPart, User};
+use crate::store::{Decision, KeptRemain, PartFilter, Read, StoredEdit, StoredPart, User};
 
 /// Actions whose detail is the names of fields.
 const NAMES_FIELDS: [&str; 3] = ["audit-unmask", "audit-to-decide", "audit-look"];
@@ -205,6 +205,16 @@ fn one(
             writes: writes(&held.edit.writes),
         });
     }
+    for KeptRemain { remain, shown, .. } in read.remains_of(id)? {
+        told.not_taken.push(NotTaken {
+            id: remain.edit,
+            received: around.saw(shown),
+            why: shared::value::Value::text("restored"),
+            decision: "shown_after_restore",
+            by: around.by(&remain.author),
+            writes: BTreeMap::from([(remain.path.to_string(), remain.value)]),
+        });
+    }
     let name = id.to_string();
     let raw = read.unreadable()?;
     told.unreadable += raw.iter().filter(|it| it.record == Some(id) || it.raw.contains(&name)).count();
@@ -288,7 +298,8 @@ fn photos_of(around: &Around<'_>, state: &PartState, photos: &mut Vec<PhotoHash>
     for (hash, write) in view::many(state, "photos") {
         let Ok(hash) = hash.parse::<PhotoHash>() else { continue };
         let taken = write.value.get::<PhotoParticulars>().and_then(|it| DateTime::from_timestamp_millis(it.at));
-        let here = around.read.photo(&hash)?.is_some();
+        // One whose file is lost must not keep the rest from the person; `verify` tells the town.
+        let here = around.read.photo(&hash)?.is_some() && disk::exists(&around.app.blobs.path(&hash))?;
         told.push(Photo { sha256: hash.as_str().to_owned(), at: taken.map(time), here });
         if here && !photos.contains(&hash) {
             photos.push(hash);

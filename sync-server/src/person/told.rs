@@ -163,7 +163,8 @@ pub struct NotTaken {
     pub received: String,
     /// Why it was not taken, as code.
     pub why: Value,
-    /// `waiting`, `taken_later`, `left_out`, `taken_back`.
+    /// `waiting`, `taken_later`, `left_out`, `taken_back`; `shown_after_restore`: handhelds showed it after the server was put
+    /// back to an older backup.
     pub decision: &'static str,
     /// By whom.
     pub by: By,

@@ -83,6 +83,8 @@ pub trait ReadDoubts {
     fn partings_since(&self, user: UserId, since: DateTime<Utc>) -> Result<u64, StoreError>;
     /// What nobody has seen to yet of what handhelds still show, by record, at most `limit`.
     fn remains(&self, limit: usize) -> Result<Vec<KeptRemain>, StoreError>;
+    /// The same of one record, also what somebody has seen to.
+    fn remains_of(&self, record: RecordId) -> Result<Vec<KeptRemain>, StoreError>;
 }
 
 /// What can be written of doubts.

@@ -91,8 +91,8 @@ pub trait Keep {
     /// A photo is not here any more as it was delivered: it is wanted of every slot whose edits link it, like one that
     /// never came. `false` if it was not known.
     fn want_photo_again(&mut self, hash: &PhotoHash) -> Result<bool, StoreError>;
-    /// Begins a new epoch: what was read in an earlier one is told apart. Ends all log-ins to the console and unused
-    /// codes of every town: they are older than whatever made the epoch.
+    /// Begins a new epoch: what was read in an earlier one is told apart. Ends all log-ins to the console, unused
+    /// codes and what was released to be taken out, of every town: they are older than whatever made the epoch.
     fn begin_epoch(&mut self, epoch: u32) -> Result<(), StoreError>;
 
     /// Takes everything of a record's values out and notes its id and the ids of its edits. Tells every reader key of

@@ -10,10 +10,11 @@ use reqwest::StatusCode;
 use shared::author::Role;
 use shared::edit::Edit;
 use shared::ids::RecordId;
-use shared::record::Part;
+use shared::record::{Part, RecordKind};
 use shared::value::Value;
 use shared::view;
 use shared::wire::Outcome;
+use sync_server::erase::{self, ended::end};
 use sync_server::{backup, retention};
 
 /// Values that occur nowhere else.
@@ -224,4 +225,39 @@ async fn the_command_says_before_whose_care_would_go() {
     assert!(well && said.contains("erased, the record stays: 1") && said.contains("Earlier backups"), "{said}");
     assert!(run(&dry).1.contains("record stays: 0"));
     assert_eq!(holding(centre.folder.path(), &[NOTE]), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn care_that_was_refused_does_not_stay_for_ever() {
+    let centre = Centre::open().await;
+    let mut alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, true)).await;
+    let mut bob = centre.enrol(&centre.person("bob", Role::GridMember, GRID, false)).await;
+    // Somebody without a restricted part, and a note on them by who may not write any.
+    let record = resident(&mut alice, NAME, GRID, &[]).await;
+    bob.catch_up().await;
+    let note = care(&mut bob, record, "2026-12-01", REFUSED);
+    assert!(matches!(bob.sync(vec![note]).await.receipts[0].outcome, Outcome::Rejected(_)));
+    assert_eq!(holding(centre.folder.path(), &[REFUSED]), [REFUSED]);
+    centre.clock.advance(TimeDelta::days(20));
+    assert_eq!(retention::run(&centre.app).unwrap().parts, 0, "there is time to decide on it");
+    centre.clock.advance(TimeDelta::days(20));
+    assert_eq!(retention::run(&centre.app).unwrap().parts, 1);
+    assert_eq!(holding(centre.folder.path(), &[REFUSED]), [""; 0]);
+    assert_eq!(retention::run(&centre.app).unwrap().parts, 0, "once");
+    assert_eq!(backup::verify_data(&centre.app).unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_renewed_at_the_last_moment_stays() {
+    let centre = Centre::open().await;
+    let mut alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, true)).await;
+    let record = cared_for(&mut alice).await;
+    let of_it = [(record, RecordKind::Person)];
+    // It was found to be over, and is not any more when it is its turn.
+    let done = end(&centre.app, TOWN, Part::Restricted, "care_until", &of_it, &|_, _| Ok(false)).unwrap();
+    assert_eq!(done.parts, 0);
+    assert_eq!(erase::expired(&centre.app, TOWN, &[record], &|_, _| Ok(false)).unwrap().records, []);
+    alice.catch_up().await;
+    assert_eq!(stands(&alice, record).len(), 4);
+    assert!(!centre.folder.path().join("erased.list").exists(), "and it is on no list");
 }

@@ -3,6 +3,9 @@
 use crate::common::desk::*;
 use crate::common::*;
 use shared::author::Role;
+use shared::outside::Outside;
+use sync_server::erase::doom;
+use sync_server::store::{self, Fate, StoreError};
 
 /// Where the row of the only terminal leads.
 fn ending(page: &str) -> String {
@@ -68,4 +71,53 @@ async fn only_staff_and_the_administrator_end_terminals() {
         "not_told_to_wipe"
     );
     assert_eq!(alice.try_sync(vec![]).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_that_is_to_be_wiped_is_so_under_whatever_slot_it_goes_on() {
+    let centre = Centre::open().await;
+    let wei = centre.person("wei", Role::GridMember, GRID, false);
+    let alice = centre.enrol(&wei).await;
+    person(&centre, "staff", Role::CenterStaff, TOWN, false, false);
+    let desk = Desk::logged_in(&centre, "staff").await;
+    let end = ending(&desk.page("/console/terminals").await);
+    let csrf = hidden(&desk.page(&end).await, &end)["csrf"].clone();
+    // A copy of its files went on under a slot of its own before, another one does after it was said.
+    let before = alice.copy().part().await;
+    assert_eq!(desk.send(&end, &[("csrf", &csrf), ("fate", "wipe")]).await.status(), 303);
+    let after = alice.copy().part().await;
+    for (mut copy, which) in [(before, "before"), (after, "after")] {
+        let edit = copy.resident("还没传的", GRID);
+        let told = copy.sync(vec![edit]).await;
+        assert!(told.wipe, "it delivers what it has and hears that it is to erase itself, also what went on {which}");
+        applied(&told, 0);
+    }
+    assert_eq!(desk.send(&end, &[("csrf", &csrf), ("fate", "stolen")]).await.status(), 303);
+    let last = alice;
+    assert_eq!(refusal(last.try_sync(vec![]).await, 401).await.code, "token_wipe");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_server_does_not_let_a_stolen_terminal_in_again() {
+    let centre = Centre::open().await;
+    let wei = centre.person("wei", Role::GridMember, GRID, false);
+    let mut alice = centre.enrol(&wei).await;
+    let mut bob = centre.enrol(&centre.person("bob", Role::GridMember, GRID, false)).await;
+    alice.catch_up().await;
+    bob.catch_up().await;
+    let yesterday = centre.copy();
+    let id = store::read::<_, StoreError>(&*centre.app.store, TOWN, |read| read.devices())
+        .unwrap()
+        .into_iter()
+        .find(|device| device.user == wei.id)
+        .unwrap()
+        .id;
+    let now = centre.clock.now();
+    store::write::<_, StoreError>(&*centre.app.store, TOWN, |tx| doom(&centre.app, tx, id, Fate::Stolen, now)).unwrap();
+    // Somebody puts yesterday's database back into the folder; the list lies in no backup.
+    std::fs::copy(centre.folder.path().join("erased.list"), yesterday.path().join("erased.list")).unwrap();
+    let restored = centre.put_back(yesterday).await;
+    let alice = alice.at(&restored);
+    assert_eq!(refusal(alice.try_sync(vec![]).await, 401).await.code, "token_wipe");
+    assert_eq!(bob.at(&restored).try_sync(vec![]).await.status(), 200, "nobody else");
 }

@@ -26,6 +26,7 @@ mod keep;
 mod login;
 mod openapi;
 mod outbox;
+mod people;
 mod permissions;
 mod person;
 mod photos;

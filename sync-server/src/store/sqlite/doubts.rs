@@ -224,6 +224,14 @@ impl ReadDoubts for InTown<'_> {
         )?;
         query.query_and_then(params![self.town.0, limited(limit)], kept)?.collect()
     }
+
+    fn remains_of(&self, record: RecordId) -> Result<Vec<KeptRemain>, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT edit, path, record, kind, part, value, at, author, shown_by, shown FROM remain
+             WHERE town = ?1 AND record = ?2 ORDER BY at, edit, path",
+        )?;
+        query.query_and_then(params![self.town.0, record.0.as_bytes()], kept)?.collect()
+    }
 }
 
 impl SettleDoubts for InTown<'_> {

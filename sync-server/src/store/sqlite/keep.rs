@@ -319,7 +319,7 @@ impl Keep for InTown<'_> {
         self.conn
             .prepare_cached("UPDATE meta SET value = ?1 WHERE key = 'epoch'")?
             .execute(params![epoch.to_string()])?;
-        self.conn.execute_batch("DELETE FROM session; DELETE FROM enrol_code")?;
+        self.conn.execute_batch("DELETE FROM session; DELETE FROM enrol_code; DELETE FROM approval")?;
         Ok(())
     }
 

@@ -235,8 +235,8 @@ impl Tx for InTown<'_> {
     fn put_device(&mut self, device: &Device, token_hash: &[u8; 32]) -> Result<(), StoreError> {
         let mut query = self.conn.prepare_cached(
             "INSERT INTO device (id, town, user, slot, name, token, enrolled, expires, parted_from, seen, app, battery,
-                 clock_off, undelivered)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL, '', NULL, 0, 0)",
+                 clock_off, undelivered, fate, fate_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL, '', NULL, 0, 0, ?10, ?11)",
         )?;
         query
             .execute(params![
@@ -249,6 +249,8 @@ impl Tx for InTown<'_> {
                 ms(device.enrolled),
                 ms(device.expires),
                 device.parted_from.as_ref().map(|id| id.0.as_bytes().as_slice()),
+                device.fate.map(|(fate, _)| fate.code()).unwrap_or_default(),
+                device.fate.map(|(_, at)| ms(at)).unwrap_or_default(),
             ])
             .map_err(unique("the device"))?;
         self.write_down(&Audit {
@@ -293,11 +295,14 @@ impl Tx for InTown<'_> {
     }
 
     fn doom_device(&mut self, id: DeviceId, fate: Fate, at: DateTime<Utc>) -> Result<(), StoreError> {
+        // What it went on from, and what went on from it; not what else went on from the former: that may be another one.
         let mut query = self.conn.prepare_cached(
-            "WITH RECURSIVE chain (id) AS (
-                 SELECT ?2 UNION SELECT d.parted_from FROM device d JOIN chain c ON d.id = c.id
-                 WHERE d.parted_from IS NOT NULL)
-             UPDATE device SET fate = ?3, fate_at = ?4 WHERE town = ?1 AND id IN (SELECT id FROM chain)",
+            "WITH RECURSIVE
+                 up (id) AS (SELECT ?2 UNION SELECT d.parted_from FROM device d JOIN up ON d.id = up.id
+                             WHERE d.parted_from IS NOT NULL),
+                 down (id) AS (SELECT ?2 UNION SELECT d.id FROM device d JOIN down ON d.parted_from = down.id)
+             UPDATE device SET fate = ?3, fate_at = ?4
+             WHERE town = ?1 AND id IN (SELECT id FROM up UNION SELECT id FROM down)",
         )?;
         match query.execute(params![self.town.0, id.0.as_bytes(), fate.code(), ms(at)])? {
             0 => Err(StoreError::Missing("the device")),

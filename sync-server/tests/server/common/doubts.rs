@@ -70,6 +70,13 @@ impl<'a> Handheld<'a> {
         }
     }
 
+    /// What goes on under a slot of its own because its files were put back.
+    pub async fn part(mut self) -> Self {
+        let fork = self.ask(&self.question(true, &[])).await.fork.expect("a slot of its own");
+        (self.token, self.slot, self.n, self.cursor) = (fork.token, fork.slot, 0, None);
+        self
+    }
+
     pub async fn try_ask(&self, question: &SlotRequest) -> Response {
         let body = serde_json::to_vec(question).unwrap();
         self.centre.post("/api/v1/slot", Some(&self.token), body, &[]).await

@@ -190,6 +190,16 @@ impl WebDriverCompatibleCommand for Devtools {
     }
 }
 
+/// The first word that is wider than its place.
+const CUT: &str = "
+    const wide = (e) => e.clientWidth > 0 && e.scrollWidth > e.clientWidth + 1
+        && !['auto', 'scroll', 'hidden'].includes(getComputedStyle(e).overflowX);
+    const cut = [...document.querySelectorAll('.tab, .btn, .chip, h1, h2, .field__label')].find(wide);
+    const screen = document.getElementById('screen');
+    if (cut) return cut.className + ' ' + cut.textContent.trim();
+    return screen && screen.scrollWidth > screen.clientWidth + 1 ? 'the screen' : '';
+";
+
 impl Page {
     /// Opens an address.
     pub async fn goto(&self, url: &str) -> Result<()> {
@@ -321,8 +331,11 @@ impl Page {
         self.until(&format!("{css} is gone"), &format!("!document.querySelector({})", Value::from(css))).await
     }
 
-    /// Asserts that nothing scrolls sideways.
+    /// Asserts that nothing scrolls sideways and no word of a tab, button or title is wider than its place.
     pub async fn fits(&self) -> Result<()> {
+        let cut = self.client.execute(CUT, vec![]).await?;
+        let cut = cut.as_str().unwrap_or_default();
+        ensure!(cut.is_empty(), "{cut} is cut off: {}", self.address().await?);
         let wide = self
             .client
             .execute("return document.documentElement.scrollWidth - document.documentElement.clientWidth", vec![])

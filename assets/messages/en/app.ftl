@@ -108,7 +108,7 @@ app-visits = Visits
 app-report = Quick report
 app-sync-line = { $last }, { $rest }
 app-sync-line-offline = Offline · { $last }, { $rest }
-app-sync-last = synced { $ago }
+app-sync-last = Synced { $ago }
 app-sync-never = never synced
 app-sync-running = syncing
 app-sync-all-sent = everything is sent
@@ -216,6 +216,7 @@ app-did-unphoto = { $who } removed a photo
 app-did-delete = { $who } deleted this record
 app-did-revive = { $who } brought this record back
 app-did-step = { $who }: { $step }. { $text }
+app-did-step-only = { $who }: { $step }.
 app-did-remark = { $who } said: { $text }
 
 # 事件
@@ -426,8 +427,11 @@ app-offered = Arrived later at what was merged
 app-take-over = Take over
 app-lamp-others = { $n } others on this handheld have not sent or backed up everything
 app-check-data = Compare data
-app-checked = compared { $when }, { $n } mended
-app-not-checked = not yet compared with the centre
+app-checked = { $n ->
+    [0] Compared { $when }, all agrees
+   *[other] Compared { $when }, { $n } mended
+}
+app-not-checked = Not yet compared with the centre
 app-aside = { $n } records need a newer app
 app-export = Export what is not sent
 app-exported = Written to { $path }: { $edits } edits, { $photos } photos, { $lost } photos not found. Only the centre opens it; please hand it over.

@@ -104,7 +104,7 @@ app-sync-line-offline = 离线·{ $last }，{ $rest }
 app-sync-last = { $ago }同步
 app-sync-never = 还没有同步过
 app-sync-running = 正在同步
-app-sync-all-sent = 全部已上传
+app-sync-all-sent = 已全部上传
 app-sync-not-sent = { $n } 条未上传
 
 # 采集
@@ -206,6 +206,7 @@ app-did-unphoto = { $who }去掉了一张照片
 app-did-delete = { $who }删除了这条记录
 app-did-revive = { $who }恢复了这条记录
 app-did-step = { $who }{ $step }。{ $text }
+app-did-step-only = { $who }{ $step }。
 app-did-remark = { $who }说：{ $text }
 
 # 事件
@@ -416,7 +417,10 @@ app-offered = 并入的档案后来又收到
 app-take-over = 采用
 app-lamp-others = 这台机上还有 { $n } 个人没有传完或备份
 app-check-data = 核对数据
-app-checked = { $when }核对过，修正了 { $n } 条
+app-checked = { $n ->
+    [0] { $when } 核对过，都对得上
+   *[other] { $when } 核对过，修正了 { $n } 条
+}
 app-not-checked = 还没有和中心核对过
 app-aside = { $n } 条记录要新版应用才能看
 app-export = 导出没传的

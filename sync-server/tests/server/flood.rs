@@ -1,7 +1,10 @@
 //! A hundred thousand requests that nobody honest makes: whatever is sent, no answer is a failure of the server's, none holds
 //! a value that the sender may not read, and what others hold is what it was. `make test` sends 3,000, `make hostile` 100,000.
 
+use crate::common::tus::{hash, link, named};
 use crate::common::*;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 use shared::author::Role;
@@ -220,21 +223,39 @@ async fn whatever_is_sent_nothing_fails_and_nothing_leaks() {
     let mut secret = far.resident("机密人", FAR_GRID);
     secret.writes.insert("phone".parse().unwrap(), Value::text("13711112222"));
     applied(&far.sync(vec![secret.clone()]).await, 0);
+    let photo = jpeg(64, 48, "机密照片");
+    assert_eq!(far.deliver(&photo).await.status(), 204);
+    let mut event = far.event("远处的事", FAR_GRID);
+    link(&mut event, &hash(&photo));
+    applied(&far.sync(vec![event.clone()]).await, 0);
     liar.catch_up().await;
     let held = far.confirmed.clone();
 
     let known = Known {
-        records: [shared, secret.record, RecordId::fresh(&*centre.clock)].map(|id| id.to_string()).to_vec(),
+        records: [shared, secret.record, event.record, RecordId::fresh(&*centre.clock)]
+            .map(|id| id.to_string())
+            .to_vec(),
         edits: [create.id, care.id, secret.id].map(|id| id.to_string()).to_vec(),
         slots: vec![liar.slot.0, honest.slot.0, far.slot.0, 3],
         cursors: [&liar, &honest, &far].map(|hand| hand.cursor.clone().unwrap()).to_vec(),
         users: [wei.id, juan.id, yuan.id].map(|id| id.to_string()).to_vec(),
-        hash: "ab".repeat(32),
+        hash: hash(&photo).as_str().to_owned(),
     };
-    let (mut dice, mut n, mut statuses) = (Dice(0x9e37_79b9_7f4a_7c15), 1, std::collections::BTreeMap::new());
+    let (mut dice, mut n, mut statuses) = (Dice(0x9e37_79b9_7f4a_7c15), 1_u64, std::collections::BTreeMap::new());
     let count = requests();
+    let mut uploads = vec!["/api/v1/photos/uploads/00000000-0000-7000-8000-000000000000".to_owned()];
     for _ in 0..count {
         let mut headers: Vec<(&str, &str)> = Vec::new();
+        let of_photo = format!(
+            "kind cGhvdG8=,hash {}",
+            STANDARD.encode(dice.one(&[
+                known.hash.clone(),
+                "ab".repeat(32),
+                "zz".to_owned(),
+                hash(&n.to_be_bytes()).as_str().to_owned()
+            ]))
+        );
+        let mut method = None;
         let (path, body) = match dice.below(20) {
             0 => ("/api/v1/slot".to_owned(), question(&mut dice, &known)),
             1 => (format!("/api/v1/records/{}/history", dice.one(&known.records)), Json::Null),
@@ -250,10 +271,21 @@ async fn whatever_is_sent_nothing_fails_and_nothing_leaks() {
             5 => (format!("/console/records/{}", dice.one(&known.records)), Json::Null),
             6 => {
                 headers.extend([
-                    ("tus-resumable", "1.0.0"),
-                    ("upload-length", dice.one(&["0", "12", "-1", "99999999999"])),
+                    ("tus-resumable", dice.one(&["1.0.0", "0.2"])),
+                    ("upload-length", dice.one(&["0", "1", "12", "-1", "99999999999", "18446744073709551615"])),
+                    ("upload-metadata", &of_photo),
                 ]);
-                ("/api/v1/photos/uploads".to_owned(), json!({}))
+                method = Some(Method::POST);
+                ("/api/v1/photos".to_owned(), Json::Null)
+            }
+            8 | 9 => {
+                headers.extend([
+                    ("tus-resumable", "1.0.0"),
+                    ("content-type", "application/offset+octet-stream"),
+                    ("upload-offset", dice.one(&["0", "1", "12", "x", "18446744073709551615"])),
+                ]);
+                method = Some(dice.one(&[Method::PATCH, Method::PATCH, Method::HEAD, Method::GET, Method::DELETE]));
+                (dice.one(&uploads), json!({ "piece": "x".repeat(dice.below(20)) }))
             }
             7 => ("/api/v1/wiped".to_owned(), Json::Null),
             _ => ("/api/v1/sync".to_owned(), round(&mut dice, &known, n)),
@@ -270,9 +302,15 @@ async fn whatever_is_sent_nothing_fails_and_nothing_leaks() {
             1 => Some("AAAAAAAAAAAAAAAAAAAAAA".to_owned()),
             _ => Some(liar.token.clone()),
         };
-        let method = if bytes.is_empty() && path != "/api/v1/wiped" { Method::GET } else { Method::POST };
+        let usual = if bytes.is_empty() && path != "/api/v1/wiped" { Method::GET } else { Method::POST };
+        let method = method.unwrap_or(usual);
         let sent = String::from_utf8_lossy(&bytes).into_owned();
         let response = centre.send(method.clone(), &path, token.as_deref(), bytes, &headers).await;
+        if response.status() == 201 && uploads.len() < 20 {
+            uploads.push(named(&response, "location").to_owned());
+        }
+        let whole = response.status() == 200 && path.contains(&known.hash);
+        assert!(!whole, "a photo of others was given to {method} {path}");
         let (status, text) =
             (response.status().as_u16(), String::from_utf8_lossy(&response.bytes().await.unwrap()).into_owned());
         assert!(status < 500, "{status} to {method} {path} {sent}: {text}");
@@ -287,6 +325,7 @@ async fn whatever_is_sent_nothing_fails_and_nothing_leaks() {
     }
     eprintln!("{count} requests: {statuses:?}, {} edits under the liar's slot", n - 1);
     assert!(statuses[&200] * 10 > count && n > 10, "hardly anything came as far as the store: {statuses:?}");
+    assert!(uploads.len() > 1, "no upload was ever begun");
     far.catch_up().await;
     let key = (secret.record, Part::Open);
     assert_eq!(far.confirmed[&key], held[&key]);

@@ -1,5 +1,6 @@
 //! Handhelds and console in a real Chromium. One program, because each links all of it.
 
+mod drafts;
 mod enrolment;
 mod full_disk;
 mod locks;

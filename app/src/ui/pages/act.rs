@@ -47,6 +47,11 @@ fn wants_text(step: Step) -> bool {
     )
 }
 
+/// Whether it takes the event further: a reminder is not what one is here for.
+fn moves_on(step: Step) -> bool {
+    !matches!(step, Step::Urge | Step::Supervise | Step::Extend | Step::SendBack)
+}
+
 /// What a step still lacks, as a message key: said here, beside the form, rather than by the server a day later.
 fn missing(entry: &StepEntry) -> Option<&'static str> {
     let silent = entry.text.is_empty();
@@ -93,7 +98,7 @@ pub fn Actions(event: EventRow, page: PageOf) -> Element {
                 for (place, step) in allowed.iter().copied().take(shown).enumerate() {
                     button {
                         key: "{say::code(&step)}",
-                        class: if place == 0 { "btn btn--primary btn--main" } else { "btn btn--second btn--main" },
+                        class: if place == 0 && moves_on(step) { "btn btn--primary btn--main" } else { "btn btn--second btn--main" },
                         r#type: "button",
                         "data-do": "step-{say::code(&step)}",
                         onclick: move |_| {

@@ -67,7 +67,8 @@ pub fn sentences(
             (FieldType::Steps, _) => {
                 let Some(step) = new.get::<StepEntry>() else { continue };
                 let name = say::step(words, step.step);
-                words.many("app-did-step", &[("who", &who), ("step", &name), ("text", &step.text)])
+                let key = if step.text.is_empty() { "app-did-step-only" } else { "app-did-step" };
+                words.many(key, &[("who", &who), ("step", &name), ("text", &step.text)])
             }
             (FieldType::Remarks, _) => words.many("app-did-remark", &[("who", &who), ("text", &new.plain())]),
             (FieldType::Photos, _) => {

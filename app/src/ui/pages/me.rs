@@ -29,7 +29,7 @@ pub fn Me() -> Element {
     rsx! {
         Head { title: words.t("app-tab-me"), line: who.unwrap_or_default() }
         main { class: "main--top", id: "me",
-            SyncPanel {}
+            SyncPanel { hand_over: false }
             Group { title: words.t("app-pin"),
                 div { class: "sheet",
                     div { class: "acts",

@@ -267,34 +267,6 @@ pub fn Report() -> Element {
                         {words.t("app-report-more")}
                     }
                 }
-                div { class: "field field--under",
-                    label { class: "field__label", r#for: "f-title",
-                        {words.t("app-report-words")}
-                        small { {words.t("app-optional")} }
-                    }
-                    input {
-                        class: "field__ctl",
-                        id: "f-title",
-                        name: "title",
-                        r#type: "text",
-                        maxlength: "100",
-                        autocomplete: "off",
-                        initial_value: so_far.title.clone(),
-                        oninput: move |event| typed.write().title = event.value(),
-                    }
-                }
-                if !informant {
-                    div { class: "choices choices--under",
-                        Chip {
-                            name: "settle_on_site",
-                            code: "settle_on_site",
-                            label: words.t("app-report-on-site"),
-                            many: true,
-                            chosen: so_far.on_site,
-                            onpress: move |chosen: bool| typed.write().on_site = !chosen,
-                        }
-                    }
-                }
             }
             section { class: "tap", key: "where-{sent}", "aria-labelledby": "t3",
                 h2 { class: "tap__h", id: "t3", Number { n: 3, done: has_where } {words.t("app-report-where")} }
@@ -344,6 +316,36 @@ pub fn Report() -> Element {
                                     {state.area_name(grid.id)}
                                 }
                             }
+                        }
+                    }
+                }
+            }
+            section { class: "tap", key: "words-{sent}",
+                div { class: "field field--under",
+                    label { class: "field__label", r#for: "f-title",
+                        {words.t("app-report-words")}
+                        small { {words.t("app-optional")} }
+                    }
+                    input {
+                        class: "field__ctl",
+                        id: "f-title",
+                        name: "title",
+                        r#type: "text",
+                        maxlength: "100",
+                        autocomplete: "off",
+                        initial_value: so_far.title.clone(),
+                        oninput: move |event| typed.write().title = event.value(),
+                    }
+                }
+                if !informant {
+                    div { class: "choices choices--under",
+                        Chip {
+                            name: "settle_on_site",
+                            code: "settle_on_site",
+                            label: words.t("app-report-on-site"),
+                            many: true,
+                            chosen: so_far.on_site,
+                            onpress: move |chosen: bool| typed.write().on_site = !chosen,
                         }
                     }
                 }

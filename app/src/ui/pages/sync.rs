@@ -20,14 +20,14 @@ pub fn SyncPage() -> Element {
     let words = words();
     rsx! {
         Nav { title: words.t("app-sync"), back: Tab::Me, NavEnd {} }
-        main { class: "main--top", id: "sync", SyncPanel {} }
+        main { class: "main--top", id: "sync", SyncPanel { hand_over: true } }
         Foot { tab: Tab::Me }
     }
 }
 
 /// Lamps, sums, items.
 #[component]
-pub fn SyncPanel() -> Element {
+pub fn SyncPanel(hand_over: bool) -> Element {
     let state = use_context::<State>();
     let words = words();
     let mut busy = use_signal(|| false);
@@ -162,7 +162,7 @@ pub fn SyncPanel() -> Element {
             }
         }
         // Last, where no thumb lands that wants to sync: it erases.
-        if lights.safe_to_hand_in {
+        if hand_over && lights.safe_to_hand_in {
             section { class: "group",
                 div { class: "sheet", HandOver {} }
             }

@@ -12,6 +12,7 @@ pub mod picture;
 pub mod process;
 pub mod released;
 pub mod screen;
+#[cfg(feature = "faults")]
 pub mod simulation;
 pub mod story;
 pub mod township;

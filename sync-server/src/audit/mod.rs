@@ -46,6 +46,7 @@ pub const ACTIONS: &[&str] = &[
     "audit-key-opened",
     "audit-parting",
     "audit-device-revoked",
+    "audit-wipe-asked",
     "audit-device-wipe",
     "audit-device-stolen",
     "audit-device-doubled",

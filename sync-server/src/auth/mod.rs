@@ -1,6 +1,7 @@
 //! Who somebody is (tokens, codes, passwords, sessions) and what they may do (`authorize`).
 
 pub mod authorize;
+pub mod ending;
 pub mod enrol;
 pub mod password;
 pub mod people;

@@ -2,14 +2,17 @@
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use maud::html;
+use maud::{Markup, html};
 use shared::ids::DeviceId;
+use uuid::Uuid;
 
 use super::ctx::{Asked, with, with_form};
 use super::layout::{self, Place, csrf};
 use super::{Ctx, Fields, PageError, terminals};
 use crate::App;
-use crate::store::{self, Device, Fate};
+use crate::auth::ending;
+use crate::batch::approval::LAPSES;
+use crate::store::{Device, Fate};
 
 /// What staff can say.
 const CHOICES: [Fate; 3] = [Fate::Revoked, Fate::Wipe, Fate::Stolen];
@@ -28,6 +31,7 @@ pub async fn show(State(app): State<App>, asked: Asked, Path(id): Path<String>) 
         let word = |key: &str| ctx.words.text(key);
         let body = html! {
             (layout::top(ctx, &word("console-end-terminal"), &terminals::name(ctx, &device), ""))
+            p.sub { (ctx.words.with("console-end-many", &[("n", ending::ALONE.to_string().into())])) }
             div.cols.cols--top {
                 @for fate in CHOICES {
                     form.panel method="post" action=(format!("/console/terminals/{}/end", device.id)) {
@@ -54,12 +58,60 @@ pub async fn done(State(app): State<App>, asked: Asked, Path(id): Path<String>, 
         let device = device(ctx, &id)?;
         let fate = fields.get("fate").and_then(Fate::from_code).filter(|fate| CHOICES.contains(fate));
         let fate = fate.ok_or_else(|| PageError::Bad("console-error-form".to_owned()))?;
-        let now = ctx.now;
-        store::write::<_, PageError>(&*ctx.app.store, device.town, |tx| {
-            Ok(crate::erase::doom(&ctx.app, tx, device.id, fate, now)?)
-        })?;
-        ctx.note(fate.action(), &device.id.to_string(), "")?;
+        // Where it takes two it stands on the page of terminals, for another person to release.
+        ending::end(&ctx.app, &ctx.who, &device, fate)?;
         Ok(Redirect::to("/console/terminals").into_response())
     })
     .await
+}
+
+/// `POST /console/terminals/asked/{id}/release`
+pub async fn release(State(app): State<App>, asked: Asked, Path(id): Path<Uuid>, fields: Fields) -> Response {
+    with_form(app, asked, fields, move |ctx, _| {
+        ctx.must_see(Place::Terminals)?;
+        if !ending::release(&ctx.app, &ctx.who, id)? {
+            return Err(PageError::NotAllowed);
+        }
+        Ok(Redirect::to("/console/terminals").into_response())
+    })
+    .await
+}
+
+/// What waits for another person; nothing where nothing does.
+pub fn panel(ctx: &Ctx, devices: &[Device]) -> Result<Markup, PageError> {
+    let word = |key: &str| ctx.words.text(key);
+    let waiting = ctx.read(|read| Ok::<_, PageError>(ending::waiting(read, ctx.now)?))?;
+    if waiting.is_empty() {
+        return Ok(html! {});
+    }
+    let user = |id| ctx.users.get(&id).map(String::as_str).unwrap_or_default();
+    let name = |id| devices.iter().find(|device| device.id == id).map(|device| terminals::name(ctx, device));
+    Ok(html! {
+        section.panel aria-labelledby="wa" {
+            div.panel__h { h2 #wa { (word("console-wipe-two")) } span.sub { (waiting.len()) } }
+            table.table {
+                thead { tr {
+                    th { (word("console-terminal")) } th { (word("console-state")) } th { (word("batch-asked-by")) }
+                    th { (word("batch-until")) } th {}
+                } }
+                tbody {
+                    @for one in &waiting {
+                        tr {
+                            td { (name(one.device).unwrap_or_else(|| one.device.to_string())) }
+                            td.n { (word(&format!("console-end-{}", one.fate.code()))) }
+                            td.n { (user(one.approval.asked_by)) }
+                            td.n { time { (layout::moment(ctx, one.approval.asked_at + LAPSES)) } }
+                            td.r {
+                                @if one.approval.asked_by == ctx.who.user.id { span.sub { (word("batch-waits")) } } @else {
+                                    form method="post" action=(format!("/console/terminals/asked/{}/release", one.approval.id)) {
+                                        (csrf(ctx)) button.btn.btn--second { (word("batch-release")) }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    })
 }

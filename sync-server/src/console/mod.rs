@@ -79,6 +79,7 @@ pub fn router() -> Router<App> {
         .route("/console/batches/{number}/{file}", get(batches::download))
         .route("/console/terminals", get(terminals::show))
         .route("/console/terminals/code", post(terminals::code))
+        .route("/console/terminals/asked/{id}/release", post(ending::release))
         .route("/console/terminals/{id}/end", get(ending::show).post(ending::done))
         .route("/console/quarantine", get(quarantine::show))
         .route("/console/quarantine/{id}/accept", post(quarantine::accept))

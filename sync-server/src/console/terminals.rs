@@ -104,6 +104,7 @@ fn answer(ctx: &Ctx, fresh: Option<Fresh>) -> Result<Response, PageError> {
         &ctx.words.text("console-terminals"),
         &html! {
             (body(ctx, &devices, &users, fresh))
+            (super::ending::panel(ctx, &devices)?)
             (super::backup::panel(ctx)?)
         },
     );

@@ -56,7 +56,7 @@ pub enum CertCommand {
     },
     /// Makes a new certificate for the same key: handhelds notice nothing. The running server takes it at once.
     Renew(AnewArgs),
-    /// Makes the next key and announces its pin; the running server does so at once. Handhelds learn it with their next sync.
+    /// Makes the next key and announces its pin; the running server does so from its next connection. Handhelds learn it with their next sync.
     Next(DataArgs),
     /// Takes the next key into use. A handheld that did not sync since `cert next` has to be enrolled again.
     Switch(AnewArgs),

@@ -121,3 +121,48 @@ async fn a_restored_server_does_not_let_a_stolen_terminal_in_again() {
     assert_eq!(refusal(alice.try_sync(vec![]).await, 401).await.code, "token_wipe");
     assert_eq!(bob.at(&restored).try_sync(vec![]).await.status(), 200, "nobody else");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_empties_a_towns_terminals_alone() {
+    let centre = Centre::open().await;
+    for login in ["staff", "other"] {
+        person(&centre, login, Role::CenterStaff, TOWN, false, false);
+    }
+    let (desk, other) = (Desk::logged_in(&centre, "staff").await, Desk::logged_in(&centre, "other").await);
+    let csrf = hidden(&desk.page("/console").await, "/console/logout")["csrf"].clone();
+    let mut hands = Vec::new();
+    for n in 0..5 {
+        let user = centre.person(&format!("member{n}"), Role::GridMember, GRID, false);
+        let hand = centre.enrol(&user).await;
+        let devices = store::read::<_, StoreError>(&*centre.app.store, TOWN, |read| read.devices()).unwrap();
+        let id = devices.into_iter().find(|device| device.user == user.id).unwrap().id;
+        hands.push((hand, format!("/console/terminals/{id}/end")));
+    }
+    for (hand, end) in &hands {
+        assert_eq!(desk.send(end, &[("csrf", &csrf), ("fate", "stolen")]).await.status(), 303);
+        // A second word on the same one is no second one.
+        assert_eq!(desk.send(end, &[("csrf", &csrf), ("fate", "stolen")]).await.status(), 303);
+        let _ = hand;
+    }
+    for (place, (hand, _)) in hands.iter().enumerate() {
+        let expected = if place < 3 { 401 } else { 200 };
+        assert_eq!(hand.copy().try_sync(vec![]).await.status(), expected, "the {place}th");
+    }
+    let page = desk.page("/console/terminals").await;
+    assert!(page.contains("等另一人同意") && action(&page, "/release\"").is_none(), "not by who asked: {page}");
+    let page = other.page("/console/terminals").await;
+    let release = action(&page, "/release\"").unwrap();
+    let forged = desk.send(&release, &[("csrf", &csrf)]).await.status();
+    assert_eq!(forged, 403, "whoever asked cannot release it by hand either");
+    other.submit(&page, &release, &[]).await;
+    let served: Vec<_> = [&hands[3].0, &hands[4].0].map(|hand| hand.copy()).into();
+    let mut wiped = 0;
+    for hand in served {
+        wiped += usize::from(hand.try_sync(vec![]).await.status() == 401);
+    }
+    assert_eq!(wiped, 1, "the one that was released");
+    // Revoking erases nothing: it is not limited.
+    let last = hands[4].1.clone();
+    assert_eq!(desk.send(&last, &[("csrf", &csrf), ("fate", "revoked")]).await.status(), 303);
+    assert_eq!(hands[4].0.copy().try_sync(vec![]).await.status(), 401);
+}

@@ -385,11 +385,15 @@ async fn somebody_who_never_ends_a_handshake_holds_up_nobody() -> Result<()> {
             slow.push(stream);
         }
     }
-    let alice = centre.enrolled("a").await?;
-    write_something(&alice)?;
-    alice.sync_now().await?;
-    assert_eq!(alice.outbox_counts()?.edits, 0);
-    drop(alice);
+    // A bound, so that a server that waits for them fails this story instead of holding it up for ever.
+    let served = async {
+        let alice = centre.enrolled("a").await?;
+        write_something(&alice)?;
+        alice.sync_now().await?;
+        assert_eq!(alice.outbox_counts()?.edits, 0);
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), served).await.context("others are held up")??;
     centre.stop().await.context("nor the end of the server")?;
     drop(slow);
     Ok(())

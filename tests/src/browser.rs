@@ -138,6 +138,9 @@ impl Browser {
         F: FnOnce(std::sync::Arc<Self>) -> Fut,
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
+        // One at a time where the runner runs tests of one program beside each other: two starve each other on two cores.
+        static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+        let _alone = ALONE.lock().await;
         let browser = std::sync::Arc::new(Self::start().await?);
         // A task of its own, so that a panic in the story is caught here and the browsers do not outlive it.
         let told = tokio::spawn(story(browser.clone())).await;

@@ -17,24 +17,41 @@ pub fn PinField(
     #[props(default)] onenter: EventHandler<()>,
 ) -> Element {
     let words = words();
+    // The input keeps its own text: one that is told its text again loses what was typed meanwhile. Emptied from outside it is
+    // made anew.
+    let mut typed = use_signal(String::new);
+    let mut nth = use_signal(|| 0_u32);
+    use_effect(move || {
+        let now = value();
+        if now != *typed.peek() {
+            typed.set(now);
+            nth += 1;
+        }
+    });
     rsx! {
         div { class: if said.is_some() { "field field--problem" } else { "field" },
             label { class: "field__label", r#for: "{id}", {label} }
-            input {
-                class: "field__ctl num pin",
-                id: "{id}",
-                r#type: "password",
-                inputmode: "numeric",
-                pattern: "[0-9]*",
-                maxlength: 12,
-                autocomplete: "off",
-                value: "{value}",
-                oninput: move |event| value.set(event.value()),
-                onkeydown: move |event| {
-                    if event.key() == Key::Enter {
-                        onenter.call(());
-                    }
-                },
+            for n in [nth()] {
+                input {
+                    key: "{n}",
+                    class: "field__ctl num pin",
+                    id: "{id}",
+                    r#type: "password",
+                    inputmode: "numeric",
+                    pattern: "[0-9]*",
+                    maxlength: 12,
+                    autocomplete: "off",
+                    initial_value: "{value.peek()}",
+                    oninput: move |event| {
+                        typed.set(event.value());
+                        value.set(event.value());
+                    },
+                    onkeydown: move |event| {
+                        if event.key() == Key::Enter {
+                            onenter.call(());
+                        }
+                    },
+                }
             }
             if !help.is_empty() {
                 p { class: "field__help", {help} }

@@ -20,6 +20,8 @@ mod syncing;
 #[cfg(test)]
 mod tests;
 mod types;
+#[cfg(test)]
+mod work_tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path as FilePath, PathBuf};
@@ -260,6 +262,16 @@ impl Handheld {
     /// What 今日 shows.
     pub fn today(&self) -> Result<Today, StoreError> {
         self.0.session()?.today(self.now())
+    }
+
+    /// When a record was last visited; `None`: never, as far as this handheld knows.
+    pub fn last_visit(&self, id: RecordId) -> Result<Option<DateTime<Utc>>, StoreError> {
+        Ok(self.0.session()?.store.last_visit(id)?.and_then(DateTime::from_timestamp_millis))
+    }
+
+    /// The 专项排查 of which something remains here.
+    pub fn campaigns(&self) -> Result<Vec<CampaignLeft>, StoreError> {
+        self.0.session()?.campaigns(self.now())
     }
 
     /// Events by filter, the most urgent first, and whether there are more.

@@ -9,6 +9,7 @@ pub const FORMS: &[&str] = &[
     include_str!("../forms/object.toml"),
     include_str!("../forms/organization.toml"),
     include_str!("../forms/event.toml"),
+    include_str!("../forms/event-2.toml"),
 ];
 
 /// Style sheets.

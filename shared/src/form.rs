@@ -48,6 +48,9 @@ pub struct Form {
 pub struct Section {
     /// Its heading.
     pub label: Label,
+    /// When it is shown: of each of its fields that says nothing else.
+    #[serde(default)]
+    pub when: Option<When>,
     /// In the order of the screen.
     #[serde(rename = "field")]
     pub fields: Vec<Field>,
@@ -91,7 +94,7 @@ pub struct Field {
     /// Whether search finds the record by it.
     #[serde(default)]
     pub search: bool,
-    /// The most characters of a text; 200 for `text` and 4,000 for `long_text` if not said.
+    /// The most characters of a text; 200 for `text` and 20,000 for `long_text` if not said.
     #[serde(default)]
     pub max: Option<u32>,
     /// The smallest and largest number.
@@ -189,14 +192,19 @@ pub enum MaskKind {
     BirthDate,
 }
 
-/// When a field is shown.
+/// When a field is shown: with certain values of another one, or with all but certain values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct When {
     /// The field it depends on.
     pub field: String,
     /// The values of it with which this one is shown (codes; of a yes/no field `true` or `false`).
+    #[serde(default)]
     pub is: Vec<String>,
+    /// The values of it with which this one is not shown; where there are any, it is shown with every other and with
+    /// none.
+    #[serde(default)]
+    pub not: Vec<String>,
 }
 
 /// What is known of a photo beside its bytes.
@@ -274,7 +282,12 @@ impl Field {
 impl Form {
     /// Reads a form file and checks that it holds together.
     pub fn parse(text: &str) -> Result<Self, BadForm> {
-        let form: Self = toml::from_str(text)?;
+        let mut form: Self = toml::from_str(text)?;
+        for section in &mut form.sections {
+            for field in &mut section.fields {
+                field.when = field.when.take().or_else(|| section.when.clone());
+            }
+        }
         let mut names = std::collections::BTreeSet::new();
         for field in form.fields() {
             if !names.insert(field.name.as_str()) {

@@ -28,4 +28,5 @@ pub mod value;
 pub mod vector;
 pub mod view;
 pub mod wire;
+pub mod work;
 pub mod workflow;

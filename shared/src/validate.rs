@@ -104,11 +104,12 @@ pub fn draft(form: &Form, part: Part, shown: &BTreeMap<Path, Value>) -> Vec<Prob
 
 /// Whether a field is to be shown by its `when`, given the values of the same part.
 pub fn is_shown(field: &Field, values: &BTreeMap<Path, Value>) -> bool {
-    let Some(When { field: other, is }) = &field.when else { return true };
-    values.get(&Path::field(other)).is_some_and(|value| {
-        let said = value.plain();
-        is.contains(&said)
-    })
+    let Some(When { field: other, is, not }) = &field.when else { return true };
+    let said = values.get(&Path::field(other)).map(Value::plain);
+    match said {
+        Some(said) => is.contains(&said) || (!not.is_empty() && !not.contains(&said)),
+        None => !not.is_empty(),
+    }
 }
 
 fn is_blank(value: &Value) -> bool {
@@ -244,7 +245,7 @@ fn has_control(text: &str, lines: bool) -> bool {
 }
 
 fn length_problem(field: &Field, path: &Path, text: &str) -> Option<Problem> {
-    let usual = if matches!(field.kind, FieldType::LongText | FieldType::Remarks) { 4_000 } else { 200 };
+    let usual = if matches!(field.kind, FieldType::LongText | FieldType::Remarks) { 20_000 } else { 200 };
     let max = field.max.unwrap_or(usual);
     let found = text.chars().count();
     (found > usize::try_from(max).unwrap_or(usize::MAX))

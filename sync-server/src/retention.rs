@@ -13,6 +13,7 @@ use shared::ids::RecordId;
 use shared::merge::PartState;
 use shared::path::Path;
 use shared::record::{Part, RecordKind};
+use shared::work::Work;
 use shared::workflow::{Stage, fold};
 
 use crate::erase::{self, Done, EraseError, ended};
@@ -34,6 +35,8 @@ enum After {
     Archived,
     /// A record that was deleted.
     Deleted,
+    /// Work that was recorded: a visit, a patrol, an inspection, a meeting, a campaign.
+    Recorded,
     /// A part of a record whose own field says until when; the rest of the record stays.
     Expired,
 }
@@ -198,6 +201,7 @@ fn years(app: &AppState, rules: &Rules, part: &StoredPart) -> Result<Option<u32>
     let ended = match part.deleted {
         true => After::Deleted,
         false if fold(&state, &app.calendar).stage == Stage::Archived => After::Archived,
+        false if Work::of(&state).is_some() => After::Recorded,
         false => return Ok(None),
     };
     let category = shared::view::one(&state, "category").leading().map(|write| write.value.plain());

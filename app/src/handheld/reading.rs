@@ -1,7 +1,8 @@
 //! Reading: what pages and lists show.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
 use shared::area::{AreaId, AreaLevel, Scope};
+use shared::author::Role;
 use shared::form::MaskKind;
 use shared::ids::RecordId;
 use shared::mask;
@@ -9,17 +10,20 @@ use shared::path::Path;
 use shared::record::{Part, RecordKind};
 use shared::value::Value;
 use shared::view;
+use shared::work::Work;
 use shared::workflow::{self, Actor, EventState, Step};
 
 use super::session::Session;
 use super::types::{
-    Candidate, Conflict, Draft, EditState, EventFilter, EventRow, Fact, Filter, Hit, Hits, Lights, OpenField,
-    OutboxCounts, OwnEdit, RecordLink, RecordPage, SameBy, Today, TrayItem,
+    CampaignLeft, Candidate, Conflict, Draft, DueVisit, EditState, EventFilter, EventRow, Fact, Filter, Hit, Hits,
+    Lights, OpenField, OutboxCounts, OwnEdit, RecordLink, RecordPage, SameBy, Today, TrayItem,
 };
-use crate::store::{Linked, Row, StoreError};
+use crate::store::{Linked, Row, Sought, StoreError};
 
 /// How many of what is due 今日 shows.
 const DUE: usize = 50;
+/// How many days before it is due a visit is shown.
+const SOON: u64 = 3;
 /// How many candidates are offered.
 const CANDIDATES: usize = 5;
 
@@ -67,7 +71,14 @@ impl Session {
         now: DateTime<Utc>,
     ) -> Result<Hits, StoreError> {
         let scope: Option<Scope> = filter.area.map(|area: AreaId| self.areas().scope(&[area]));
-        let (rows, more) = self.store.search(query, filter.kind, scope.as_ref(), filter.deleted, limit, offset)?;
+        let since = filter.unvisited_days.and_then(|days| now.checked_sub_days(Days::new(days.into())));
+        let sought = Sought {
+            kind: filter.kind,
+            scope: scope.as_ref(),
+            deleted: filter.deleted,
+            unvisited_since: since.map(|since| since.timestamp_millis()),
+        };
+        let (rows, more) = self.store.search(query, &sought, limit, offset)?;
         Ok(Hits { hits: self.hits(rows, now), more })
     }
 
@@ -205,13 +216,46 @@ impl Session {
         let meta = self.store.meta()?;
         Ok(Today {
             due: self.events(EventFilter::Mine, DUE, 0, now)?.0,
-            // Visits are events of a form that is not there yet.
-            visits: Vec::new(),
+            visits: self.visits_due(now)?,
+            campaigns: self.campaigns(now)?,
+            meeting_due: self.meeting_due(now)?,
             counts: self.store.kinds(),
             conflicts: self.store.conflict_count()?,
             outbox: self.counts()?,
             last_sync: (meta.last_sync > 0).then(|| DateTime::from_timestamp_millis(meta.last_sync)).flatten(),
         })
+    }
+
+    /// The visits that are due today or in the days to come.
+    fn visits_due(&self, now: DateTime<Utc>) -> Result<Vec<DueVisit>, StoreError> {
+        if !self.setup().user.role.changes(RecordKind::Person) {
+            return Ok(Vec::new());
+        }
+        let today = mask::today(now);
+        let until = today.checked_add_days(Days::new(SOON)).unwrap_or(today);
+        let due = self.store.visits_due(today, until)?;
+        Ok(due.into_iter().map(|due| DueVisit { hit: self.hit(due.row, today), date: due.date }).collect())
+    }
+
+    /// What is under way of 专项排查 and not looked at here.
+    pub(super) fn campaigns(&self, now: DateTime<Utc>) -> Result<Vec<CampaignLeft>, StoreError> {
+        let today = mask::today(now);
+        let campaigns = self.store.campaigns(today)?.into_iter().map(|campaign| CampaignLeft {
+            hit: self.hit(campaign.row, today),
+            until: campaign.until,
+            targets: campaign.targets,
+            remaining: campaign.remaining,
+        });
+        Ok(campaigns.filter(|campaign| !campaign.remaining.is_empty()).collect())
+    }
+
+    /// Whether this week's meeting is not recorded yet, for those who hold it.
+    fn meeting_due(&self, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        if !matches!(self.setup().user.role, Role::GridMember | Role::GridLeader) {
+            return Ok(false);
+        }
+        let last = self.store.last_work(Work::Meeting)?.and_then(DateTime::from_timestamp_millis);
+        Ok(last.is_none_or(|last| mask::today(last).iso_week() < mask::today(now).iso_week()))
     }
 
     pub(super) fn tray(&self) -> Result<Vec<TrayItem>, StoreError> {

@@ -200,6 +200,8 @@ pub struct Filter {
     pub area: Option<AreaId>,
     /// Deleted ones too.
     pub deleted: bool,
+    /// Only what was not visited for so many days.
+    pub unvisited_days: Option<u32>,
 }
 
 /// One row of a result list.
@@ -279,6 +281,10 @@ pub struct Today {
     pub due: Vec<EventRow>,
     /// Visits that are due, by date: never the reason.
     pub visits: Vec<DueVisit>,
+    /// 专项排查 of which something remains here.
+    pub campaigns: Vec<CampaignLeft>,
+    /// Whether no meeting was recorded this week.
+    pub meeting_due: bool,
     /// Records by kind on this handheld.
     pub counts: BTreeMap<RecordKind, u64>,
     /// Records with fields that are 待核对.
@@ -296,6 +302,19 @@ pub struct DueVisit {
     pub hit: Hit,
     /// By when.
     pub date: NaiveDate,
+}
+
+/// What remains of a 专项排查 on this handheld.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CampaignLeft {
+    /// The 专项排查.
+    pub hit: Hit,
+    /// Its last day, if it names one.
+    pub until: Option<NaiveDate>,
+    /// How many of its targets are held here.
+    pub targets: usize,
+    /// Those that nobody has looked at for it, by name.
+    pub remaining: Vec<RecordId>,
 }
 
 /// How much is not delivered.

@@ -32,6 +32,7 @@ impl Store {
             let mut statement = sql.prepare_cached(
                 "SELECT event.row, record.id FROM event JOIN record ON record.row = event.row
                  WHERE (?1 = 0 OR event.ended = 0) AND (?2 = x'' OR event.reporter = ?2) AND record.deleted = 0 AND record.alias = x''
+                    AND event.row NOT IN (SELECT row FROM work)
                  ORDER BY event.ended, event.due, event.updated DESC",
             )?;
             let user = reporter.map(|user| user.0.as_bytes().to_vec()).unwrap_or_default();

@@ -6,6 +6,8 @@
 //! millisecond, at any length of the query, and a common word is found long before the end. The words are stored with
 //! their records in the same transaction; this is a copy of them.
 
+use std::collections::HashSet;
+
 use memchr::memmem::{self, Finder};
 use rusqlite::Connection;
 use shared::area::{AreaId, Scope};
@@ -37,6 +39,8 @@ pub(super) struct Choice<'a> {
     pub kind: Option<RecordKind>,
     pub scope: Option<&'a Scope>,
     pub deleted: bool,
+    /// Rows that are left out.
+    pub without: Option<&'a HashSet<i64>>,
 }
 
 impl Choice<'_> {
@@ -45,6 +49,7 @@ impl Choice<'_> {
             && (self.deleted || !entry.deleted)
             && self.kind.is_none_or(|kind| kind == entry.kind)
             && self.scope.is_none_or(|scope| scope.contains(entry.area))
+            && self.without.is_none_or(|rows| !rows.contains(&entry.row))
     }
 }
 
@@ -213,7 +218,7 @@ impl Haystack {
     /// Rows whose words hold `needle` exactly, at most `limit`.
     pub(super) fn containing(&self, needle: &str, limit: usize) -> Vec<i64> {
         let mut found = Vec::new();
-        let choice = Choice { kind: None, scope: None, deleted: false };
+        let choice = Choice { kind: None, scope: None, deleted: false, without: None };
         self.scan(needle, false, &[], &choice, limit, &mut std::collections::HashSet::new(), &mut found);
         found
     }
@@ -249,7 +254,7 @@ mod tests {
         put(3, "张伟明", "");
         put(4, "张伟", "南环路");
         put(5, "章维", "");
-        let choice = Choice { kind: None, scope: None, deleted: false };
+        let choice = Choice { kind: None, scope: None, deleted: false, without: None };
         let find = |query: &str| haystack.search(&words::query(query), &choice, 10, 0).0;
         assert_eq!(find("zw"), [4, 5, 3, 2, 1], "initials in full, begun, within, then the address");
         assert_eq!(find("张伟"), [4, 3, 2, 1]);

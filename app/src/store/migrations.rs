@@ -189,6 +189,22 @@ const STEPS: &[&str] = &[
     "
     CREATE INDEX edit_restricted ON edit (seq) WHERE part = 'restricted';
     ",
+    // 7: work that is recorded: visits and what is due, see `work`.
+    "
+    -- Events that are work done; derived. Deleted ones are not in it.
+    CREATE TABLE work (
+        row INTEGER NOT NULL PRIMARY KEY,
+        work TEXT NOT NULL,               -- the category: visit, patrol, inspection, meeting, campaign
+        subject BLOB NOT NULL,            -- whom or what it was about; empty: nothing
+        at INTEGER NOT NULL,              -- when it was done
+        next INTEGER NOT NULL             -- a visit: the day of the next one, a campaign: its last day; counted from
+                                          -- 0001-01-01 as 1; 0: none said
+    ) STRICT;
+    CREATE INDEX work_subject ON work (work, subject, at, next);
+    CREATE INDEX confirmed_restricted ON confirmed (place) WHERE place % 2 = 1;
+    -- What earlier versions did not know of events they hold is derived at the next opening.
+    INSERT OR REPLACE INTO meta (key, value) SELECT 'derive_events', 'true' WHERE EXISTS (SELECT 1 FROM event);
+    ",
 ];
 
 /// The newest version this code knows.

@@ -32,6 +32,7 @@ mod rows;
 mod tests;
 mod unread;
 mod words;
+mod work;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -53,8 +54,9 @@ pub use outbox::{Counts, Outgoing, Returned, Waiting};
 pub use pending::{Also, NewEdit, Replaced, Stamp};
 pub use photos::{PhotoRow, PhotoState};
 pub use project::Rules;
-pub use read::{Linked, OpenRow, Own, Row, Whole};
+pub use read::{Linked, OpenRow, Own, Row, Sought, Whole};
 pub use words::normal;
+pub use work::{Campaign, Due};
 
 use crate::handheld::SaveError;
 use haystack::{Change, Haystack};

@@ -35,7 +35,7 @@ impl Store {
         migrations::run(&mut writer).map_err(|error| at(error, path))?;
         let reader = connect_reader(path, key, &lease)?;
         let haystack = Haystack::load(&reader).map_err(|error| at(error, path))?;
-        Ok(Self {
+        let store = Self {
             path: path.to_owned(),
             key: *key,
             writer: Mutex::new(Some(writer)),
@@ -44,7 +44,9 @@ impl Store {
             rules,
             lease,
             taken_in: AtomicUsize::new(0),
-        })
+        };
+        store.derive_events()?;
+        Ok(store)
     }
 
     /// The key of the database.

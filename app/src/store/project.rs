@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use shared::calendar::Calendar;
 use shared::form::{FieldType, Form, Forms};
 use shared::ids::RecordId;
@@ -11,6 +12,7 @@ use shared::merge::{Deletion, LiveWrite, PartState};
 use shared::record::{Part, RecordKind};
 use shared::value::Value;
 use shared::view::{self, Policy};
+use shared::work::{self, Work};
 use shared::workflow::{self, Stage};
 
 use super::words;
@@ -106,6 +108,28 @@ pub(super) struct ShownEvent {
     pub stage: Stage,
     pub due: Option<i64>,
     pub reporter: Option<shared::ids::UserId>,
+    pub work: Option<ShownWork>,
+}
+
+/// Work done, as lists of what is due need it.
+#[derive(Debug, PartialEq)]
+pub(super) struct ShownWork {
+    pub work: Work,
+    pub subject: Option<RecordId>,
+    pub at: i64,
+    pub next: Option<NaiveDate>,
+}
+
+impl ShownWork {
+    fn of(open: &PartState, updated: i64) -> Option<Self> {
+        let work = Work::of(open)?;
+        let next = match work {
+            Work::Visit => work::next_visit(open),
+            Work::Campaign => work::until(open),
+            _ => None,
+        };
+        Some(Self { work, subject: work::subject(open), at: work::done_at(open).unwrap_or(updated), next })
+    }
 }
 
 /// The one value of a path that is shown where there is room for one, and whether a person has to decide.
@@ -237,6 +261,7 @@ pub(super) fn project(rules: &Rules, kind: RecordKind, open: &PartState, restric
             stage: state.stage,
             due: state.due.map(|due| due.timestamp_millis()),
             reporter: state.reporter,
+            work: ShownWork::of(open, shown.updated),
         });
     }
     shown

@@ -68,6 +68,19 @@ pub struct Linked {
     pub known: Option<(RecordKind, String)>,
 }
 
+/// Which records a search may give.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sought<'a> {
+    /// Only this kind.
+    pub kind: Option<RecordKind>,
+    /// Only in these areas.
+    pub scope: Option<&'a Scope>,
+    /// Deleted ones too.
+    pub deleted: bool,
+    /// Only what was not visited since then, milliseconds since 1970 UTC.
+    pub unvisited_since: Option<i64>,
+}
+
 /// Everything of one record.
 #[derive(Debug, Clone)]
 pub struct Whole {
@@ -124,14 +137,14 @@ impl Store {
     pub fn search(
         &self,
         query: &str,
-        kind: Option<RecordKind>,
-        scope: Option<&Scope>,
-        deleted: bool,
+        sought: &Sought<'_>,
         limit: usize,
         offset: usize,
     ) -> Result<(Vec<Row>, bool), StoreError> {
         let words = words::query(query);
-        let choice = Choice { kind, scope, deleted };
+        let visited = sought.unvisited_since.map(|since| self.visited_since(since)).transpose()?;
+        let Sought { kind, scope, deleted, .. } = *sought;
+        let choice = Choice { kind, scope, deleted, without: visited.as_ref() };
         let (rows, more) =
             self.haystack.read().unwrap_or_else(PoisonError::into_inner).search(&words, &choice, limit, offset);
         Ok((self.rows_at(&rows)?, more))

@@ -1,5 +1,6 @@
 //! Reading and writing the rows of one record.
 
+use chrono::Datelike;
 use rusqlite::types::Type;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use serde::Serialize;
@@ -117,7 +118,9 @@ fn put_beside(sql: &Connection, row: i64, shown: &Shown) -> Result<(), StoreErro
     }
     if let Some(event) = &shown.event {
         let stage = serde_json::to_string(&event.stage).unwrap_or_default();
-        let ended = shown.deleted || matches!(event.stage, Stage::Closed | Stage::Archived);
+        // Work that is recorded waits for nobody.
+        let done = matches!(event.stage, Stage::Closed | Stage::Archived) || event.work.is_some();
+        let ended = shown.deleted || done;
         let reporter = event.reporter.map(|user| user.0.as_bytes().to_vec()).unwrap_or_default();
         sql.prepare_cached(
             "INSERT INTO event (row, stage, ended, due, reporter, updated) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -131,6 +134,14 @@ fn put_beside(sql: &Connection, row: i64, shown: &Shown) -> Result<(), StoreErro
             reporter,
             shown.updated
         ])?;
+        if let Some(work) = event.work.as_ref().filter(|_| !shown.deleted && shown.merged.is_none()) {
+            let subject = work.subject.map(|id| id.0.as_bytes().to_vec()).unwrap_or_default();
+            let next = work.next.map_or(0, |day| day.num_days_from_ce());
+            sql.prepare_cached(
+                "INSERT OR REPLACE INTO work (row, work, subject, at, next) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![row, work.work.code(), subject, work.at, next])?;
+        }
     }
     Ok(())
 }
@@ -215,6 +226,9 @@ impl Tx<'_> {
                 |row| row.get(0),
             )?;
         self.sql.prepare_cached("DELETE FROM link WHERE from_row = ?1")?.execute([row])?;
+        if record.kind == RecordKind::Event {
+            self.sql.prepare_cached("DELETE FROM work WHERE row = ?1")?.execute([row])?;
+        }
         put_beside(&self.sql, row, &shown)?;
         self.changes.push(put(row, record.kind, shown));
         self.follow_aliases(record.id, merged)?;
@@ -249,6 +263,7 @@ impl Tx<'_> {
         let sql = &self.sql;
         sql.prepare_cached("DELETE FROM link WHERE from_row = ?1")?.execute([row])?;
         sql.prepare_cached("DELETE FROM event WHERE row = ?1")?.execute([row])?;
+        sql.prepare_cached("DELETE FROM work WHERE row = ?1")?.execute([row])?;
         sql.prepare_cached("DELETE FROM confirmed WHERE place IN (?1, ?2)")?
             .execute([place(row, Part::Open), place(row, Part::Restricted)])?;
         sql.prepare_cached("DELETE FROM record WHERE row = ?1")?.execute([row])?;

@@ -257,3 +257,40 @@ fn search_in_memory_says_the_same_before_and_after_it_is_read_again() {
     assert_eq!(before[1].len(), 0);
     assert_eq!(before[2].len(), 26);
 }
+
+#[test]
+fn visits_that_an_earlier_version_only_carried_are_due_after_the_upgrade() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, outside) = (Default::default(), Replay::new(1));
+    let handheld = enrolled(folder.path(), &server, &outside);
+    let old = resident(&handheld, &[("name", "\"李秀兰\"")]);
+    let fields = [
+        ("category", "\"visit\"".to_owned()),
+        ("title", "\"走访\"".to_owned()),
+        ("area", "31".to_owned()),
+        ("subject", format!("\"{old}\"")),
+        ("next_visit", "\"2026-11-19\"".to_owned()),
+    ];
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let draft = crate::handheld::Draft {
+        edit: handheld.new_edit_id(),
+        record: handheld.new_record_id(),
+        kind: shared::record::RecordKind::Event,
+        form: 2,
+        context: Default::default(),
+        seen: None,
+        writes: writes(&fields),
+    };
+    handheld.save(draft, None).unwrap();
+    assert_eq!(handheld.today().unwrap().visits.len(), 1);
+    let store = handheld.store().unwrap();
+    lock(&store.writer)
+        .as_ref()
+        .unwrap()
+        .execute_batch("DELETE FROM work; INSERT INTO meta (key, value) VALUES ('derive_events', 'true')")
+        .unwrap();
+    assert!(handheld.today().unwrap().visits.is_empty());
+    drop((store, handheld));
+    let handheld = try_open(folder.path(), &server, &outside).unwrap();
+    assert_eq!(handheld.today().unwrap().visits.len(), 1);
+}

@@ -1,7 +1,7 @@
 //! What is typed on a page that is no form: kept as a draft at every pause and when the page is left, and back when the page
 //! opens again, also after the app was killed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,10 +9,56 @@ use dioxus::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::route::Route;
 use super::state::State;
 
 /// After this pause in typing it is kept.
 const PAUSE: Duration = Duration::from_millis(400);
+
+/// The draft that says on which page something is being typed: there only while it is, so that an app that was killed
+/// begins where it was.
+const WHERE: &str = "where";
+
+/// The page on which typing goes on, noted with the first draft and forgotten when the page is left.
+#[derive(Clone)]
+pub struct Typing {
+    route: String,
+    noted: Rc<Cell<bool>>,
+}
+
+impl Typing {
+    /// Something was kept here.
+    pub fn note(&self, state: &State) {
+        if !self.noted.get() {
+            let route = serde_json::to_string(&self.route).unwrap_or_default();
+            self.noted.set(state.keep_draft(WHERE, &route));
+        }
+    }
+
+    fn forget(&self, state: &State) {
+        if self.noted.take() {
+            state.drop_draft(WHERE);
+        }
+    }
+}
+
+/// Notes where typing goes on as long as the page is open; a hook.
+pub fn use_typing() -> Typing {
+    let state = use_context::<State>();
+    let route = use_route::<Route>().to_string();
+    let typing = use_hook(|| Typing { route, noted: Rc::default() });
+    use_drop({
+        let typing = typing.clone();
+        move || typing.forget(&state)
+    });
+    typing
+}
+
+/// The page on which the app was killed in the middle of typing.
+pub fn left_at(state: &State) -> Option<Route> {
+    let route: String = serde_json::from_str(&state.draft(WHERE)?).ok()?;
+    route.parse().ok()
+}
 
 /// What stands in the store and what is to stand there.
 struct Kept {
@@ -20,14 +66,17 @@ struct Kept {
     blank: String,
     stored: String,
     next: Option<String>,
+    typing: Typing,
 }
 
 impl Kept {
     fn write(&mut self, state: &State) {
         let Some(next) = self.next.take().filter(|next| *next != self.stored) else { return };
-        let done = if next == self.blank { state.drop_draft(&self.key) } else { state.keep_draft(&self.key, &next) };
+        let blank = next == self.blank;
+        let done = if blank { state.drop_draft(&self.key) } else { state.keep_draft(&self.key, &next) };
         if done {
             self.stored = next;
+            if blank { self.typing.forget(state) } else { self.typing.note(state) }
         }
     }
 }
@@ -38,12 +87,13 @@ where
     T: Clone + PartialEq + Serialize + DeserializeOwned + 'static,
 {
     let state = use_context::<State>();
+    let typing = use_typing();
     let (begun, kept) = use_hook(|| {
         let (key, blank) = (key(), blank());
         let text = |value: &T| serde_json::to_string(value).unwrap_or_default();
         let found = state.draft(&key).and_then(|json| serde_json::from_str::<T>(&json).ok());
         let stored = text(found.as_ref().unwrap_or(&blank));
-        let kept = Rc::new(RefCell::new(Kept { key, blank: text(&blank), stored, next: None }));
+        let kept = Rc::new(RefCell::new(Kept { key, blank: text(&blank), stored, next: None, typing: typing.clone() }));
         (found.unwrap_or(blank), kept)
     });
     let value = use_signal(|| begun);
@@ -63,6 +113,10 @@ where
             });
         }
     });
-    use_drop(move || kept.borrow_mut().write(&state));
+    use_drop(move || {
+        let mut kept = kept.borrow_mut();
+        kept.write(&state);
+        kept.typing.forget(&state);
+    });
     value
 }

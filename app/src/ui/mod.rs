@@ -23,6 +23,8 @@
 //! | `[data-record=<id>]` | a row or link that leads to a record |
 //! | `#search` | the box of 查询; `[name=kind][value=<kind>]` its filters |
 //! | `#record[data-id]`, `[data-show=<field>]`, `[data-value=<field>]` | a record page; press to unmask; the value |
+//! | `[data-do=begin-<work>][data-record]`, `[data-do=call]` | begins 走访, 检查, … (of a record); calls |
+//! | `[data-do=report-faults]`, `[data-do=campaign]` | an inspection's faults become an event; a 专项排查 |
 //! | `[data-do=edit]`, `[data-do=review]` | edit the record; its field is 待核对 |
 //! | `[data-review="<record>/<field>"]` | a 待核对 card; in it `[data-do=choose][data-value]`, `[data-do=third]`, `[data-do=use-third]` |
 //! | `[data-do=undo]` | the row that takes a decision back |
@@ -150,6 +152,20 @@ pub fn App() -> Element {
             }
         }
     }
+}
+
+/// Opens the dialler of the handheld with a number.
+pub fn dial(number: &str) {
+    let digits: String = number.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
+    document::eval(&format!("window.location.href = 'tel:{digits}';"));
+}
+
+/// Puts the cursor into an input.
+pub fn focus(id: &str) {
+    let id: String = id.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
+    document::eval(&format!(
+        "setTimeout(() => {{ const at = document.getElementById('{id}'); if (at) at.focus({{preventScroll: true}}); }}, 40);"
+    ));
 }
 
 /// Brings an element into sight, below what sticks to the top.

@@ -5,7 +5,7 @@ use shared::ids::RecordId;
 
 use super::pages::collect::Collect;
 use super::pages::event_list::Events;
-use super::pages::fill::{EditRecord, FillDraft};
+use super::pages::fill::{EditRecord, FillDraft, FillWork};
 use super::pages::gate::Gate;
 use super::pages::me::Me;
 use super::pages::missing::Missing;
@@ -17,6 +17,7 @@ use super::pages::search::Search;
 use super::pages::sync::SyncPage;
 use super::pages::today::Today;
 use super::pages::tray::Tray;
+use super::pages::work::{ShowCampaign, Visits};
 
 /// The pages. Ids are given, never whole records.
 #[derive(Clone, PartialEq, Debug, Routable)]
@@ -35,6 +36,27 @@ pub enum Route {
             /// `<kind>-<record id>`, also the key of the draft.
             id: String,
         },
+        /// Work that is recorded, as a draft.
+        #[route("/work/:work/:record/:subject/:campaign")]
+        FillWork {
+            /// The code of the work.
+            work: String,
+            /// A fresh id.
+            record: RecordId,
+            /// Whom or what it is about: a record's id, or `none`.
+            subject: String,
+            /// The 专项排查 it is for: a record's id, or `none`.
+            campaign: String,
+        },
+        /// What remains of a 专项排查.
+        #[route("/campaign/:id")]
+        ShowCampaign {
+            /// Which.
+            id: RecordId,
+        },
+        /// The visits that are due.
+        #[route("/visits")]
+        Visits {},
         /// The form of a record that exists.
         #[route("/edit/:id")]
         EditRecord {
@@ -128,6 +150,9 @@ impl Route {
             Self::Today {} => "today",
             Self::Collect {} => "collect",
             Self::FillDraft { .. } => "draft",
+            Self::FillWork { .. } => "work",
+            Self::ShowCampaign { .. } => "campaign",
+            Self::Visits {} => "visits",
             Self::EditRecord { .. } => "edit",
             Self::Search {} => "search",
             Self::ShowRecord { .. } => "record",

@@ -8,6 +8,7 @@ use shared::ids::UserId;
 use shared::validate::Problem;
 use shared::workflow::{Limit, Step};
 
+use super::components::Mark;
 use super::words::Words;
 
 /// 北京时间, as the offset that the whole country keeps.
@@ -46,6 +47,21 @@ pub fn near_date(words: &Words, day: NaiveDate, now: DateTime<Utc>) -> String {
         2..=6 => weekday(words, day),
         _ => date(words, day, now),
     }
+}
+
+/// A day on which something is due, with its light: 今天, 明天, 过了 3 天.
+pub fn due_day(words: &Words, day: NaiveDate, now: DateTime<Utc>) -> (Mark, String) {
+    let left = (day - today(now)).num_days();
+    match usize::try_from(-left) {
+        Ok(late) if late > 0 => (Mark::Red, words.n("app-due-late", late)),
+        Ok(_) => (Mark::Yellow, words.t("app-due-today")),
+        Err(_) => (Mark::Green, words.s("app-due-on", "day", &near_date(words, day, now))),
+    }
+}
+
+/// 11月30日前
+pub fn until(words: &Words, day: NaiveDate, now: DateTime<Utc>) -> String {
+    words.s("app-until", "day", &near_date(words, day, now))
 }
 
 /// 星期四

@@ -20,8 +20,8 @@ use shared::wire::{HistoryEntry, Setup};
 
 use super::words::Words;
 use crate::handheld::{
-    Candidate, Door, Draft, Estimate, EventFilter, EventRow, Filter, Handheld, Hit, Hits, Lights, Message, OpenField,
-    OutboxCounts, OutboxItem, RecordPage, SaveError, Saved, SyncError, TakenIn, Today, TrayItem,
+    CampaignLeft, Candidate, Door, Draft, Estimate, EventFilter, EventRow, Filter, Handheld, Hit, Hits, Lights,
+    Message, OpenField, OutboxCounts, OutboxItem, RecordPage, SaveError, Saved, SyncError, TakenIn, Today, TrayItem,
 };
 use crate::store::{Checked, Exported, StoreError};
 use crate::sync::{Phase, SyncProgress};
@@ -420,6 +420,17 @@ impl State {
     pub fn today(&self) -> Today {
         self.follow();
         self.read(self.handheld.today())
+    }
+
+    /// When a record was last visited, as far as is known here.
+    pub fn last_visit(&self, id: RecordId) -> Option<DateTime<Utc>> {
+        self.read(self.handheld.last_visit(id))
+    }
+
+    /// The 专项排查 of which something remains here.
+    pub fn campaigns(&self) -> Vec<CampaignLeft> {
+        self.follow();
+        self.read(self.handheld.campaigns())
     }
 
     /// Events by filter, the most urgent first, and whether there are more.

@@ -53,7 +53,12 @@ fn saving_a_form_writes_only_what_was_changed_in_it() {
     let mut now = base.clone();
     now.insert(Path::field("phone"), Value::text("13800000912"));
     now.insert(Path::field("address"), Value::null());
-    let draft = kept(RecordKind::Person, false, base, now).draft(form, EditId(Uuid::from_u128(1)), &[]);
+    let draft = kept(RecordKind::Person, false, base, now).draft(
+        form,
+        EditId(Uuid::from_u128(1)),
+        &[],
+        chrono::DateTime::UNIX_EPOCH,
+    );
     let written: Vec<&str> = draft.writes.keys().map(Path::as_str).collect();
     assert_eq!(written, ["address", "phone"]);
 }
@@ -63,7 +68,12 @@ fn a_field_that_is_not_asked_for_any_more_is_not_written() {
     let forms = forms();
     let form = forms.newest(RecordKind::Person).unwrap();
     let typed = values(&[("name", "A"), ("id_type", "none"), ("id_number", "620423199001011234")]);
-    let draft = kept(RecordKind::Person, true, Values::new(), typed).draft(form, EditId(Uuid::from_u128(1)), &[]);
+    let draft = kept(RecordKind::Person, true, Values::new(), typed).draft(
+        form,
+        EditId(Uuid::from_u128(1)),
+        &[],
+        chrono::DateTime::UNIX_EPOCH,
+    );
     assert!(!draft.writes.contains_key(&Path::field("id_number")));
     assert_eq!(draft.writes.get(&Path::field("area")), Some(&Value::of(&3)));
 }
@@ -74,7 +84,8 @@ fn a_new_event_is_reported_by_the_save_that_makes_it() {
     let form = forms.newest(RecordKind::Event).unwrap();
     let typed = values(&[("title", "A"), ("category", "hazard")]);
     let edit = EditId(Uuid::from_u128(1));
-    let draft = kept(RecordKind::Event, true, Values::new(), typed).draft(form, edit, &[]);
+    let draft =
+        kept(RecordKind::Event, true, Values::new(), typed).draft(form, edit, &[], chrono::DateTime::UNIX_EPOCH);
     assert!(draft.writes.contains_key(&Path::entry("steps", edit)));
 }
 

@@ -472,3 +472,30 @@ app-hand-over = Hand in
 app-hand-over-why = Handing in erases all your data on this terminal and ends this enrolment.
 app-hand-over-sure = Hand in and erase
 app-hand-over-not = Not now
+
+# Work
+app-works = Work
+app-work-visit = Whom, what was found, when to come again
+app-work-patrol = From where to where, what was seen
+app-work-inspection = Point by point; what is wrong is reported
+app-work-meeting = What was decided, and who does it
+app-visits-due = Visits that are due
+app-visits-more = { $n } more
+app-visits-none = No visit is due.
+app-visit-last = Last visit: { $day }
+app-due-late = { $n ->
+    [one] 1 day late
+   *[other] { $n } days late
+}
+app-due-today = today
+app-due-on = { $day }
+app-until = until { $day }
+app-meeting-due = This week’s meeting is not recorded yet
+app-campaign-left = { $left } of { $of } left
+app-campaign-remaining = Not looked at yet
+app-campaign-done = Everything here was looked at.
+app-report-faults = Report what is wrong
+app-call = Call
+app-back-work = Back
+app-back-campaign = Campaign
+app-back-visits = Visits

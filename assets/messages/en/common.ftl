@@ -160,3 +160,11 @@ workflow-top = It is with the centre already and cannot be raised.
 workflow-outcome-missing = Please say the outcome.
 workflow-ledger-missing = Please give the ledger number.
 workflow-archived = This event is archived: it can be read, not changed.
+
+# Work
+work-visit = Visit
+work-patrol = Patrol
+work-inspection = Inspection
+work-meeting = Meeting
+work-campaign = Campaign
+work-title = { $work } { $month }/{ $day }

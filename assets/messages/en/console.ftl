@@ -346,3 +346,22 @@ console-code-address = By hand: the address { $address }, and the digits above.
 console-code-qr = QR code of the enrolment
 console-certificate-ends = The server's certificate ends on { $date }. Before that, run sync-server cert renew on the server (the key stays, no handheld has to be enrolled again).
 console-certificate-ended = The server's certificate ended on { $date }; no handheld gets through. Run sync-server cert renew on the server (the key stays, no handheld has to be enrolled again).
+
+# Campaigns
+console-campaigns-sub = Choose the targets, what to look for and the last day; the handhelds of each grid list what remains
+console-campaigns-none = No campaign yet.
+console-campaign-new = New campaign
+console-campaign-title = Name
+console-campaign-targets = Targets
+console-campaign-all = { $kind } (all)
+console-campaign-look-for = What to look for
+console-campaign-last-day = Last day
+console-campaign-start = Start
+console-campaign-until = until { $date }
+console-campaign-progress = Progress
+console-campaign-done = Looked at
+console-campaign-faults = Faulty
+console-campaign-remaining = { $n } left
+console-campaign-past = The last day is over.
+console-campaign-empty = There are no such targets in this area.
+console-campaign-too-many = A grid has more than 450 targets: split the campaign by type or area.

@@ -462,3 +462,27 @@ app-hand-over = 交机
 app-hand-over-why = 交机会清除您在这台终端上的全部数据，并停用这次登记。
 app-hand-over-sure = 确定交机并清除
 app-hand-over-not = 先不交
+
+# 工作
+app-works = 工作
+app-work-visit = 到谁家、看到什么、下次什么时候来
+app-work-patrol = 从哪里走到哪里，看到什么
+app-work-inspection = 逐项看，有问题就报
+app-work-meeting = 议定什么、谁来办
+app-visits-due = 到期的走访
+app-visits-more = 还有 { $n } 户
+app-visits-none = 眼下没有到期的走访。
+app-visit-last = 上次走访：{ $day }
+app-due-late = 过了 { $n } 天
+app-due-today = 今天
+app-due-on = { $day }
+app-until = { $day }截止
+app-meeting-due = 本周例会还没有记
+app-campaign-left = 还剩 { $left } 个，共 { $of } 个
+app-campaign-remaining = 还没有查的
+app-campaign-done = 这里的都查完了。
+app-report-faults = 把问题报上去
+app-call = 拨打
+app-back-work = 返回
+app-back-campaign = 专项排查
+app-back-visits = 走访

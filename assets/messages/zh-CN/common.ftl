@@ -142,3 +142,11 @@ workflow-top = 已经在综治中心，不能再提级。
 workflow-outcome-missing = 请写明结果。
 workflow-ledger-missing = 请写明台账编号。
 workflow-archived = 这件事已经建档，只能看，不能再改。
+
+# 工作
+work-visit = 走访
+work-patrol = 巡防
+work-inspection = 检查
+work-meeting = 例会
+work-campaign = 专项排查
+work-title = { $work } { $month }月{ $day }日

@@ -346,3 +346,22 @@ console-code-address = 手工输入：地址 { $address }，登记码就是上�
 console-code-qr = 登记用的二维码
 console-certificate-ends = 服务器的证书 { $date } 到期。到期前在服务器上运行 sync-server cert renew（密钥不变，终端不用重新登记）。
 console-certificate-ended = 服务器的证书 { $date } 已经到期，终端连不上。请在服务器上运行 sync-server cert renew（密钥不变，终端不用重新登记）。
+
+# 专项排查
+console-campaigns-sub = 选对象、写查什么、定到哪天；各网格的终端列出还没有查的
+console-campaigns-none = 还没有专项排查。
+console-campaign-new = 新的专项排查
+console-campaign-title = 名称
+console-campaign-targets = 排查对象
+console-campaign-all = { $kind }（全部）
+console-campaign-look-for = 查什么
+console-campaign-last-day = 截止日期
+console-campaign-start = 开始排查
+console-campaign-until = { $date } 截止
+console-campaign-progress = 进度
+console-campaign-done = 已查
+console-campaign-faults = 有问题
+console-campaign-remaining = 还剩 { $n } 个
+console-campaign-past = 截止日期已经过了。
+console-campaign-empty = 这个范围里没有这样的对象。
+console-campaign-too-many = 有的网格超过 450 个对象，请按类型或区域分开来排查。

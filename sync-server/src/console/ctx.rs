@@ -313,7 +313,7 @@ impl Ctx {
             Place::ToDecide => leads || role == Role::GridMember,
             Place::Batches => crate::batch::may_pull(&self.who.user, &self.areas),
             Place::Terminals => staff || role == Role::Admin,
-            Place::Quarantine | Place::Remains => leads,
+            Place::Quarantine | Place::Remains | Place::Campaigns => leads,
             Place::Audit => role == Role::Admin || staff,
         }
     }

@@ -47,9 +47,10 @@ impl Event {
         view::shown(&self.open, field, Policy::One).and_then(Value::as_text)
     }
 
-    /// Whether it is neither closed nor deleted.
+    /// Whether it was reported and is neither closed nor deleted. Work that is recorded waits for nobody.
     pub fn is_open(&self) -> bool {
-        !self.part.deleted && !matches!(self.state.stage, Stage::Closed | Stage::Archived)
+        let reported = self.state.reported_at.is_some();
+        reported && !self.part.deleted && !matches!(self.state.stage, Stage::Closed | Stage::Archived)
     }
 }
 

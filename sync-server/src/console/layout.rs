@@ -22,6 +22,8 @@ pub enum Place {
     Ledger,
     /// 待核对
     ToDecide,
+    /// 专项排查
+    Campaigns,
     /// 批次
     Batches,
     /// 终端
@@ -44,6 +46,7 @@ pub fn page(ctx: &Ctx, here: Place, title: &str, body: &Markup) -> Markup {
         (Place::Inbox, "/console/inbox", "inbox", "console-inbox", Some(ctx.counts.inbox)),
         (Place::Ledger, "/console/records", "book", "console-ledger", None),
         (Place::ToDecide, "/console/to-decide", "swap", "console-to-decide", Some(ctx.counts.to_decide)),
+        (Place::Campaigns, "/console/campaigns", "form", "work-campaign", None),
         (Place::Batches, "/console/batches", "box", "console-batches", None),
         (Place::Terminals, "/console/terminals", "device", "console-terminals", None),
         (Place::Quarantine, "/console/quarantine", "tray", "console-quarantine", Some(ctx.counts.quarantine)),

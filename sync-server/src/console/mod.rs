@@ -7,6 +7,7 @@ mod asked;
 mod audit;
 mod backup;
 mod batches;
+mod campaigns;
 mod ctx;
 mod ending;
 mod erase;
@@ -73,6 +74,7 @@ pub fn router() -> Router<App> {
         .route("/console/records/{id}/person/{asked}/take", post(person::done))
         .route("/console/records/{id}/step", post(events::step))
         .route("/console/to-decide", get(to_decide::show))
+        .route("/console/campaigns", get(campaigns::show).post(campaigns::start))
         .route("/console/batches", get(batches::show).post(batches::seal))
         .route("/console/batches/asked/{id}/release", post(asked::release))
         .route("/console/batches/asked/{id}/seal", post(asked::seal))

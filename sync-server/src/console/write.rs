@@ -7,7 +7,7 @@ use std::sync::Arc;
 use maud::{Markup, html};
 use shared::author::Author;
 use shared::edit::Edit;
-use shared::ids::{EditId, RecordId};
+use shared::ids::{Dot, EditId, RecordId, Slot};
 use shared::merge::PartState;
 use shared::path::Path;
 use shared::record::{Part, RecordKind};
@@ -49,36 +49,48 @@ pub fn context(fields: &Fields) -> Result<VectorTimestamp, PageError> {
 
 /// Saves; a rejection becomes the page that gives its reason.
 pub fn save(ctx: &Ctx, save: Save) -> Result<(), PageError> {
+    save_all(ctx, vec![save])
+}
+
+/// Saves all of them, or none where one is rejected.
+pub fn save_all(ctx: &Ctx, saves: Vec<Save>) -> Result<(), PageError> {
     let rules = ctx.app.rules()?;
-    let form = rules.forms.newest(save.kind).map(|form| form.version).ok_or(PageError::NotFound)?;
     let user = &ctx.who.user;
     let author = Arc::new(Author { user: Some(user.id), name: user.name.clone(), role: user.role });
-    let id = save.id.unwrap_or_else(|| EditId::fresh(&*ctx.app.outside));
-    let receipts = store::write(&*ctx.app.store, user.town, |tx| {
-        let slot = accept::console_slot(&ctx.app, tx)?;
-        let dot = accept::next_dot(tx, slot)?;
-        let edit = Edit {
-            id,
+    let mut edits = Vec::with_capacity(saves.len());
+    for save in saves {
+        let form = rules.forms.newest(save.kind).map(|form| form.version).ok_or(PageError::NotFound)?;
+        edits.push(Edit {
+            id: save.id.unwrap_or_else(|| EditId::fresh(&*ctx.app.outside)),
             record: save.record,
             kind: save.kind,
             part: save.part,
-            dot,
-            context: save.context.clone(),
+            // Given in the transaction.
+            dot: Dot { slot: Slot(0), n: 0 },
+            context: save.context,
             epoch: rules.epoch,
             at: rules.now,
             zone: 480,
             author: Arc::clone(&author),
             form,
-            writes: save.writes.clone(),
-        };
-        let writer = Writer { who: ctx.who.clone(), slot, origin: Origin::Console };
-        accept::accept_in(tx, &rules, &writer, vec![edit])
-    })?;
-    match receipts.into_iter().next().map(|receipt| receipt.outcome) {
-        Some(Outcome::Applied { .. }) => Ok(()),
-        Some(Outcome::Rejected(why)) => Err(refusal(&why)),
-        None => Err(PageError::Store(StoreError::Missing("the receipt"))),
+            writes: save.writes,
+        });
     }
+    store::write::<_, PageError>(&*ctx.app.store, user.town, |tx| {
+        let slot = accept::console_slot(&ctx.app, tx)?;
+        for edit in &edits {
+            let mut edit = edit.clone();
+            edit.dot = accept::next_dot(tx, slot)?;
+            let writer = Writer { who: ctx.who.clone(), slot, origin: Origin::Console };
+            let receipts = accept::accept_in(tx, &rules, &writer, vec![edit])?;
+            match receipts.into_iter().next().map(|receipt| receipt.outcome) {
+                Some(Outcome::Applied { .. }) => {}
+                Some(Outcome::Rejected(why)) => return Err(refusal(&why)),
+                None => return Err(PageError::Store(StoreError::Missing("the receipt"))),
+            }
+        }
+        Ok(())
+    })
 }
 
 /// The page that gives the reason.

@@ -80,6 +80,31 @@ async fn archived_events_and_deleted_records_go_after_their_years_and_nothing_el
 }
 
 #[tokio::test]
+async fn visits_and_patrols_are_forgotten_after_their_years_though_nobody_archives_them() {
+    let centre = Centre::open().await;
+    let mut staff = centre.enrol(&centre.person("staff", Role::CenterStaff, TOWN, false)).await;
+    let resident = staff.resident("张伟", GRID);
+    let person = resident.record;
+    applied(&staff.sync(vec![resident]).await, 0);
+    let mut done = Vec::new();
+    for category in ["visit", "patrol"] {
+        let mut edit = staff.event(category, GRID);
+        edit.form = 2;
+        edit.writes.retain(|path, _| path.field_name() != shared::workflow::STEPS);
+        edit.writes.insert("category".parse().unwrap(), Value::text(category));
+        edit.writes.insert("subject".parse().unwrap(), Value::of(&person));
+        done.push(edit.record);
+        applied(&staff.sync(vec![edit]).await, 0);
+    }
+    centre.clock.advance(years(1));
+    assert_eq!(retention::run(&centre.app).unwrap().records, [done[1]], "a round through the streets");
+    centre.clock.advance(years(1));
+    assert_eq!(retention::run(&centre.app).unwrap().records, []);
+    centre.clock.advance(years(1));
+    assert_eq!(retention::run(&centre.app).unwrap().records, [done[0]]);
+}
+
+#[tokio::test]
 async fn the_command_only_says_so_when_asked_and_goes_by_the_towns_own_file() {
     let centre = Centre::open().await;
     let mut staff = centre.enrol(&centre.person("staff", Role::CenterStaff, TOWN, false)).await;

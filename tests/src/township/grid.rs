@@ -1,6 +1,6 @@
 //! One grid: its compound or village, dwellings, residents, shops and objects. Its events stand in [`super::events`].
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Datelike, Duration, Utc};
 use serde_json::json;
 use shared::area::AreaId;
 use shared::author::Role;
@@ -226,6 +226,7 @@ impl<'a> Making<'a> {
         let seen: VectorTimestamp = self.edits.last().map(|edit| edit.dot).into_iter().collect();
         if resident.age > 66 && self.dice.chance(42) {
             self.care(by, record);
+            self.visits(record);
         }
         let chance = self.dice.below(1000);
         if resident.phone.is_some() && chance < 4 {
@@ -270,6 +271,37 @@ impl<'a> Making<'a> {
         let none = VectorTimestamp::new();
         let edit = self.writer.save(&mut self.dice, by, record, RecordKind::Person, Part::Restricted, none, writes);
         self.edits.push(edit);
+    }
+
+    /// Most of those in care were visited of late; by dice of their own, so that everybody else stays who they are.
+    fn visits(&mut self, person: RecordId) {
+        let mut dice = Dice::new(u64::from_be_bytes(person.0.as_bytes()[8..].try_into().unwrap_or_default()));
+        if dice.chance(12) {
+            return;
+        }
+        const FOUND: [&str; 5] = [
+            "煤够用，门窗都好。",
+            "灯泡坏了，已换。",
+            "想办老年证，材料缺照片。",
+            "水管冻过一次，已包好。",
+            "都好，没有要办的。",
+        ];
+        let at = self.township.days_ago(dice.between(1, 26)) + Duration::minutes(i64::from(dice.between(30, 600)));
+        let account = self.members[0];
+        let day = (at + Duration::hours(8)).date_naive();
+        let next = dice.chance(60).then(|| day + Duration::days(i64::from(dice.between(2, 5)) * 7));
+        let writes = Writes::in_area(self.grid)
+            .set("category", "visit")
+            .set("title", &format!("走访 {}月{}日", day.month(), day.day()))
+            .set("happened_at", &at.timestamp_millis())
+            .set("subject", &person)
+            .set("found", dice.word(&FOUND))
+            .maybe("next_visit", next);
+        let by = By { account, at: at.min(self.township.today), slot: account.slot };
+        let record = RecordId(dice.uuid(by.at));
+        let none = VectorTimestamp::new();
+        let edit = self.writer.save(&mut dice, by, record, RecordKind::Event, Part::Open, none, writes);
+        self.changes.push(edit);
     }
 
     fn shops(&mut self, n: usize) {

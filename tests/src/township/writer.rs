@@ -120,7 +120,8 @@ impl Writer {
                 name: by.account.name.clone(),
                 role: by.account.role,
             }),
-            form: 1,
+            // 走访 and its like came with the second version of the event's form.
+            form: if kind == RecordKind::Event { 2 } else { 1 },
             writes: writes.0,
         }
     }

@@ -31,8 +31,8 @@ async fn what_was_half_typed_is_there_again_after_another_page_and_after_a_kill(
 
         hand.kill().await?;
         hand.restart().await?;
-        hand.on("today").await?;
-        hand.at("/report").await?;
+        // Where one was, not at the first page.
+        hand.on("report").await?;
         stands(&hand.page, "#f-title", SAID).await?;
         ensure!(hand.page.has("[name=category][value=hazard]:checked").await, "the category too");
         hand.network(false).await?;

@@ -6,3 +6,4 @@ mod full_disk;
 mod locks;
 mod screens;
 mod story;
+mod work;

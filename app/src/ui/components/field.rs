@@ -8,6 +8,7 @@ use shared::form::{Field, FieldType};
 use shared::path::Path;
 use shared::validate::Severity;
 use shared::value::Value;
+use shared::work::Work;
 
 use super::photo::PhotoField;
 use super::pick::{LinkField, LinksField};
@@ -212,7 +213,8 @@ fn ChoiceList(mut entry: Entry, field: Field) -> Element {
                 }
             },
             option { value: "", selected: chosen.is_empty(), {words.t("app-choose")} }
-            for choice in &field.choices {
+            // Work is chosen by its button, not as something that happened.
+            for choice in field.choices.iter().filter(|choice| Work::from_code(&choice.code).is_none()) {
                 option { key: "{choice.code}", value: "{choice.code}", selected: choice.code == chosen,
                     {words.choice(&field, &choice.code)}
                 }

@@ -4,6 +4,7 @@ use dioxus::prelude::*;
 use shared::record::RecordKind;
 
 use super::form::Kept;
+use super::work::{BeginRow, begun_here};
 use crate::ui::components::frame::{Foot, Head};
 use crate::ui::components::{Go, Group, Icon};
 use crate::ui::route::{Route, Tab};
@@ -26,6 +27,7 @@ pub fn Collect() -> Element {
             Some((key, kept, say::when(&words, at, now)))
         })
         .collect();
+    let works = begun_here(&state);
     rsx! {
         Head { title: words.t("app-tab-collect"), line: state.scope_name() }
         main {
@@ -59,6 +61,23 @@ pub fn Collect() -> Element {
                             span { class: "card__s",
                                 span { {words.t(&format!("app-card-{}", kind.code()))} }
                                 span { class: "num", {counts.get(&kind).copied().unwrap_or(0).to_string()} }
+                            }
+                        }
+                    }
+                }
+            }
+            if !works.is_empty() {
+                Group { title: words.t("app-works"),
+                    ul { class: "list", id: "works",
+                        for work in works {
+                            li { key: "{work.code()}",
+                                BeginRow { work,
+                                    span { class: "row__main",
+                                        span { class: "row__t", {words.t(&format!("work-{}", work.code()))} }
+                                        span { class: "row__m", span { {words.t(&format!("app-work-{}", work.code()))} } }
+                                    }
+                                    span { class: "row__end", Icon { name: "next" } }
+                                }
                             }
                         }
                     }

@@ -9,6 +9,7 @@ use shared::area::AreaId;
 use shared::ids::RecordId;
 use shared::record::RecordKind;
 use shared::validate::Severity;
+use shared::work::Work;
 
 use super::form::{Kept, sections};
 use super::missing::Missing;
@@ -18,10 +19,11 @@ use crate::ui::components::frame::{Dock, Foot, Nav, NavEnd};
 use crate::ui::components::row::{fact, kind_icon};
 use crate::ui::components::{Go, Icon, Mark, Quiet};
 use crate::ui::entry::{Entry, Values, problems};
+use crate::ui::keep::use_typing;
 use crate::ui::route::{Route, Tab};
 use crate::ui::state::State;
 use crate::ui::words::{message, words};
-use crate::ui::{bring_into_sight, say};
+use crate::ui::{bring_into_sight, focus, say};
 
 /// After this pause in typing the draft is kept.
 const PAUSE: Duration = Duration::from_millis(400);
@@ -49,6 +51,28 @@ fn Fill(id: String) -> Element {
     match kept {
         Some(kept) => rsx! {
             FormPage { key: "{id}", draft: id.clone(), kept, open: Vec::new() }
+        },
+        None => rsx! {
+            Missing { rest: Vec::new() }
+        },
+    }
+}
+
+/// 走访, 检查, …: the form of work, `subject` and `campaign` being record ids or `none`.
+#[component]
+pub fn FillWork(work: String, record: RecordId, subject: String, campaign: String) -> Element {
+    let state = use_context::<State>();
+    let draft = format!("{}-{record}", RecordKind::Event.code());
+    let kept = use_hook(|| {
+        let work = Work::from_code(&work)?;
+        let form = state.form(RecordKind::Event)?;
+        let kept = state.draft(&draft).and_then(|json| serde_json::from_str(&json).ok());
+        let begun = || Kept::work(work, record, subject.parse().ok(), campaign.parse().ok(), &form, &state);
+        Some(kept.unwrap_or_else(begun))
+    });
+    match kept {
+        Some(kept) => rsx! {
+            FormPage { key: "{record}", draft, kept, open: Vec::new() }
         },
         None => rsx! {
             Missing { rest: Vec::new() }
@@ -118,8 +142,10 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
     use_hook(|| {
         if let Some(last) = &kept.last {
             bring_into_sight(&format!("box-{last}"));
+            focus(&format!("f-{last}"));
         }
     });
+    let typing = use_typing();
     // What is not kept yet: signals may be gone by the time the page is.
     let pending = use_hook(|| Rc::new(RefCell::new(None::<String>)));
     use_drop({
@@ -133,6 +159,7 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
     // The draft is kept at every pause, so that a killed app loses at most half a second of typing.
     use_effect({
         let (state, draft, now_kept, pending) = (state.clone(), draft.clone(), now_kept.clone(), Rc::clone(&pending));
+        let typing = typing.clone();
         move || {
             let typed = entry.typed();
             if typed == 0 {
@@ -141,6 +168,7 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
             pending.replace(serde_json::to_string(&now_kept()).ok());
             let pending = Rc::clone(&pending);
             let (state, draft, now_kept) = (state.clone(), draft.clone(), now_kept.clone());
+            let typing = typing.clone();
             spawn(async move {
                 tokio::time::sleep(PAUSE).await;
                 if entry.typed_now() != typed || *dropped.peek() {
@@ -150,11 +178,12 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
                 let Some(json) = pending.borrow().clone() else { return };
                 if state.keep_draft(&draft, &json) {
                     pending.take();
+                    typing.note(&state);
                     saved_at.set(Some(say::clock(state.now())));
                 }
                 let form = if kept.fresh && !*not_same.peek() { state.form(kept.kind) } else { None };
                 if let Some(form) = form {
-                    let found = state.candidates(&kept.draft(&form, state.new_edit(), &[]));
+                    let found = state.candidates(&kept.draft(&form, state.new_edit(), &[], state.now()));
                     if *same.peek() != found {
                         same.set(found);
                     }
@@ -176,7 +205,7 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
             }
             let kept = now_kept();
             let areas: Vec<AreaId> = state.grids().iter().map(|area| area.id).collect();
-            let made = kept.draft(&form, state.new_edit(), &areas);
+            let made = kept.draft(&form, state.new_edit(), &areas, state.now());
             if kept.fresh && !*not_same.peek() {
                 let found = state.candidates(&made);
                 let any = !found.is_empty();
@@ -220,8 +249,12 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
     let shown = sections(&form, &values, cleared);
     let marks = marks(&form, &values, &shown, entry);
     let total = shown.len();
-    let title = words.t(&format!("app-form-{}-{}", if kept.fresh { "new" } else { "edit" }, kept.kind.code()));
-    let grids = if kept.fresh { state.grids() } else { Vec::new() };
+    let title = match kept.is_work() {
+        Some(work) => words.t(&format!("work-{}", work.code())),
+        None => words.t(&format!("app-form-{}-{}", if kept.fresh { "new" } else { "edit" }, kept.kind.code())),
+    };
+    // Work belongs to where its subject lies.
+    let grids = if kept.fresh && kept.subject().is_none() { state.grids() } else { Vec::new() };
     let status = saved_at().map_or_else(|| words.t("app-draft-begin"), |at| words.s("app-draft-kept", "clock", &at));
     let is_kept = was_kept || saved_at.read().is_some();
     let saying = entry.is_finished() && refused > 0;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use assets::messages::{Lang, Messages};
+use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
 use shared::area::AreaId;
 use shared::form::{Field, Form};
@@ -12,11 +14,13 @@ use shared::record::{Part, RecordKind};
 use shared::value::Value;
 use shared::vector::VectorTimestamp;
 use shared::view::{self, Policy};
+use shared::work::{self, Work};
 use shared::workflow::{STEPS, Step, StepEntry};
 
 use crate::handheld::{Draft, RecordPage, SeenAt};
 use crate::ui::entry::{Values, shows};
 use crate::ui::route::Route;
+use crate::ui::say;
 use crate::ui::state::State;
 use crate::ui::words::Words;
 
@@ -69,6 +73,41 @@ impl Kept {
         }
     }
 
+    /// Work that begins now, of or with `subject`, for a 专项排查 if it is.
+    pub fn work(
+        work: Work,
+        record: RecordId,
+        subject: Option<RecordId>,
+        campaign: Option<RecordId>,
+        form: &Form,
+        state: &State,
+    ) -> Self {
+        let mut kept = Self::fresh(RecordKind::Event, record, form, state);
+        let mut put = |field: &str, value: Value| kept.values.insert(Path::field(field), value);
+        put("category", Value::text(work.code()));
+        put("happened_at", Value::of(&state.now().timestamp_millis()));
+        if let Some(subject) = subject {
+            put(work::SUBJECT, Value::of(&subject));
+        }
+        if let Some(campaign) = campaign {
+            put(work::CAMPAIGN, Value::of(&campaign));
+        }
+        // It belongs to where its subject lies, so that whoever walks there sees it.
+        kept.area = subject.and_then(|id| state.hit(id)).and_then(|hit| hit.area).or(kept.area);
+        kept
+    }
+
+    /// The work it records, if it does.
+    pub fn is_work(&self) -> Option<Work> {
+        let category = self.values.get(&Path::field("category")).filter(|_| self.kind == RecordKind::Event)?;
+        Work::from_code(&category.as_text()?)
+    }
+
+    /// Whom or what the work is about.
+    pub fn subject(&self) -> Option<RecordId> {
+        self.values.get(&Path::field(work::SUBJECT))?.as_text()?.parse().ok()
+    }
+
     /// A record that exists, as it stands on the screen now.
     pub fn of(page: &RecordPage) -> Self {
         let values = values_of(page);
@@ -100,14 +139,39 @@ impl Kept {
             .collect()
     }
 
-    /// The save that this makes. A new event is reported by it.
-    pub fn draft(&self, form: &Form, edit: EditId, areas: &[AreaId]) -> Draft {
+    /// What nobody should have to type: the title says what and when, a patrol ends when it is saved.
+    fn finish_work(&self, work: Work, form: &Form, now: DateTime<Utc>, writes: &mut Values) {
+        let at = self.values.get(&Path::field("happened_at")).and_then(Value::get::<i64>);
+        let day = say::today(at.and_then(DateTime::from_timestamp_millis).unwrap_or(now));
+        // Titles are written in the language of the township, whoever holds the handheld.
+        let words = Messages::of(Lang::Zh);
+        let title = words.with(
+            "work-title",
+            &[
+                ("work", words.text(&format!("work-{}", work.code())).into()),
+                ("month", day.month().to_string().into()),
+                ("day", day.day().to_string().into()),
+            ],
+        );
+        writes.entry(Path::field(&form.title)).or_insert_with(|| Value::text(&title));
+        if let Some(campaign) = self.values.get(&Path::field(work::CAMPAIGN)) {
+            writes.insert(Path::field(work::CAMPAIGN), campaign.clone());
+        }
+        if work == Work::Patrol {
+            writes.entry(Path::field("ended_at")).or_insert_with(|| Value::of(&now.timestamp_millis()));
+        }
+    }
+
+    /// The save that this makes. A new event is reported by it, unless it is work that is done.
+    pub fn draft(&self, form: &Form, edit: EditId, areas: &[AreaId], now: DateTime<Utc>) -> Draft {
         let mut writes = self.writes(form);
         if self.fresh {
             if let Some(area) = self.area.or(areas.first().copied()) {
                 writes.insert(Path::field("area"), Value::of(&area));
             }
-            if self.kind == RecordKind::Event {
+            if let Some(work) = self.is_work() {
+                self.finish_work(work, form, now, &mut writes);
+            } else if self.kind == RecordKind::Event {
                 let text = self.values.get(&Path::field("account")).and_then(Value::as_text).unwrap_or_default();
                 writes.insert(Path::entry(STEPS, edit), Value::of(&step(Step::Report, text)));
             }
@@ -128,8 +192,16 @@ impl Kept {
         if self.fresh { Route::FillDraft { id: key.to_owned() } } else { Route::EditRecord { id: self.record } }
     }
 
-    /// What it is called in the list of drafts: 人·周文博.
+    /// What it is called in the list of drafts: 人·周文博, 走访·周文博.
     pub fn title(&self, words: &Words, state: &State) -> String {
+        if let Some(work) = self.is_work() {
+            let kind = words.t(&format!("work-{}", work.code()));
+            let name = self.subject().map(|id| state.title_or_outside(words, id, None)).unwrap_or_default();
+            return match name.is_empty() {
+                true => kind,
+                false => words.many("app-draft-title", &[("kind", &kind), ("name", &name)]),
+            };
+        }
         let name = state
             .form(self.kind)
             .and_then(|form| self.values.get(&Path::field(&form.title)).map(Value::plain))
@@ -193,10 +265,16 @@ pub fn sections(form: &Form, values: &Values, cleared: bool) -> Vec<(usize, Rc<[
         .iter()
         .enumerate()
         .map(|(place, section)| {
+            let is_work = values
+                .get(&Path::field("category"))
+                .and_then(Value::as_text)
+                .is_some_and(|category| Work::from_code(&category).is_some());
             let fields: Rc<[Field]> = section
                 .fields
                 .iter()
                 .filter(|field| shows(field, values) && (cleared || !field.restricted))
+                // What work it is was chosen before the form.
+                .filter(|field| !(is_work && field.name == "category"))
                 .cloned()
                 .collect();
             (place, fields)

@@ -2,6 +2,7 @@
 
 use dioxus::prelude::*;
 
+use crate::ui::keep::left_at;
 use crate::ui::pages::report::Report;
 use crate::ui::route::Route;
 use crate::ui::state::State;
@@ -24,6 +25,15 @@ pub fn Gate() -> Element {
              if (screen) { screen.scrollTop = to; requestAnimationFrame(() => { screen.scrollTop = to; }); }",
         );
     }));
+    // Killed in the middle of typing: on with it.
+    use_effect({
+        let (state, at_start) = (state.clone(), use_hook(|| route == Route::Today {}));
+        move || {
+            if at_start && let Some(left) = left_at(&state) {
+                navigator().push(left);
+            }
+        }
+    });
     let trouble = state.trouble.read().clone();
     // 信息员: 随手报, their own reports, and nothing else.
     let open_to_informants = matches!(

@@ -21,3 +21,4 @@ pub mod sync;
 pub mod today;
 pub mod tray;
 pub mod unlock;
+pub mod work;

@@ -4,17 +4,21 @@ use dioxus::prelude::*;
 use shared::form::{Field, FieldType, PhotoParticulars};
 use shared::ids::{PhotoHash, RecordId};
 use shared::merge::Deletion;
+use shared::path::Path;
 use shared::record::RecordKind;
 use shared::validate::{self, Severity};
+use shared::value::Value;
 use shared::view::{self, Policy};
+use shared::work::{self, Work};
 
 use super::act::Actions;
 use super::event::{EventHead, EventSteps, Remarks};
-use super::form::values_of;
+use super::form::{Kept, values_of};
 use super::history::History;
 use super::missing::Missing;
+use super::work::{begin, begun_here, work_icon};
 use crate::handheld::{Draft, Message, OutboxWhat, RESTRICTED, RecordLink, RecordPage};
-use crate::ui::components::frame::{Foot, Nav, NavEnd};
+use crate::ui::components::frame::{Dock, Foot, Nav, NavEnd};
 use crate::ui::components::photo::Photos;
 use crate::ui::components::row::kind_icon;
 use crate::ui::components::{Go, Group, Icon, Light, Mark, Quiet};
@@ -47,7 +51,8 @@ fn Shown(id: RecordId) -> Element {
         };
     };
     let kind = page.record.kind;
-    let event = if kind == RecordKind::Event { state.event(id) } else { None };
+    let work = if kind == RecordKind::Event { Work::of(&page.record.open) } else { None };
+    let event = if kind == RecordKind::Event && work.is_none() { state.event(id) } else { None };
     let tab = if kind == RecordKind::Event { Tab::Events } else { Tab::Search };
     let (care, rows): (Vec<Row>, Vec<Row>) =
         rows(&words, &state, &page).into_iter().partition(|row| row.field.restricted);
@@ -109,6 +114,7 @@ fn Shown(id: RecordId) -> Element {
                 }
                 }
             }
+            Quick { page: PageOf(page.clone()) }
             if let Some(winner) = page.merged_into.clone() {
                 ul { class: "list", id: "merged-into",
                     li {
@@ -159,7 +165,18 @@ fn Shown(id: RecordId) -> Element {
                     }
                 }
             }
-            if kind == RecordKind::Event {
+            if work == Some(Work::Campaign) {
+                ul { class: "list",
+                    li {
+                        Go { class: "row row--one", to: Route::ShowCampaign { id }, hook: "campaign",
+                            Icon { name: work_icon(Work::Campaign) }
+                            span { class: "row__main", {words.t("app-campaign-remaining")} }
+                            span { class: "row__end", Icon { name: "next" } }
+                        }
+                    }
+                }
+            }
+            if event.is_some() {
                 Remarks { page: PageOf(page.clone()) }
             }
             Links { links: related(&page) }
@@ -168,8 +185,134 @@ fn Shown(id: RecordId) -> Element {
         Foot { tab,
             if let Some(event) = event {
                 Actions { event, page: PageOf(page.clone()) }
+            } else if work == Some(Work::Inspection) && !faults(&page).is_empty() && state.creates(kind) {
+                Dock {
+                    button {
+                        class: "btn btn--primary btn--main",
+                        r#type: "button",
+                        "data-do": "report-faults",
+                        onclick: {
+                            let (state, words, page) = (state.clone(), words.clone(), page.clone());
+                            move |_| report_faults(&state, &words, &page)
+                        },
+                        {words.t("app-report-faults")}
+                    }
+                }
             }
         }
+    }
+}
+
+/// What is done with a record at a door: call, visit, inspect.
+#[component]
+fn Quick(page: PageOf) -> Element {
+    let state = use_context::<State>();
+    let words = words();
+    let PageOf(page) = page;
+    let (id, kind) = (page.record.id, page.record.kind);
+    let text = |field: &str| view::shown(&page.record.open, field, Policy::One).and_then(Value::as_text);
+    let phone = ["phone", "telephone"].into_iter().find_map(|field| Some((field, text(field)?)));
+    let phone = phone.filter(|(field, number)| {
+        number.chars().any(|c| c.is_ascii_digit()) && !page.open_fields.iter().any(|open| open.field == *field)
+    });
+    let begun = begun_here(&state);
+    let works: Vec<Work> = match kind {
+        RecordKind::Person => vec![Work::Visit],
+        RecordKind::Place | RecordKind::Organization => vec![Work::Visit, Work::Inspection],
+        RecordKind::Object => vec![Work::Inspection],
+        RecordKind::Event => Vec::new(),
+    };
+    let works: Vec<Work> = works.into_iter().filter(|work| begun.contains(work)).collect();
+    let gone = page.deletion == Deletion::Deleted || page.merged_into.is_some();
+    if gone || (works.is_empty() && phone.is_none()) {
+        return rsx! {};
+    }
+    let last = state.last_visit(id).filter(|_| works.contains(&Work::Visit));
+    rsx! {
+        div { class: "pad", id: "quick",
+            div { class: "acts acts--near",
+                if let Some((field, number)) = phone {
+                    button {
+                        class: "btn btn--second",
+                        r#type: "button",
+                        "data-do": "call",
+                        onclick: {
+                            let state = state.clone();
+                            move |_| {
+                                // The dialler shows the number in full: that is a look.
+                                if state.note_look(id, field) {
+                                    crate::ui::dial(&number);
+                                }
+                            }
+                        },
+                        Icon { name: "phone" }
+                        {words.t("app-call")}
+                    }
+                }
+                for work in works {
+                    button {
+                        key: "{work.code()}",
+                        class: "btn btn--second",
+                        r#type: "button",
+                        "data-do": "begin-{work.code()}",
+                        onclick: {
+                            let state = state.clone();
+                            move |_| begin(&state, work, Some(id), None)
+                        },
+                        Icon { name: work_icon(work) }
+                        {words.t(&format!("work-{}", work.code()))}
+                    }
+                }
+            }
+            if let Some(last) = last {
+                p { class: "sub", id: "last-visit", {words.s("app-visit-last", "day", &say::near_date(&words, say::today(last), state.now()))} }
+            }
+        }
+    }
+}
+
+/// What an inspection found wrong, as codes.
+fn faults(page: &RecordPage) -> Vec<String> {
+    view::many(&page.record.open, work::FAULTS).into_iter().map(|(code, _)| code.to_owned()).collect()
+}
+
+/// Begins the event that the faults of an inspection become: what it is, where and of whom is filled in.
+fn report_faults(state: &State, words: &Words, page: &RecordPage) {
+    let Some(form) = state.form(RecordKind::Event) else { return };
+    let record = state.new_record();
+    let mut kept = Kept::fresh(RecordKind::Event, record, &form, state);
+    let named: Vec<String> = form
+        .field(work::FAULTS)
+        .map(|field| faults(page).iter().map(|code| words.choice(field, code)).collect())
+        .unwrap_or_default();
+    let subject = work::subject(&page.record.open);
+    let place = subject.and_then(|id| state.hit(id));
+    // No names of people stand in a title.
+    let whose = place.as_ref().filter(|hit| hit.kind != RecordKind::Person).map(|hit| hit.title.clone());
+    let found = named.join(&words.t("list-separator"));
+    let title = match whose {
+        Some(whose) => words.many("app-report-title", &[("what", &found), ("where", &whose)]),
+        None => found,
+    };
+    let mut put = |path: Path, value: Value| kept.values.insert(path, value);
+    put(Path::field("category"), Value::text("hazard"));
+    put(Path::field("title"), Value::text(&title.chars().take(100).collect::<String>()));
+    put(Path::field("happened_at"), Value::of(&state.now().timestamp_millis()));
+    if let Some(note) = view::shown(&page.record.open, "fault_note", Policy::One) {
+        put(Path::field("account"), note.clone());
+    }
+    for id in subject.into_iter().chain([page.record.id]) {
+        put(Path::element("concerns", &id.to_string()), Value::of(&true));
+    }
+    if let Some(hit) = place.filter(|hit| hit.kind == RecordKind::Place) {
+        put(Path::field("place"), Value::of(&serde_json::json!({ "id": hit.id })));
+    }
+    kept.area = page.areas.first().copied().or(kept.area);
+    let key = format!("{}-{record}", RecordKind::Event.code());
+    if let Ok(json) = serde_json::to_string(&kept)
+        && state.keep_draft(&key, &json)
+    {
+        navigator().push(Route::FillDraft { id: key });
     }
 }
 

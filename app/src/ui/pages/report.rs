@@ -10,6 +10,7 @@ use shared::ids::RecordId;
 use shared::path::Path;
 use shared::record::RecordKind;
 use shared::value::Value;
+use shared::work::Work;
 use shared::workflow::{STEPS, Step};
 
 use super::form::step as entry_of;
@@ -77,7 +78,8 @@ pub fn Report() -> Element {
     let mut sent = use_signal(|| 0_u32);
     let mut last = use_signal(|| None::<RecordId>);
     let Some(form) = state.form(RecordKind::Event) else { return rsx! {} };
-    let Some(field) = form.field("category").cloned() else { return rsx! {} };
+    let Some(mut field) = form.field("category").cloned() else { return rsx! {} };
+    field.choices.retain(|choice| Work::from_code(&choice.code).is_none());
     let grids = state.grids();
     let (mut reports, _) = state.events(EventFilter::ReportedByMe, OWN);
     // What was sent a moment ago stands first: here one looks for it, not for what is due.

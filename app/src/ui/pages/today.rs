@@ -4,8 +4,9 @@ use dioxus::prelude::*;
 
 use crate::sync::Phase;
 use crate::ui::components::frame::{Dock, Foot, Head};
-use crate::ui::components::row::{EventLine, HitRow};
+use crate::ui::components::row::EventLine;
 use crate::ui::components::{Go, Group, Icon};
+use crate::ui::pages::work::{CampaignsLeft, MeetingDue, VisitsDue};
 use crate::ui::route::{Route, Tab};
 use crate::ui::say;
 use crate::ui::state::State;
@@ -22,7 +23,7 @@ pub fn Today() -> Element {
     let today = state.today();
     let now = state.now();
     let day = say::today(now);
-    let due = today.due.len() + today.visits.len();
+    let due = today.due.len() + today.visits.len() + today.campaigns.len() + usize::from(today.meeting_due);
     let line = words.with(
         "app-today-line",
         &[
@@ -80,15 +81,13 @@ pub fn Today() -> Element {
                 }
             }
             if !today.visits.is_empty() {
-                Group { title: words.t("app-visits"), end: today.visits.len().to_string(),
-                    ul { class: "list",
-                        for visit in today.visits {
-                            li { key: "{visit.hit.id}",
-                                HitRow { hit: visit.hit, end: say::near_date(&words, visit.date, now) }
-                            }
-                        }
-                    }
-                }
+                VisitsDue { visits: today.visits }
+            }
+            if !today.campaigns.is_empty() {
+                CampaignsLeft { campaigns: today.campaigns }
+            }
+            if today.meeting_due {
+                MeetingDue {}
             }
             if due == 0 {
                 p { class: "quiet", Icon { name: "check" } span { {words.t("app-today-nothing")} } }

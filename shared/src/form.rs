@@ -103,6 +103,9 @@ pub struct Field {
     /// The value a new record begins with.
     #[serde(default)]
     pub start: Option<String>,
+    /// Whether a new record is offered what the one saved before it had here.
+    #[serde(default)]
+    pub repeat: bool,
     /// Whether people type it (`false`: written by the app, such as `area`, `steps`, `duplicates`).
     #[serde(default = "yes")]
     pub entry: bool,

@@ -16,6 +16,7 @@ use chrono::{DateTime, Utc};
 use shared::area::AreaId;
 use shared::ids::{DeviceId, RecordId};
 use shared::record::{Part, RecordKind};
+use shared::work::{self, Work};
 use uuid::Uuid;
 
 pub use cli::{EraseArgs, command};
@@ -26,7 +27,7 @@ use crate::auth::authorize::{Action, Reach, authorize};
 use crate::backup::ERASED;
 use crate::batch::Manifest;
 use crate::export::show;
-use crate::store::{self, Audit, Erased, Fate, Gone, Read, StoreError, Tx};
+use crate::store::{self, Audit, Erased, Fate, Gone, PartFilter, Read, StoreError, Tx};
 use crate::sync::alias;
 
 /// Photos are kept once for all towns.
@@ -109,6 +110,7 @@ pub fn erase(app: &AppState, who: Option<&Who>, record: RecordId, reason: Reason
         Some(who) => (who.user.town, group(app, who.user.town, record)?),
         None => find(app, record)?,
     };
+    let group = store::read(&*app.store, town, |read| with_work(read, group.clone()))?;
     if let Some(who) = who {
         allowed(app, who, &group)?;
     }
@@ -130,7 +132,7 @@ pub fn expired(
         let mut all: BTreeMap<RecordId, RecordKind> = BTreeMap::new();
         for record in records {
             if is_over(read, *record)? {
-                all.extend(group_in(read, *record)?);
+                all.extend(with_work(read, group_in(read, *record)?)?);
             }
         }
         Ok(all.into_iter().collect())
@@ -194,6 +196,31 @@ pub(crate) fn group_in(read: &dyn Read, record: RecordId) -> Result<Vec<(RecordI
         }
     }
     if group.is_empty() { Err(EraseError::NoSuchRecord) } else { Ok(group) }
+}
+
+/// The group of a person with the visits of that person: whom a visit was of is all it tells.
+fn with_work(read: &dyn Read, mut group: Chosen) -> Result<Chosen, EraseError> {
+    let people = group.iter().filter(|(_, kind)| *kind == RecordKind::Person);
+    let names: Vec<(RecordId, String)> = people.map(|(id, _)| (*id, id.to_string())).collect();
+    if names.is_empty() {
+        return Ok(group);
+    }
+    let mut visits = Vec::new();
+    let events = PartFilter { kind: Some(RecordKind::Event), with_merged: true, ..PartFilter::default() };
+    read.each_part(&events, &mut |part| {
+        if names.iter().any(|(_, name)| part.state.contains(name)) {
+            visits.push(part);
+        }
+        Ok(true)
+    })?;
+    for part in visits {
+        let open = crate::batch::state(&part)?;
+        let of_them = work::subject(&open).is_some_and(|subject| names.iter().any(|(id, _)| *id == subject));
+        if of_them && Work::of(&open).is_some() {
+            group.push((part.record, part.kind));
+        }
+    }
+    Ok(group)
 }
 
 fn find(app: &AppState, record: RecordId) -> Result<(AreaId, Vec<(RecordId, RecordKind)>), EraseError> {

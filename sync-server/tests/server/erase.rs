@@ -20,6 +20,7 @@ const NAME: &str = "欧阳甲乙";
 const PHONE: &str = "13987654321";
 const WAS: &str = "旧粮站院内";
 const NOTE: &str = "每周送餐甲";
+const FOUND: &str = "煤快烧完丙";
 
 /// The files below a folder in which one of the texts stands.
 fn holding(folder: &Path, texts: &[&str]) -> Vec<String> {
@@ -46,6 +47,18 @@ fn gone_as_erased(answer: &SyncAnswer, record: RecordId) -> Vec<Part> {
         .filter(|item| item.id == record && item.erased && item.is_gone())
         .map(|item| item.part)
         .collect()
+}
+
+/// A visit: what was found there tells of whoever was visited.
+async fn visit(hand: &mut Handheld<'_>, of: RecordId, found: &str) -> RecordId {
+    let mut edit = hand.event("走访 11月26日", GRID);
+    edit.form = 2;
+    edit.writes.retain(|path, _| path.field_name() != shared::workflow::STEPS);
+    let fields = [("category", Value::text("visit")), ("subject", Value::of(&of)), ("found", Value::text(found))];
+    edit.writes.extend(fields.map(|(field, value)| (shared::path::Path::field(field), value)));
+    let record = edit.record;
+    applied(&hand.sync(vec![edit]).await, 0);
+    record
 }
 
 struct Known {
@@ -91,6 +104,7 @@ async fn nothing_is_left_of_whoever_asked_to_be_erased() {
     let mut patrol = centre.enrol(&centre.person("patrol", Role::PatrolMember, TOWN, false)).await;
     let Known { record, rejected: refused, photo, lone } = known(&mut alice, &mut far).await;
     let neighbour = resident(&mut alice, "邻居", GRID, &[]).await;
+    let visited = [visit(&mut alice, record, FOUND).await, visit(&mut alice, neighbour, "都好").await];
     for hand in [&mut alice, &mut far, &mut patrol] {
         hand.catch_up().await;
     }
@@ -100,7 +114,7 @@ async fn nothing_is_left_of_whoever_asked_to_be_erased() {
     let fill = [("format", "csv"), ("since", "all"), ("unmasked", "true"), ("restricted", "true")];
     desk.seal_with(&second, &fill).await;
     let data = centre.folder.path();
-    assert!(!holding(data, &[NAME, PHONE, WAS, NOTE]).is_empty());
+    assert!(!holding(data, &[NAME, PHONE, WAS, NOTE, FOUND]).is_empty());
     let url = format!("/console/records/{record}/erase");
 
     // Only staff who may see all of it, and only with the name typed as it stands.
@@ -117,7 +131,7 @@ async fn nothing_is_left_of_whoever_asked_to_be_erased() {
     assert!(status == StatusCode::OK && done.contains("2026-001") && !done.contains("残留"), "{done}");
 
     // Not in the database, not in its log, not in a file, not under another name.
-    assert_eq!(holding(data, &[NAME, PHONE, WAS, NOTE, "本人"]), [""; 0]);
+    assert_eq!(holding(data, &[NAME, PHONE, WAS, NOTE, FOUND, "本人"]), [""; 0]);
     assert!(!centre.app.blobs.path(&hash(&photo)).exists());
     assert_eq!(backup::verify_data(&centre.app).unwrap(), []);
     for path in [format!("/console/records/{record}"), url] {
@@ -141,6 +155,10 @@ async fn nothing_is_left_of_whoever_asked_to_be_erased() {
     assert_eq!(gone_as_erased(&far.sync(vec![]).await, record), [Part::Open], "it has an edit of it in its tray");
     assert!(patrol.sync(vec![]).await.items.iter().all(|item| item.id != record));
     assert!(alice.holds(neighbour, Part::Open) && !alice.holds(record, Part::Open));
+    assert!(
+        !alice.holds(visited[0], Part::Open) && alice.holds(visited[1], Part::Open),
+        "the visits of the person too"
+    );
 
     // Nothing revives it, and nothing of what still comes is kept: edits old and new, photos on their way.
     let late = alice.change(record, &[("phone", Value::text(PHONE))]);

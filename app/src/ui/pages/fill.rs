@@ -22,7 +22,8 @@ use crate::ui::entry::{Entry, Values, problems};
 use crate::ui::keep::use_typing;
 use crate::ui::route::{Route, Tab};
 use crate::ui::state::State;
-use crate::ui::words::{message, words};
+use crate::ui::value;
+use crate::ui::words::{Words, message, words};
 use crate::ui::{bring_into_sight, focus, say};
 
 /// After this pause in typing the draft is kept.
@@ -133,6 +134,13 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
     let mut dropping = use_signal(|| false);
     let mut dropped = use_signal(|| false);
     let was_kept = use_hook(|| state.draft(&draft).is_some());
+    // Households are recorded one after another: what the last one said of house and householder is offered.
+    let last_key = format!("last-{}", kept.kind.code());
+    let mut last = use_signal({
+        let (state, fresh, last_key) = (state.clone(), kept.fresh && !was_kept, last_key.clone());
+        move || fresh.then(|| serde_json::from_str::<Values>(&state.draft(&last_key)?).ok()).flatten()
+    });
+    let mut repeated = use_signal(|| 0_u32);
 
     let now_kept = {
         let kept = Rc::clone(&kept);
@@ -218,6 +226,13 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
             match state.save(made, Some(&draft)) {
                 Ok(saved) => {
                     pending.take();
+                    let next = kept.to_repeat(&form);
+                    if kept.fresh
+                        && !next.is_empty()
+                        && let Ok(json) = serde_json::to_string(&next)
+                    {
+                        state.keep_draft(&last_key, &json);
+                    }
                     navigator().replace(Route::ShowRecord { id: saved.record });
                 }
                 Err(SaveError::Nothing) => {
@@ -276,6 +291,27 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
             }
         }
         Quiet { icon: "save", text: status }
+        if let Some(values) = last().filter(|values| !values.is_empty()) {
+            div { class: "pad",
+                button {
+                    class: "btn btn--second btn--wide",
+                    r#type: "button",
+                    "data-do": "repeat",
+                    onclick: {
+                        let values = values.clone();
+                        move |_| {
+                            let mut entry = entry;
+                            for (path, value) in values.clone() {
+                                entry.set(path, value);
+                            }
+                            last.set(None);
+                            *repeated.write() += 1;
+                        }
+                    },
+                    {words.s("app-repeat", "values", &repeat_words(&words, &state, &form, &values))}
+                }
+            }
+        }
         main { id: "form", "data-record": kept.record.to_string(),
             for (nth, (place, fields)) in shown.iter().enumerate() {
                 section { key: "{place}", class: "group",
@@ -288,7 +324,8 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
                     div { class: "sheet",
                         for field in fields.iter() {
                             FieldBox {
-                                key: "{field.name}",
+                                // Inputs keep their own text: what is repeated is shown by new ones.
+                                key: "{field.name}-{repeated}",
                                 entry,
                                 field: field.clone(),
                                 open: open.contains(&field.name),
@@ -403,6 +440,17 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
             }
         }
     }
+}
+
+/// What would be repeated, in words.
+fn repeat_words(words: &Words, state: &State, form: &shared::form::Form, values: &Values) -> String {
+    let said = form.fields().filter_map(|field| {
+        let value = values.get(&shared::path::Path::field(&field.name))?;
+        Some(value::text(words, state, field, value))
+    });
+    let mut said: Vec<String> = said.filter(|text| !text.is_empty()).collect();
+    said.dedup();
+    said.join(&words.t("list-separator"))
 }
 
 /// How each section stands: red while something there keeps the form from being saved and was said, yellow for 待核实,

@@ -187,6 +187,13 @@ impl Kept {
         }
     }
 
+    /// What the next new record of the kind is offered to begin with.
+    pub fn to_repeat(&self, form: &Form) -> Values {
+        let repeats = |path: &Path| form.field(path.field_name()).is_some_and(|field| field.repeat);
+        let filled = self.values.iter().filter(|(path, value)| repeats(path) && !value.is_null());
+        filled.map(|(path, value)| (path.clone(), value.clone())).collect()
+    }
+
     /// Where the form is opened again.
     pub fn route(&self, key: &str) -> Route {
         if self.fresh { Route::FillDraft { id: key.to_owned() } } else { Route::EditRecord { id: self.record } }

@@ -89,6 +89,9 @@ fn Shown(id: RecordId) -> Element {
                 if let Some(event) = event.clone() {
                     EventHead { event, page: PageOf(page.clone()) }
                 } else {
+                    if kind == RecordKind::Place {
+                        Above { page: PageOf(page.clone()) }
+                    }
                     p { class: "sub", {facts(&words, &state, &page)} }
                 }
                 if tagged {
@@ -155,6 +158,9 @@ fn Shown(id: RecordId) -> Element {
             }
             if page.closed || !care.is_empty() {
                 Care { id, rows: care, closed: page.closed }
+            }
+            if kind == RecordKind::Place {
+                Inside { page: PageOf(page.clone()) }
             }
             if !house.is_empty() {
                 Group { title: words.t("app-household"), end: words.n("app-household-count", house.len()),
@@ -308,8 +314,13 @@ fn report_faults(state: &State, words: &Words, page: &RecordPage) {
         put(Path::field("place"), Value::of(&serde_json::json!({ "id": hit.id })));
     }
     kept.area = page.areas.first().copied().or(kept.area);
-    let key = format!("{}-{record}", RecordKind::Event.code());
-    if let Ok(json) = serde_json::to_string(&kept)
+    begin_draft(state, &kept);
+}
+
+/// Opens a form with what is filled in already.
+fn begin_draft(state: &State, kept: &Kept) {
+    let key = format!("{}-{}", kept.kind.code(), kept.record);
+    if let Ok(json) = serde_json::to_string(kept)
         && state.keep_draft(&key, &json)
     {
         navigator().push(Route::FillDraft { id: key });
@@ -591,16 +602,143 @@ fn household(state: &State, page: &RecordPage) -> Vec<crate::handheld::Hit> {
     state.rows(&ids)
 }
 
+/// How many places may lie above one: compound, building, stairwell, dwelling, and some more.
+const ABOVE: usize = 6;
+
+/// What a place is part of, from the outermost in.
+#[component]
+fn Above(page: PageOf) -> Element {
+    let state = use_context::<State>();
+    let words = words();
+    let PageOf(page) = page;
+    let parent_of = |open: &shared::merge::PartState| view::shown(open, "parent", Policy::One).and_then(value::link_of);
+    let mut above: Vec<(RecordId, String)> = Vec::new();
+    let mut next = parent_of(&page.record.open);
+    while let Some(id) = next.filter(|id| *id != page.record.id && above.iter().all(|(known, _)| known != id)) {
+        let Some(place) = state.record(id).filter(|_| above.len() < ABOVE) else { break };
+        above.push((id, place.title.clone()));
+        next = parent_of(&place.record.open);
+    }
+    above.reverse();
+    rsx! {
+        if !above.is_empty() {
+            nav { class: "sub", id: "above", "aria-label": words.t("app-place-above"),
+                for (id, title) in above {
+                    span { key: "{id}",
+                        Go { class: "go", to: Route::ShowRecord { id }, record: id.to_string(), {title} Icon { name: "next" } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What lies in a place, and who lives there.
+#[component]
+fn Inside(page: PageOf) -> Element {
+    let state = use_context::<State>();
+    let words = words();
+    let PageOf(page) = page;
+    let linked = |field: &str| -> Vec<(String, RecordId)> {
+        let links = page.linked_from.iter().filter(|link| link.field == field);
+        let mut links: Vec<(String, RecordId)> =
+            links.map(|link| (link.title.clone().unwrap_or_default(), link.id)).collect();
+        // 2 before 10: what has fewer characters comes first.
+        links.sort_by(|(a, _), (b, _)| (a.chars().count(), a).cmp(&(b.chars().count(), b)));
+        links
+    };
+    let (people, places) = (linked("lives_at"), linked("parent"));
+    let id = page.record.id;
+    let home = matches!(
+        view::shown(&page.record.open, "type", Policy::One).and_then(Value::as_text).as_deref(),
+        Some("dwelling" | "courtyard")
+    );
+    let adds = state.creates(RecordKind::Person) && page.deletion != Deletion::Deleted && (home || !people.is_empty());
+    rsx! {
+        if !people.is_empty() || adds {
+            Group { title: words.t("app-lives-here"), end: words.n("app-household-count", people.len()),
+                ul { class: "list", id: "lives-here",
+                    for hit in state.rows(&people.iter().take(LINKS).map(|(_, id)| *id).collect::<Vec<_>>()) {
+                        li { key: "{hit.id}", crate::ui::components::row::HitRow { hit } }
+                    }
+                    if adds {
+                        li {
+                            button {
+                                class: "row row--one",
+                                r#type: "button",
+                                "data-do": "add-resident",
+                                onclick: {
+                                    let (state, page) = (state.clone(), page.clone());
+                                    move |_| add_resident(&state, &page)
+                                },
+                                Icon { name: "plus" }
+                                span { class: "row__main", {words.t("app-add-resident")} }
+                                span { class: "row__end", Icon { name: "next" } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        if !places.is_empty() {
+            Places { key: "{id}", places: places.into_iter().map(|(_, id)| id).collect::<Vec<_>>() }
+        }
+    }
+}
+
+#[component]
+fn Places(places: Vec<RecordId>) -> Element {
+    let state = use_context::<State>();
+    let words = words();
+    let mut shown = use_signal(|| LINKS);
+    let count = places.len();
+    rsx! {
+        Group { title: words.t("app-places-inside"), end: count.to_string(),
+            ul { class: "list", id: "inside",
+                for hit in state.rows(&places.into_iter().take(shown()).collect::<Vec<_>>()) {
+                    li { key: "{hit.id}", crate::ui::components::row::HitRow { hit } }
+                }
+            }
+            if count > shown() {
+                div { class: "pad",
+                    button { class: "btn btn--second btn--wide", r#type: "button", onclick: move |_| *shown.write() += LINKS, {words.t("app-more")} }
+                }
+            }
+        }
+    }
+}
+
+/// Begins the record of one more who lives here: house, address, householder and grid are filled in.
+fn add_resident(state: &State, page: &RecordPage) {
+    let Some(form) = state.form(RecordKind::Person) else { return };
+    let record = state.new_record();
+    let mut kept = Kept::fresh(RecordKind::Person, record, &form, state);
+    let address = view::shown(&page.record.open, "address", Policy::One).map(Value::plain);
+    let address = address.filter(|address| !address.is_empty()).unwrap_or_else(|| page.title.clone());
+    kept.values.insert(Path::field("lives_at"), Value::of(&page.record.id));
+    kept.values.insert(Path::field("address"), Value::text(&address));
+    let neighbour =
+        page.linked_from.iter().find(|link| link.field == "lives_at").and_then(|link| state.record(link.id));
+    if let Some(neighbour) = neighbour {
+        let head = view::shown(&neighbour.record.open, "householder", Policy::One).and_then(value::link_of);
+        kept.values.insert(Path::field("householder"), Value::of(&head.unwrap_or(neighbour.record.id)));
+    }
+    kept.area = page.areas.first().copied().or(kept.area);
+    begin_draft(state, &kept);
+}
+
 /// Links of sets, and records that name this one. Links to one record stand among the fields.
 fn related(page: &RecordPage) -> Vec<(RecordLink, bool)> {
     let many = |name: &str| page.form.field(name).is_some_and(|field| field.kind == FieldType::Links);
     let out = page.links.iter().filter(|link| many(&link.field)).map(|link| (link.clone(), true));
-    let household = ["lives_at", "householder"];
-    let back = page
-        .linked_from
-        .iter()
-        .filter(|link| page.record.kind != RecordKind::Person || !household.contains(&link.field.as_str()))
-        .map(|link| (link.clone(), false));
+    // Those stand in groups of their own.
+    let shown: &[&str] = match page.record.kind {
+        RecordKind::Person => &["lives_at", "householder"],
+        RecordKind::Place => &["lives_at", "parent"],
+        _ => &[],
+    };
+    let back = page.linked_from.iter().filter(|link| !shown.contains(&link.field.as_str()));
+    let back = back.map(|link| (link.clone(), false));
     out.chain(back).collect()
 }
 

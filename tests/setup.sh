@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, and only that, with apt-get. Asks nothing.
 #   setup.sh build            C and C++ compiler, perl, make, pkg-config (SQLCipher and its OpenSSL are compiled)
-#   setup.sh build browser    also Chromium, its driver and a Chinese font
+#   setup.sh build browser    also Chromium, its driver, a Chinese font, and axe-core by npm
 set -euo pipefail
 
 declare -A packages=()
@@ -24,6 +24,7 @@ for group in "$@"; do
     browser)
       command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || packages[chromium]=1
       need chromedriver chromium-driver
+      need npm npm
       [ -e /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc ] || packages[fonts-noto-cjk]=1
       ;;
     *)
@@ -37,6 +38,15 @@ if ! command -v cargo >/dev/null 2>&1; then
   echo "setup: cargo is missing. Install Rust from https://rustup.rs (rust-toolchain.toml names the version)." >&2
   exit 1
 fi
+# What the browser tests put into pages; its version and sum stand in the lock file.
+axe() {
+  local here
+  here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/axe"
+  [ -e "$here/node_modules/axe-core/axe.min.js" ] && return
+  echo "setup: installing axe-core"
+  (cd "$here" && npm ci --no-audit --no-fund --silent)
+}
+case " $* " in *" browser "*) command -v npm >/dev/null 2>&1 && axe ;; esac
 [ ${#packages[@]} -eq 0 ] && exit 0
 
 missing="${!packages[*]}"
@@ -58,3 +68,4 @@ export DEBIAN_FRONTEND=noninteractive
 "${as_root[@]}" apt-get update -qq
 # shellcheck disable=SC2086 # the list is meant to be split
 "${as_root[@]}" apt-get install -y -qq --no-install-recommends $missing
+case " $* " in *" browser "*) axe ;; esac

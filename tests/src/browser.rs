@@ -347,6 +347,38 @@ impl Page {
         Ok(())
     }
 
+    /// Asserts that axe-core finds nothing that keeps people out (WCAG 2.1 A and AA, serious or critical), and with
+    /// `daylight` a contrast of 7:1 (1.4.6).
+    pub async fn keeps_nobody_out(&self, daylight: bool) -> Result<()> {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("axe/node_modules/axe-core/axe.min.js");
+        let axe = std::fs::read_to_string(&file)
+            .with_context(|| format!("{} is missing; `make setup-browser` installs it", file.display()))?;
+        if self.client.execute("return typeof axe", vec![]).await? == "undefined" {
+            self.client.execute(&format!("{axe}; window.axe = axe;"), vec![]).await.context("putting axe-core in")?;
+        }
+        // The preview's own bar is no part of the handheld.
+        let found = self
+            .client
+            .execute_async(
+                "const [daylight, done] = arguments;
+                 axe.run({ exclude: [['#frame']] }, {
+                     runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'].concat(daylight ? ['wcag2aaa'] : []),
+                     rules: { 'color-contrast-enhanced': { enabled: daylight } },
+                 }).then((result) => done(result.violations
+                     .filter((one) => ['serious', 'critical'].includes(one.impact))
+                     .map((one) => one.id + ': ' + one.nodes.slice(0, 4)
+                         .map((node) => node.target.join(' ') + ' ' + node.html.slice(0, 160)
+                             + ' ' + (node.any[0] ? node.any[0].message : '')).join(' | '))
+                     .join('\n')), (error) => done('axe: ' + error));",
+                vec![Value::from(daylight)],
+            )
+            .await
+            .context("asking axe-core")?;
+        let found = found.as_str().unwrap_or("no answer");
+        ensure!(found.is_empty(), "{}:\n{found}", self.address().await?);
+        Ok(())
+    }
+
     /// A PNG of what the window shows, or of the whole page.
     pub async fn picture(&self, whole: bool) -> Result<Vec<u8>> {
         let answer =

@@ -106,25 +106,35 @@ async fn take(browser: &Arc<Browser>, options: &Options) -> Result<()> {
     console(browser, &album, &centre, &township).await.context("the console's pages")
 }
 
-/// An event under way with a photo, and somebody whose phone is 待核对, in the first grid.
-fn subjects(centre: &Centre, township: &Township) -> Result<(RecordId, RecordId)> {
+/// Records of the first grid to be shown.
+struct Subjects {
+    /// Under way, with a photo.
+    event: RecordId,
+    /// Whose phone is 待核对.
+    person: RecordId,
+    /// Where they live.
+    house: RecordId,
+}
+
+fn subjects(centre: &Centre, township: &Township) -> Result<Subjects> {
     let kept = Kept::open(&centre.data, township.town)?;
     let calendar = shared::calendar::Calendar::parse(assets::CALENDAR)?;
-    let (mut event, mut person, mut open) = (None, None, None);
+    let (mut event, mut open) = (None, None);
     for (id, state) in kept.open_parts(&township.first_grid())? {
         let part: shared::merge::PartState = serde_json::from_str(&state)?;
         let under_way = shared::workflow::fold(&part, &calendar).stage == Stage::Handling;
         if under_way && part.live_under("photos").count() > 0 {
             event.get_or_insert(id);
         }
-        if shared::view::one(&part, "relation").leading().is_some() {
-            person.get_or_insert(id);
-        }
-        if shared::view::one(&part, "phone").is_open() {
-            open.get_or_insert(id);
+        let house = shared::view::one(&part, "lives_at").leading().and_then(|write| write.value.as_text()?.parse().ok());
+        if shared::view::one(&part, "phone").is_open()
+            && let Some(house) = house
+        {
+            open.get_or_insert((id, house));
         }
     }
-    Ok((event.context("an event under way")?, open.or(person).context("a person")?))
+    let (person, house) = open.context("a person whose phone is to be decided")?;
+    Ok(Subjects { event: event.context("an event under way")?, person, house })
 }
 
 async fn handheld(
@@ -134,51 +144,29 @@ async fn handheld(
     centre: &Centre,
     township: &Township,
 ) -> Result<()> {
-    let (event, person) = subjects(centre, township)?;
+    let subjects = subjects(centre, township)?;
     let hand = Hand::take(browser, &dir.join("hand")).await?;
     album.keep(&hand.page, "handheld-enrol").await?;
     hand.enrol(centre, "member1a").await?;
     album.keep(&hand.page, "handheld-sync").await?;
-    for (path, page, name) in [
-        ("/", "today", "handheld-today"),
-        ("/collect", "collect", "handheld-collect"),
-        ("/search", "search", "handheld-search"),
-        ("/events", "events", "handheld-events"),
-        ("/report", "report", "handheld-report"),
-        ("/review", "review", "handheld-review"),
-        ("/tray", "tray", "handheld-tray"),
-        ("/me", "me", "handheld-me"),
-        ("/pin", "pin", "handheld-pin"),
-    ] {
-        hand.at(path).await?;
-        hand.on(page).await?;
-        if page == "search" {
-            hand.page.type_into("#search", "w").await?;
-            hand.page.see("[data-record]").await?;
+    for (look, suffix) in LOOKS {
+        for press in look {
+            hand.at("/me").await?;
+            hand.page.press(&format!("[data-do={press}]")).await?;
         }
-        hand.page.fits().await?;
-        album.keep(&hand.page, name).await?;
+        screens(&hand, album, &subjects, suffix).await.with_context(|| format!("handheld{suffix}"))?;
     }
-    for (id, name) in [(person, "handheld-person"), (event, "handheld-event")] {
-        hand.at(&format!("/record/{id}")).await?;
-        hand.page.see(&format!("#record[data-id='{id}']")).await?;
-        hand.page.fits().await?;
-        album.keep(&hand.page, name).await?;
-    }
-    hand.at("/collect").await?;
-    hand.page.press("[data-do=new-person]").await?;
-    hand.page.type_into("#f-name", "周文博").await?;
-    hand.page.type_into("#f-id_number", "629999198503140017").await?;
-    hand.page.type_into("#f-phone", "1380000").await?;
-    hand.page.press("#f-address").await?;
-    hand.page.fits().await?;
-    album.keep(&hand.page, "handheld-form").await?;
+    hand.at("/me").await?;
+    hand.page.press("[data-do=lang-zh-CN]").await?;
 
     hand.at("/me").await?;
     hand.page.press("[data-do=lock]").await?;
     hand.on("unlock").await?;
     hand.page.press("[data-do=other]").await?;
     hand.enrol(centre, "leader1").await?;
+    hand.tab("events").await?;
+    hand.on("events").await?;
+    album.keep(&hand.page, "handheld-leader").await?;
     hand.at("/me").await?;
     hand.page.press("[data-do=lock]").await?;
     hand.on("unlock").await?;
@@ -186,30 +174,66 @@ async fn handheld(
     hand.page.press("[data-do=unlock]").await?;
     hand.page.see("[data-problem=lock-wrong]").await?;
     hand.page.fits().await?;
-    album.keep(&hand.page, "handheld-unlock").await?;
-    hand.unlock().await?;
-    hand.on("me").await?;
+    album.keep(&hand.page, "handheld-unlock").await
+}
 
-    hand.at("/me").await?;
-    hand.page.press("[data-do=theme-dark]").await?;
-    hand.at("/").await?;
-    hand.on("today").await?;
-    album.keep(&hand.page, "handheld-today-dark").await?;
-    hand.at("/me").await?;
-    hand.page.press("[data-do=text-200]").await?;
-    hand.at(&format!("/record/{event}")).await?;
-    hand.page.see("#record").await?;
-    album.keep(&hand.page, "handheld-event-dark-200").await?;
-    hand.page.fits().await?;
-    hand.at("/me").await?;
-    hand.page.press("[data-do=lang-en]").await?;
-    hand.at("/").await?;
-    hand.on("today").await?;
-    album.keep(&hand.page, "handheld-today-english-200").await
+/// How every screen is shown: what is pressed on 我的, and the end of the pictures' names.
+const LOOKS: [(&[&str], &str); 4] = [
+    (&["theme-light"], ""),
+    (&["theme-dark"], "-dark"),
+    (&["theme-light", "text-200"], "-200"),
+    (&["text-100", "lang-en"], "-en"),
+];
+
+/// Every screen of a handheld as it looks now.
+async fn screens(hand: &Hand, album: &Album<'_>, subjects: &Subjects, suffix: &str) -> Result<()> {
+    let Subjects { event, person, house } = subjects;
+    let keep = async |name: &str| {
+        hand.page.fits().await?;
+        album.keep(&hand.page, &format!("handheld-{name}{suffix}")).await
+    };
+    for (path, page) in [
+        ("/", "today"),
+        ("/visits", "visits"),
+        ("/collect", "collect"),
+        ("/search", "search"),
+        ("/events", "events"),
+        ("/report", "report"),
+        ("/review", "review"),
+        ("/tray", "tray"),
+        ("/me", "me"),
+        ("/pin", "pin"),
+    ] {
+        hand.at(path).await?;
+        hand.on(page).await?;
+        if page == "search" {
+            hand.page.type_into("#search", "w").await?;
+            hand.page.see("[data-record]").await?;
+        }
+        keep(page).await?;
+    }
+    for (id, name) in [(person, "person"), (event, "event"), (house, "place")] {
+        hand.at(&format!("/record/{id}")).await?;
+        hand.page.see(&format!("#record[data-id='{id}']")).await?;
+        keep(name).await?;
+    }
+    for (work, of) in [("visit", person), ("inspection", house), ("patrol", house), ("meeting", house)] {
+        let of = if matches!(work, "visit" | "inspection") { of.to_string() } else { "none".to_owned() };
+        hand.at(&format!("/work/{work}/0196a7f0-0000-7000-8000-000000000001/{of}/none")).await?;
+        hand.on("work").await?;
+        keep(work).await?;
+    }
+    hand.at("/collect").await?;
+    hand.page.press("[data-do=new-person]").await?;
+    hand.page.type_into("#f-name", "周文博").await?;
+    hand.page.type_into("#f-id_number", "629999198503140017").await?;
+    hand.page.type_into("#f-phone", "1380000").await?;
+    hand.page.press("#f-address").await?;
+    keep("form").await
 }
 
 async fn console(browser: &Arc<Browser>, album: &Album<'_>, centre: &Centre, township: &Township) -> Result<()> {
-    let (_, person) = subjects(centre, township)?;
+    let Subjects { person, .. } = subjects(centre, township)?;
     let page = browser.open(&format!("{}/console/login", centre.url()), Screen::Desk).await?;
     album.keep(&page, "console-login").await?;
     coming_in(browser, album, centre).await?;
@@ -221,6 +245,7 @@ async fn console(browser: &Arc<Browser>, album: &Album<'_>, centre: &Centre, tow
         ("/console/records", "console-records"),
         (record.as_str(), "console-record"),
         ("/console/to-decide", "console-to-decide"),
+        ("/console/campaigns", "console-campaigns"),
         ("/console/batches", "console-batches"),
         ("/console/terminals", "console-terminals"),
         ("/console/quarantine", "console-quarantine"),

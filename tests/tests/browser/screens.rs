@@ -6,8 +6,10 @@ use tests::centre::Centre;
 use tests::desk;
 use tests::screen::Hand;
 
-const PAGES: [(&str, &str); 10] = [
+const PAGES: [(&str, &str); 12] = [
     ("/", "today"),
+    ("/visits", "visits"),
+    ("/work/visit/0196a7f0-0000-7000-8000-000000000001/none/none", "work"),
     ("/collect", "collect"),
     ("/search", "search"),
     ("/events", "events"),
@@ -34,6 +36,7 @@ async fn every_screen_fits_the_handheld_in_both_languages_and_at_double_size() -
                 hand.on(name).await?;
                 hand.page.fits().await?;
                 reads_well(&hand.page.all_text().await)?;
+                hand.page.keeps_nobody_out(true).await?;
             }
         }
         // Locked, and with a code in place of the PIN.
@@ -58,12 +61,24 @@ async fn every_page_of_the_console_comes_up_in_both_languages() -> Result<()> {
         let page = desk::log_in(&browser, &centre, "staff").await?;
         for lang in ["zh", "en"] {
             for path in
-                ["", "/inbox", "/records", "/to-decide", "/batches", "/terminals", "/quarantine", "/audit", "/me"]
+                [
+                    "",
+                    "/inbox",
+                    "/records",
+                    "/to-decide",
+                    "/campaigns",
+                    "/batches",
+                    "/terminals",
+                    "/quarantine",
+                    "/audit",
+                    "/me",
+                ]
             {
                 page.goto(&format!("{}/console{path}", centre.url())).await?;
                 page.see("main").await?;
                 page.fits().await?;
                 reads_well(&page.all_text().await)?;
+                page.keeps_nobody_out(false).await?;
             }
             desk::make_code(&page, &centre, township.account("member1a").context("the account")?.id).await?;
             page.fits().await?;

@@ -5,6 +5,7 @@
 //! keeps a remnant. A crash anywhere between is caught up with at the next start. Backups made before still hold the
 //! record until they go by their number.
 
+pub mod doom;
 pub mod ended;
 pub mod list;
 
@@ -14,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use shared::area::AreaId;
-use shared::ids::{DeviceId, RecordId};
+use shared::ids::RecordId;
 use shared::record::{Part, RecordKind};
 use uuid::Uuid;
 
@@ -26,7 +27,7 @@ use crate::auth::authorize::{Action, Reach, authorize};
 use crate::backup::ERASED;
 use crate::batch::Manifest;
 use crate::export::show;
-use crate::store::{self, Audit, Erased, Fate, Gone, Read, StoreError, Tx};
+use crate::store::{self, Audit, Erased, Gone, Read, StoreError, Tx};
 use crate::sync::alias;
 
 /// Photos are kept once for all towns.
@@ -325,48 +326,6 @@ fn is_to_sweep(app: &AppState) -> Result<bool, StoreError> {
     Ok(false)
 }
 
-/// Says what becomes of a terminal, and of those that went on from it. On the list first: a database that is restored must not
-/// let a stolen one in again.
-pub fn doom(
-    app: &AppState,
-    tx: &mut dyn Tx,
-    device: DeviceId,
-    fate: Fate,
-    at: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    list::append_doomed(&app.data, tx.town(), &list::Doomed { device, fate, at }).map_err(io)?;
-    tx.doom_device(device, fate, at)
-}
-
-/// Says it again to a restored database. Those it does not know have no credential there.
-fn doom_again(app: &AppState, town: AreaId, listed: &[list::Doomed]) -> Result<(), StoreError> {
-    if listed.is_empty() {
-        return Ok(());
-    }
-    let devices = store::read::<_, StoreError>(&*app.store, town, |read| read.devices())?;
-    let forgot = |doomed: &&list::Doomed| {
-        devices.iter().any(|device| device.id == doomed.device && device.fate.is_none_or(|(_, at)| at < doomed.at))
-    };
-    let again: Vec<_> = listed.iter().filter(forgot).collect();
-    if again.is_empty() {
-        return Ok(());
-    }
-    tracing::warn!(town = town.0, terminals = again.len(), "ending again the terminals that the list names");
-    store::write(&*app.store, town, |tx| {
-        for doomed in &again {
-            tx.doom_device(doomed.device, doomed.fate, doomed.at)?;
-            tx.put_audit(&Audit {
-                at: app.outside.now(),
-                user: None,
-                action: doomed.fate.action().to_owned(),
-                subject: doomed.device.to_string(),
-                detail: "again".to_owned(),
-            })?;
-        }
-        Ok(())
-    })
-}
-
 /// At each start: erases again what the list names (a restored database may hold it), and goes on where a crash
 /// interrupted. Costs a look at each id when there is nothing to do.
 pub fn resume(app: &AppState) -> Result<(), EraseError> {
@@ -391,7 +350,7 @@ pub fn resume(app: &AppState) -> Result<(), EraseError> {
             let note = Note { user: None, action: "audit-erase", detail: "again", at: app.outside.now() };
             again.push(forget(app, town, &back, &note)?);
         }
-        doom_again(app, town, &listed.doomed(town))?;
+        doom::again(app, town, &listed.doomed(town))?;
         let ended = listed.ended(town);
         let back = store::read::<_, StoreError>(&*app.store, town, |read| ended::unknown(read, &ended))?;
         if !back.is_empty() {

@@ -244,6 +244,7 @@ pub trait Tx: Read + Keep + SettleDoubts + KeepSecond + KeepApprovals {
     /// Ends a device's token at `at`, and those of the enrolments it was parted from: it may still keep them.
     fn expire_device(&mut self, id: DeviceId, at: DateTime<Utc>) -> Result<(), StoreError>;
     /// Says what is to become of a device; the enrolments it went on from share it, for it may go back to their credentials.
+    /// What stands against it stays, see [`Fate::stands_against`].
     fn doom_device(&mut self, id: DeviceId, fate: Fate, at: DateTime<Utc>) -> Result<(), StoreError>;
     /// A later credential of a device is used for the first time, which puts off its end. Changes nothing if it was used.
     fn turn_device(

@@ -34,6 +34,8 @@ use crate::sync::alias;
 const ANY: AreaId = AreaId(0);
 /// Whether the database has still to be swept.
 const TO_SWEEP: &str = "to_sweep";
+/// How often something was forgotten.
+const FORGOTTEN: &str = "forgotten";
 
 /// Why a record is erased. A choice and no text: nothing of the person may stand in the audit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -268,8 +270,19 @@ fn forget_in(tx: &mut dyn Tx, erased: &[Erased], note: &Note<'_>) -> Result<Take
         taken.gone.uploads.extend(gone.uploads);
         note.put(tx, erased.record.to_string())?;
     }
-    tx.set_meta(TO_SWEEP, "1")?;
+    note_forgotten(tx)?;
     Ok(taken)
+}
+
+/// How often a town forgot something: whoever read before and writes files of it after looks whether it is the same still.
+pub(crate) fn forgotten(read: &dyn Read) -> Result<u64, StoreError> {
+    Ok(read.meta(FORGOTTEN)?.and_then(|text| text.parse().ok()).unwrap_or(0))
+}
+
+fn note_forgotten(tx: &mut dyn Tx) -> Result<(), StoreError> {
+    tx.set_meta(TO_SWEEP, "1")?;
+    let times = forgotten(&*tx)?;
+    tx.set_meta(FORGOTTEN, &times.saturating_add(1).to_string())
 }
 
 /// Says of a batch that its files go.

@@ -317,17 +317,11 @@ pub fn clear_unnamed(store: &dyn Store, data: &Path, now: chrono::DateTime<chron
         let Ok(id) = name.trim_start_matches(".aside-").parse::<uuid::Uuid>() else { continue };
         let named = |town: &AreaId| store::read::<_, StoreError>(store, *town, |read| read.batch(id));
         let named = towns.iter().map(named).collect::<Result<Vec<_>, _>>()?.iter().any(Option::is_some);
-        if !named && made(id).is_some_and(|made| now - made > chrono::TimeDelta::days(1)) {
+        if !named && store::made_at(id).is_some_and(|made| now - made > chrono::TimeDelta::days(1)) {
             disk::remove_dir_all(&entry.path).map_err(BatchError::io("taking a leftover folder away"))?;
         }
     }
     Ok(())
-}
-
-/// When an id was made, as a UUIDv7 says.
-fn made(id: uuid::Uuid) -> Option<chrono::DateTime<chrono::Utc>> {
-    let (seconds, nanos) = id.get_timestamp()?.to_unix();
-    chrono::DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
 }
 
 /// A sealed batch once more, the same to the byte. Asked for with the rights the person has now; written to the audit.

@@ -284,6 +284,12 @@ pub trait Tx: Read + Keep + SettleDoubts + KeepSecond + KeepApprovals {
     fn put_batch(&mut self, batch: &Batch) -> Result<(), StoreError>;
 }
 
+/// When an id was made, as a UUIDv7 says.
+pub fn made_at(id: Uuid) -> Option<DateTime<Utc>> {
+    let (seconds, nanos) = id.get_timestamp()?.to_unix();
+    DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
+}
+
 /// Runs `work` in one write transaction of `town` and hands its result through; an error keeps nothing.
 pub fn write<T, E: From<StoreError>>(
     store: &dyn Store,

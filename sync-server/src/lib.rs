@@ -64,6 +64,8 @@ pub struct AppState {
     pub lease_hours: u32,
     /// How long a handheld uses one credential before it is given the next, hours.
     pub token_hours: u32,
+    /// How long the head of a request may take to arrive.
+    pub head_time: std::time::Duration,
     /// How much is under way.
     pub pressure: http::pressure::Pressure,
     areas: Mutex<(u64, Arc<AreaTree>)>,
@@ -153,6 +155,7 @@ impl AppState {
             token_hours: auth::token::HOURS,
             pressure: http::pressure::Pressure::default(),
             areas: Mutex::new((0, Arc::default())),
+            head_time: http::connections::HEAD_TIME,
         });
         erase::resume(&app).map_err(|error| OpenError::Erase(Box::new(error)))?;
         Ok((app, store))

@@ -11,6 +11,7 @@
 mod audit;
 mod batch;
 mod common;
+mod connections;
 mod console;
 mod digest;
 mod doubts;

@@ -20,6 +20,7 @@ mod ended;
 mod endings;
 mod erase;
 mod flood;
+mod folder;
 mod four_eyes;
 mod hostile;
 mod import;

@@ -314,8 +314,20 @@ async fn the_command_writes_the_same_bytes_for_the_same_data_and_over_nothing() 
     assert_eq!(std::fs::read(&to).unwrap(), b"something else");
     assert!(released(&app, &staff, wanted).is_ok(), "it was not used up");
     std::fs::remove_file(&to).unwrap();
+    // What a command that was killed left goes; what another one is just writing stays, and so do files of other names.
+    let beside = ["copy.zip.4711.part", "copy.zip.4712.part", "copy.zip.mine.part"].map(|name| out.path().join(name));
+    for part in &beside {
+        std::fs::write(part, NAME).unwrap();
+    }
+    let writing = std::fs::File::open(&beside[1]).unwrap();
+    writing.lock().unwrap();
     let (well, said) = export();
     assert!(well && said.contains("copy.zip"), "{said}");
+    assert_eq!(beside.each_ref().map(|part| part.exists()), [false, true, true]);
+    drop(writing);
+    for part in &beside[1..] {
+        std::fs::remove_file(part).unwrap();
+    }
     let page = text(&files(&std::fs::read(&to).unwrap()), "index.html");
     assert!(page.contains(NAME) && page.contains("What is kept about you") && !page.contains("person-"), "{page}");
     assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 1, "nothing beside it");

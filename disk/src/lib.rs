@@ -88,7 +88,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// The same, written piece by piece.
 pub fn replace_with(path: &Path, access: Access, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let part = beside(path, "part");
-    let written = write_part(&part, access, write).and_then(|()| step::rename(&part, path));
+    let written = write_part(&part, access, write).and_then(|_| step::rename(&part, path));
     if written.is_err() {
         // What is left of it says nothing to anybody; the error that counts is the first.
         remove(&part).ok();
@@ -110,7 +110,8 @@ pub fn create_new_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<
     }
     // A part of its own for each process: of two that begin at once one has to lose, whole.
     let part = beside(path, &format!("{}.part", std::process::id()));
-    let made = write_part(&part, Access::Owner, write).and_then(|()| match step::link(&part, path) {
+    // Its lock is held until it has its name: [`clear_parts`] of another process leaves it.
+    let made = write_part(&part, Access::Owner, write).and_then(|_locked| match step::link(&part, path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists || step::failed_by_plan(&error) => Err(error),
         // Not every file system links (Android refuses its apps); there nobody else is in this folder.
         Err(_) => step::rename(&part, path),
@@ -121,10 +122,31 @@ pub fn create_new_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<
     sync_parent(path)
 }
 
-fn write_part(part: &Path, access: Access, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+/// Takes away what processes that were killed left of a file that [`create_new_with`] made for them. One that is still
+/// being written stays.
+pub fn clear_parts(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(()) };
+    let is_part = |entry: &Entry| {
+        let other = entry.path.file_name().and_then(|other| other.to_str()).unwrap_or_default();
+        let number = other.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".part"));
+        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    for entry in list(folder)?.into_iter().filter(|entry| !entry.is_folder && is_part(entry)) {
+        if File::edit(&entry.path)?.try_lock()? {
+            remove(&entry.path)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_part(part: &Path, access: Access, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<File> {
     let mut file = File::create(part, access)?;
+    // Where there are no locks nobody clears it.
+    file.try_lock().ok();
     write(&mut file)?;
-    file.sync()
+    file.sync()?;
+    Ok(file)
 }
 
 /// `name.extension` beside a file.
@@ -260,8 +282,17 @@ pub fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
 /// Copies the bytes of a file to a new one, or over one that is there. They are durable when this returns; the name is
 /// after the next [`sync_dir`].
 pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    copy_as(from, to, Access::Usual)
+}
+
+/// The same; a new one is readable by its owner only.
+pub fn copy_private(from: &Path, to: &Path) -> io::Result<()> {
+    copy_as(from, to, Access::Owner)
+}
+
+fn copy_as(from: &Path, to: &Path, access: Access) -> io::Result<()> {
     let mut from = File::open(from)?;
-    let mut to = File::create(to, Access::Usual)?;
+    let mut to = File::create(to, access)?;
     io::copy(&mut from, &mut to)?;
     to.sync()
 }

@@ -11,13 +11,20 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use shared::area::AreaId;
-use shared::author::Role;
+use shared::author::{Author, Role};
+use shared::edit::Edit;
+use shared::ids::{Dot, EditId, Slot};
 use shared::outside::Outside;
-use shared::record::RecordKind;
-use shared::wire::EnrolRequest;
+use shared::path::Path;
+use shared::record::{Part, RecordKind};
+use shared::value::Value;
+use shared::vector::VectorTimestamp;
+use shared::wire::{EnrolRequest, SyncRequest};
 use sync_server::auth::enrol::{Enrolled, enrol, make_code};
 use sync_server::auth::people::{NewUser, add_user, import_areas};
+use sync_server::auth::session;
 use sync_server::import::{Options, import};
+use sync_server::store::{self, StoreError, User};
 use sync_server::sync::cursor::Binding;
 use sync_server::{App, AppState};
 use tempfile::TempDir;
@@ -25,6 +32,10 @@ use tower::ServiceExt;
 
 const AREAS: &str =
     "id,parent,level,name,code\n1,,county,某县,\n2,1,town,某镇,\n10,2,community,一社区,\n11,10,grid,第一网格,\n";
+
+/// A resident and an event that are there.
+const PERSON: &str = "0199d3f0-0000-7000-8000-0000000000a1";
+const EVENT: &str = "0199d3f0-0000-7000-8000-0000000000a2";
 
 /// A clock that moves a millisecond each time it is asked, and randomness that replays.
 struct Still(Mutex<(ChaCha8Rng, i64)>);
@@ -45,6 +56,9 @@ struct Centre {
     app: App,
     router: axum::Router,
     token: String,
+    slot: Slot,
+    /// Of somebody at the console who may do everything that staff may.
+    staff: User,
     binding: Binding,
     runtime: tokio::runtime::Runtime,
     folder: TempDir,
@@ -60,19 +74,13 @@ impl Centre {
         let outside = Arc::new(Still(Mutex::new((ChaCha8Rng::seed_from_u64(1), 0))));
         let app = AppState::open(folder.path(), outside).unwrap();
         import_areas(&app, AREAS.as_bytes()).unwrap();
-        let user = add_user(
-            &app,
-            NewUser {
-                login: "a".to_owned(),
-                name: "a".to_owned(),
-                role: Role::GridMember,
-                scope: vec![AreaId(11)],
-                cleared: true,
-                may_unmask: false,
-                password: None,
-            },
-        )
-        .unwrap();
+        let somebody = |login: &str, role, area, may_unmask| {
+            let (login, name) = (login.to_owned(), login.to_owned());
+            let new = NewUser { login, name, role, scope: vec![area], cleared: true, may_unmask, password: None };
+            add_user(&app, new).unwrap()
+        };
+        let user = somebody("a", Role::GridMember, AreaId(11), false);
+        let staff = somebody("staff", Role::CenterStaff, AreaId(2), true);
         let code = make_code(&app, &user).unwrap();
         let request = EnrolRequest {
             keys: vec![],
@@ -83,10 +91,41 @@ impl Centre {
             before: None,
         };
         let Enrolled::Done(answer) = enrol(&app, &request).unwrap() else { panic!("a fresh code is taken") };
+        let author = Author { user: Some(user.id), name: user.name.clone(), role: user.role };
         let who = sync_server::auth::Who::of(user, &app.areas().unwrap());
         let binding = Binding::of(answer.device, &who, answer.epoch);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { router: sync_server::http::router(app.clone()), app, token: answer.token, binding, runtime, folder }
+        let router = sync_server::http::router(app.clone());
+        let centre = Self { router, app, token: answer.token, slot: answer.slot, staff, binding, runtime, folder };
+        centre.begin(author, answer.epoch);
+        centre
+    }
+
+    /// A resident and an event, so that forms have something to be about.
+    fn begin(&self, author: Author, epoch: u32) {
+        let author = Arc::new(author);
+        let edit = |n: u64, record: &str, kind, writes: &[(&str, Value)]| Edit {
+            id: EditId::fresh(&*self.app.outside),
+            record: record.parse().unwrap(),
+            kind,
+            part: Part::Open,
+            dot: Dot { slot: self.slot, n },
+            context: VectorTimestamp::new(),
+            epoch,
+            at: self.app.outside.now(),
+            zone: 480,
+            author: Arc::clone(&author),
+            form: 1,
+            writes: writes.iter().map(|(path, value)| (path.parse().unwrap(), value.clone())).collect(),
+        };
+        let area = ("area", Value::of(&AreaId(11)));
+        let person = edit(1, PERSON, RecordKind::Person, &[("name", Value::text("张伟")), area.clone()]);
+        let title = ("title", Value::text("井盖缺失"));
+        let mut event = edit(2, EVENT, RecordKind::Event, &[title, area, ("category", Value::text("hazard"))]);
+        let report = serde_json::json!({ "step": "report", "text": "情况属实" });
+        event.writes.insert(Path::entry("steps", event.id), Value::of(&report));
+        let round = SyncRequest { edits: vec![person, event], ..SyncRequest::idle() };
+        sync_as(self, &serde_json::to_vec(&round).unwrap());
     }
 
     fn ask(&self, request: Request<Body>) {
@@ -103,7 +142,10 @@ pub fn binding() -> Binding {
 
 /// A round as JSON, from an enrolled handheld: everything behind the credential sees these bytes.
 pub fn sync(bytes: &[u8]) {
-    let centre = &*CENTRE;
+    sync_as(&CENTRE, bytes);
+}
+
+fn sync_as(centre: &Centre, bytes: &[u8]) {
     let request = Request::post("/api/v1/sync")
         .header(header::AUTHORIZATION, format!("Bearer {}", centre.token))
         .body(Body::from(bytes.to_vec()))
@@ -213,4 +255,45 @@ pub fn outbox(bytes: &[u8]) {
         let taken = sync_server::outbox::import(&centre.app, &path, None);
         assert!(taken.is_err(), "nobody signed it");
     }
+}
+
+/// A form of the console, from somebody logged in whose token it carries: the first byte chooses which, the rest is what it
+/// says, as browsers write it. Log-in, passwords and erasing are left out: they take their time on purpose.
+pub fn form(bytes: &[u8]) {
+    let centre = &*CENTRE;
+    let Some((choice, said)) = bytes.split_first() else { return };
+    let person = |act: &str| format!("/console/records/{PERSON}/{act}");
+    let address = match choice % 16 {
+        0 => person("settle"),
+        1 => person("unmask"),
+        2 => person("merge"),
+        3 => person("unmerge"),
+        4 => person("person"),
+        5 => format!("/console/records/{EVENT}/step"),
+        6 => format!("/console/records/{EVENT}/settle"),
+        7 => "/console/inbox/dispatch".to_owned(),
+        8 => "/console/batches".to_owned(),
+        9 => "/console/terminals/code".to_owned(),
+        10 => format!("/console/terminals/{PERSON}/end"),
+        11 => format!("/console/quarantine/{PERSON}/dismiss"),
+        12 => format!("/console/remains/{PERSON}/done"),
+        13 => format!("/console/batches/asked/{PERSON}/release"),
+        14 => "/console/terminals/outbox".to_owned(),
+        _ => "/console/language".to_owned(),
+    };
+    let app = &centre.app;
+    let begun = store::write::<_, StoreError>(&*app.store, centre.staff.town, |tx| {
+        session::begin(app, tx, &centre.staff, true)
+    });
+    let token = begun.unwrap();
+    let session::Found::Inside(open, _) = session::find(app, &token).unwrap() else { panic!("it was just begun") };
+    let mut body = format!("csrf={}&", open.csrf).into_bytes();
+    body.extend_from_slice(said);
+    let request = Request::post(address)
+        .header(header::COOKIE, format!("centre={token}"))
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Body::from(body))
+        .unwrap();
+    centre.ask(request);
+    session::log_out(app, &open).unwrap();
 }

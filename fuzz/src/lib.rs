@@ -25,6 +25,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("picture", readers::picture),
     ("jpeg", readers::jpeg),
     ("cursor", readers::cursor),
+    ("line", readers::line),
+    ("certificate", readers::certificate),
     ("sync", doors::sync),
     ("request", doors::request),
     ("upload", doors::upload),
@@ -32,4 +34,5 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("areas", doors::areas),
     ("question", doors::question),
     ("outbox", doors::outbox),
+    ("form", doors::form),
 ];

@@ -6,6 +6,7 @@ use app::store::{Page, Rules};
 use shared::calendar::Calendar;
 use shared::edit::Edit;
 use shared::form::Forms;
+use shared::key_pin::{Certificate, EnrolLine, KeyPin, TypedCode};
 use shared::merge::{Applied, PartState};
 use shared::path::Path;
 use shared::value::Value;
@@ -115,4 +116,34 @@ pub fn cursor(bytes: &[u8]) {
     let key = [0x5a; 32];
     static BINDING: LazyLock<Binding> = LazyLock::new(crate::doors::binding);
     assert_eq!(read(&key, &BINDING, text), Read::Forged);
+}
+
+/// What an enrolment is told by: a line that was copied or shown as a picture, a pin, a code as it is typed, a PIN.
+pub fn line(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(line) = text.parse::<EnrolLine>() {
+        assert_eq!(line.to_string().parse::<EnrolLine>().as_ref(), Ok(&line), "said again it is the same");
+        let typed = sync_server::auth::enrol::typed(&line.code, &line.pins);
+        drop(typed.parse::<TypedCode>());
+    } else if EnrolLine::is_meant(text) {
+        assert!(text.parse::<KeyPin>().is_err(), "a line is no pin");
+    }
+    if let Ok(pin) = text.parse::<KeyPin>() {
+        assert_eq!(pin.to_string().parse::<KeyPin>(), Ok(pin));
+    }
+    if let Ok(typed) = text.parse::<TypedCode>() {
+        let both = format!("{}{}", typed.code, typed.check.clone().unwrap_or_default());
+        assert_eq!(both.parse::<TypedCode>(), Ok(typed), "whatever stood between the digits");
+    }
+    if let Ok(pin) = app::lock::Pin::chosen(text) {
+        drop(pin);
+        assert!(app::lock::Pin::typed(text).is_ok(), "what was chosen opens");
+    }
+}
+
+/// The certificate of whoever answers under the centre's address.
+pub fn certificate(bytes: &[u8]) {
+    if let Ok(read) = Certificate::read(bytes) {
+        assert_eq!(read.pin.to_string().parse::<KeyPin>(), Ok(read.pin));
+    }
 }

@@ -180,6 +180,7 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         let address = listener.local_addr().context("cannot tell the address")?;
         begin_backups(&app, args)?;
         tokio::spawn(speak_of_certificate(app.clone()));
+        tokio::spawn(crate::blobs::expiry::daily(app.clone()));
         if args.retention {
             tokio::spawn(crate::retention::daily(app.clone()));
         }

@@ -5,6 +5,7 @@
 //! keeps a remnant. A crash anywhere between is caught up with at the next start. Backups made before still hold the
 //! record until they go by their number.
 
+pub mod doom;
 pub mod ended;
 pub mod list;
 
@@ -14,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use shared::area::AreaId;
-use shared::ids::{DeviceId, RecordId};
+use shared::ids::RecordId;
 use shared::record::{Part, RecordKind};
 use shared::work::{self, Work};
 use uuid::Uuid;
@@ -27,13 +28,15 @@ use crate::auth::authorize::{Action, Reach, authorize};
 use crate::backup::ERASED;
 use crate::batch::Manifest;
 use crate::export::show;
-use crate::store::{self, Audit, Erased, Fate, Gone, PartFilter, Read, StoreError, Tx};
+use crate::store::{self, Audit, Erased, Gone, PartFilter, Read, StoreError, Tx};
 use crate::sync::alias;
 
 /// Photos are kept once for all towns.
 const ANY: AreaId = AreaId(0);
 /// Whether the database has still to be swept.
 const TO_SWEEP: &str = "to_sweep";
+/// How often something was forgotten.
+const FORGOTTEN: &str = "forgotten";
 
 /// Why a record is erased. A choice and no text: nothing of the person may stand in the audit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -294,8 +297,19 @@ fn forget_in(tx: &mut dyn Tx, erased: &[Erased], note: &Note<'_>) -> Result<Take
         taken.gone.uploads.extend(gone.uploads);
         note.put(tx, erased.record.to_string())?;
     }
-    tx.set_meta(TO_SWEEP, "1")?;
+    note_forgotten(tx)?;
     Ok(taken)
+}
+
+/// How often a town forgot something: whoever read before and writes files of it after looks whether it is the same still.
+pub(crate) fn forgotten(read: &dyn Read) -> Result<u64, StoreError> {
+    Ok(read.meta(FORGOTTEN)?.and_then(|text| text.parse().ok()).unwrap_or(0))
+}
+
+fn note_forgotten(tx: &mut dyn Tx) -> Result<(), StoreError> {
+    tx.set_meta(TO_SWEEP, "1")?;
+    let times = forgotten(&*tx)?;
+    tx.set_meta(FORGOTTEN, &times.saturating_add(1).to_string())
 }
 
 /// Says of a batch that its files go.
@@ -352,48 +366,6 @@ fn is_to_sweep(app: &AppState) -> Result<bool, StoreError> {
     Ok(false)
 }
 
-/// Says what becomes of a terminal, and of those that went on from it. On the list first: a database that is restored must not
-/// let a stolen one in again.
-pub fn doom(
-    app: &AppState,
-    tx: &mut dyn Tx,
-    device: DeviceId,
-    fate: Fate,
-    at: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    list::append_doomed(&app.data, tx.town(), &list::Doomed { device, fate, at }).map_err(io)?;
-    tx.doom_device(device, fate, at)
-}
-
-/// Says it again to a restored database. Those it does not know have no credential there.
-fn doom_again(app: &AppState, town: AreaId, listed: &[list::Doomed]) -> Result<(), StoreError> {
-    if listed.is_empty() {
-        return Ok(());
-    }
-    let devices = store::read::<_, StoreError>(&*app.store, town, |read| read.devices())?;
-    let forgot = |doomed: &&list::Doomed| {
-        devices.iter().any(|device| device.id == doomed.device && device.fate.is_none_or(|(_, at)| at < doomed.at))
-    };
-    let again: Vec<_> = listed.iter().filter(forgot).collect();
-    if again.is_empty() {
-        return Ok(());
-    }
-    tracing::warn!(town = town.0, terminals = again.len(), "ending again the terminals that the list names");
-    store::write(&*app.store, town, |tx| {
-        for doomed in &again {
-            tx.doom_device(doomed.device, doomed.fate, doomed.at)?;
-            tx.put_audit(&Audit {
-                at: app.outside.now(),
-                user: None,
-                action: doomed.fate.action().to_owned(),
-                subject: doomed.device.to_string(),
-                detail: "again".to_owned(),
-            })?;
-        }
-        Ok(())
-    })
-}
-
 /// At each start: erases again what the list names (a restored database may hold it), and goes on where a crash
 /// interrupted. Costs a look at each id when there is nothing to do.
 pub fn resume(app: &AppState) -> Result<(), EraseError> {
@@ -418,7 +390,7 @@ pub fn resume(app: &AppState) -> Result<(), EraseError> {
             let note = Note { user: None, action: "audit-erase", detail: "again", at: app.outside.now() };
             again.push(forget(app, town, &back, &note)?);
         }
-        doom_again(app, town, &listed.doomed(town))?;
+        doom::again(app, town, &listed.doomed(town))?;
         let ended = listed.ended(town);
         let back = store::read::<_, StoreError>(&*app.store, town, |read| ended::unknown(read, &ended))?;
         if !back.is_empty() {

@@ -64,6 +64,8 @@ pub struct AppState {
     pub lease_hours: u32,
     /// How long a handheld uses one credential before it is given the next, hours.
     pub token_hours: u32,
+    /// How long the head of a request may take to arrive.
+    pub head_time: std::time::Duration,
     /// How much is under way.
     pub pressure: http::pressure::Pressure,
     areas: Mutex<(u64, Arc<AreaTree>)>,
@@ -99,9 +101,6 @@ pub enum OpenError {
     /// The calendar that comes with this program is none.
     #[error("the calendar is broken")]
     Calendar(#[from] BadCalendar),
-    /// `tls.pem` or `tls-next.key`.
-    #[error("cannot use the certificate")]
-    Tls(#[from] tls::TlsError),
     /// What was erased could not be erased again.
     #[error("cannot erase again what was erased")]
     Erase(#[source] Box<erase::EraseError>),
@@ -127,8 +126,13 @@ impl AppState {
             let path = path.to_owned();
             move |source| OpenError::File { path, source }
         };
-        disk::create_dir_all(data).map_err(file(data))?;
+        disk::create_private_dir_all(data).map_err(file(data))?;
         let path = data.join("town.db");
+        // SQLite makes its file for everybody to read; its log and index get the rights of the file.
+        match disk::create_new(&path, b"") {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            other => other.map_err(file(&path))?,
+        }
         let store = store::sqlite::SqliteStore::open(&path)
             .map_err(|source| OpenError::Store { path: path.clone(), source })?;
         let store = Arc::new(store);
@@ -146,11 +150,12 @@ impl AppState {
             data: data.to_owned(),
             throttle: auth::throttle::Throttle::default(),
             behind_proxy: false,
-            tls: tls::Tls::open(data, None, Vec::new())?,
+            tls: tls::Tls::of_folder(data),
             public_url: None,
             page_items: sync::changes::ITEMS,
             lease_hours: sync::lease::HOURS,
             token_hours: auth::token::HOURS,
+            head_time: http::connections::HEAD_TIME,
             pressure: http::pressure::Pressure::default(),
             areas: Mutex::new((0, Arc::default())),
         });

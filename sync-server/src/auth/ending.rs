@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::Who;
 use crate::AppState;
 use crate::batch::approval::LAPSES;
-use crate::erase::doom;
+use crate::erase::doom::{doom, standing};
 use crate::store::{self, Approval, Audit, AuditFilter, Device, Fate, Read, StoreError, Tx};
 
 /// So many terminals one person has erased in a day.
@@ -42,12 +42,17 @@ pub enum Done {
     Ended,
     /// It waits for another person.
     Asked,
+    /// Nothing: this was said of it, or became of it, before, and is not softened.
+    Stands(Fate),
 }
 
 /// Says what becomes of a terminal, or asks for it where it takes two.
 pub fn end(app: &AppState, who: &Who, device: &Device, fate: Fate) -> Result<Done, StoreError> {
     let (id, now, user) = (app.outside.uuid(), app.outside.now(), who.user.id);
     store::write(&*app.store, device.town, |tx| {
+        if let Some(stands) = standing(&*tx, device.id, fate)? {
+            return Ok(Done::Stands(stands));
+        }
         let two = matches!(fate, Fate::Wipe | Fate::Stolen) && alone(&*tx, user, device.id, now)? >= ALONE;
         if !two {
             doom(app, tx, device.id, fate, now)?;
@@ -79,19 +84,21 @@ fn alone(read: &dyn Read, user: UserId, device: DeviceId, now: DateTime<Utc>) ->
     Ok(erased.len())
 }
 
-/// Says it to the terminal, as another asked for; `false` if there is no such request any more, or it is one's own.
-pub fn release(app: &AppState, who: &Who, id: Uuid) -> Result<bool, StoreError> {
+/// Says it to the terminal, as another asked for; `None` if there is no such request any more, or it is one's own.
+pub fn release(app: &AppState, who: &Who, id: Uuid) -> Result<Option<Done>, StoreError> {
     let (now, user) = (app.outside.now(), who.user.id);
     store::write(&*app.store, who.user.town, |tx: &mut dyn Tx| {
         let found = tx.approval(id)?.filter(|it| it.kind == KIND && now - it.asked_at < LAPSES && it.used_at.is_none());
-        let Some(asked) = found.map(read_wanted).transpose()? else { return Ok(false) };
+        let Some(asked) = found.map(read_wanted).transpose()? else { return Ok(None) };
         if !tx.release_approval(id, user, now)? || !tx.use_approval(id, now)? {
-            return Ok(false);
+            return Ok(None);
         }
-        doom(app, tx, asked.device, asked.fate, now)?;
+        if let Some(stands) = doom(app, tx, asked.device, asked.fate, now)? {
+            return Ok(Some(Done::Stands(stands)));
+        }
         let detail = format!("asked_by {}", asked.approval.asked_by);
         tx.put_audit(&entry(user, now, asked.fate.action(), asked.device, &detail))?;
-        Ok(true)
+        Ok(Some(Done::Ended))
     })
 }
 

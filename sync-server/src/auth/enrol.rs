@@ -72,7 +72,7 @@ pub fn enrol(app: &AppState, request: &EnrolRequest) -> Result<Enrolled, StoreEr
         // Where its credential was doubled it ends: this one is the one the code was given to.
         let doubled = |device: &Device| device.credential.doubled.is_some() && device.fate.is_none();
         if let Some(device) = tx.devices()?.into_iter().find(|it| Some(it.id) == parted_from && doubled(it)) {
-            crate::erase::doom(app, tx, device.id, Fate::Revoked, now)?;
+            crate::erase::doom::doom(app, tx, device.id, Fate::Revoked, now)?;
         }
         let (text, token_hash) = token::fresh(&*app.outside);
         let device = Device {

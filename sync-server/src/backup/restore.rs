@@ -111,9 +111,12 @@ fn fill(
         if let Some(folder) = to.parent() {
             disk::create_private_dir_all(folder).map_err(BackupError::file(folder))?;
         }
-        // What lies beside the database is keys.
-        let key = !entry.path.contains('/') && entry.path != DATABASE;
-        let copied = if key { files::copy_private(&source, &to) } else { disk::copy(&source, &to) };
+        // What lies beside the database is keys. The database is too large for memory.
+        let copied = match entry.path.as_str() {
+            DATABASE => disk::copy_private(&source, &to),
+            path if path.contains('/') => disk::copy(&source, &to),
+            _ => files::copy_private(&source, &to),
+        };
         copied.map_err(BackupError::file(&to))?;
         // What is restored is what was backed up, whatever the disk gave while it was copied.
         if !files::is(&to, entry.bytes, &entry.sha256).map_err(BackupError::file(&to))? {

@@ -17,6 +17,7 @@ use super::manifest::{Counts, Manifest};
 use super::{BatchError, Format, Pull, Pulled, Sealed, Since, verify};
 use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize};
+use crate::erase;
 use crate::export::columns::Columns;
 use crate::export::{Status, Telling, csv, ndjson, show};
 use crate::store::{self, Audit, Batch, Store, StoreError, User};
@@ -96,7 +97,7 @@ pub fn pull(
     let mut aside = Aside::new(&batches, id)?;
     let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
     let mut records = BTreeSet::new();
-    let (upto, erased) = store::read(store, pull.user.town, |read| {
+    let (upto, forgotten) = store::read(store, pull.user.town, |read| {
         let upto = cut::end(read)?;
         let users: BTreeMap<UserId, String> = read.users()?.into_iter().map(|user| (user.id, user.name)).collect();
         cut::each_piece(read, &cut, &mut |piece| {
@@ -105,7 +106,7 @@ pub fn pull(
             let told = Words { forms, tree: &tree, pull, today: show::beijing(now).date_naive(), users: &users };
             write_piece(&mut aside, &piece, &told, &mut counts)
         })?;
-        Ok::<_, BatchError>((upto, read.erased_of(&records)?))
+        Ok::<_, BatchError>((upto, erase::forgotten(read)?))
     })?;
     if counts.is_empty() {
         return Ok(Pulled::NothingNew);
@@ -134,8 +135,9 @@ pub fn pull(
     };
     let year = show::beijing(now).year();
     let sealed = store::write(store, pull.user.town, |tx| {
-        if tx.erased_of(&records)? != erased {
-            // Somebody was erased while it was written; the next attempt leaves them out.
+        if erase::forgotten(&*tx)? != forgotten {
+            // A record was erased or a part ended while it was written, and no erasure would find the files; the next
+            // attempt leaves it out.
             return Err(BatchError::Store(StoreError::Busy));
         }
         let released_by = approval::used(tx, pull, now)?;
@@ -315,17 +317,11 @@ pub fn clear_unnamed(store: &dyn Store, data: &Path, now: chrono::DateTime<chron
         let Ok(id) = name.trim_start_matches(".aside-").parse::<uuid::Uuid>() else { continue };
         let named = |town: &AreaId| store::read::<_, StoreError>(store, *town, |read| read.batch(id));
         let named = towns.iter().map(named).collect::<Result<Vec<_>, _>>()?.iter().any(Option::is_some);
-        if !named && made(id).is_some_and(|made| now - made > chrono::TimeDelta::days(1)) {
+        if !named && store::made_at(id).is_some_and(|made| now - made > chrono::TimeDelta::days(1)) {
             disk::remove_dir_all(&entry.path).map_err(BatchError::io("taking a leftover folder away"))?;
         }
     }
     Ok(())
-}
-
-/// When an id was made, as a UUIDv7 says.
-fn made(id: uuid::Uuid) -> Option<chrono::DateTime<chrono::Utc>> {
-    let (seconds, nanos) = id.get_timestamp()?.to_unix();
-    chrono::DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
 }
 
 /// A sealed batch once more, the same to the byte. Asked for with the rights the person has now; written to the audit.

@@ -1,6 +1,7 @@
 //! Photos as files: named by their SHA-256, written once; uploads on their way beside them.
 
 pub mod cli;
+pub mod expiry;
 pub mod jpeg;
 mod verify;
 

@@ -10,7 +10,7 @@ use super::ctx::{Asked, with, with_form};
 use super::layout::{self, Place, csrf};
 use super::{Ctx, Fields, PageError, terminals};
 use crate::App;
-use crate::auth::ending;
+use crate::auth::ending::{self, Done};
 use crate::batch::approval::LAPSES;
 use crate::store::{Device, Fate};
 
@@ -29,11 +29,14 @@ pub async fn show(State(app): State<App>, asked: Asked, Path(id): Path<String>) 
     with(app, asked, move |ctx| {
         let device = device(ctx, &id)?;
         let word = |key: &str| ctx.words.text(key);
+        let said = device.fate.map(|(fate, _)| fate);
+        let choices = CHOICES.into_iter().filter(|fate| said.is_none_or(|said| !said.stands_against(*fate)));
         let body = html! {
             (layout::top(ctx, &word("console-end-terminal"), &terminals::name(ctx, &device), ""))
+            @if let Some(said) = said.filter(|said| said.stands_against(Fate::Wipe)) { p { (word(stands(said))) } }
             p.sub { (ctx.words.with("console-end-many", &[("n", ending::ALONE.to_string().into())])) }
             div.cols.cols--top {
-                @for fate in CHOICES {
+                @for fate in choices {
                     form.panel method="post" action=(format!("/console/terminals/{}/end", device.id)) {
                         div.panel__h { h2 { (word(&format!("console-end-{}", fate.code()))) } }
                         div.panel__b {
@@ -59,8 +62,7 @@ pub async fn done(State(app): State<App>, asked: Asked, Path(id): Path<String>, 
         let fate = fields.get("fate").and_then(Fate::from_code).filter(|fate| CHOICES.contains(fate));
         let fate = fate.ok_or_else(|| PageError::Bad("console-error-form".to_owned()))?;
         // Where it takes two it stands on the page of terminals, for another person to release.
-        ending::end(&ctx.app, &ctx.who, &device, fate)?;
-        Ok(Redirect::to("/console/terminals").into_response())
+        after(ending::end(&ctx.app, &ctx.who, &device, fate)?)
     })
     .await
 }
@@ -69,12 +71,21 @@ pub async fn done(State(app): State<App>, asked: Asked, Path(id): Path<String>, 
 pub async fn release(State(app): State<App>, asked: Asked, Path(id): Path<Uuid>, fields: Fields) -> Response {
     with_form(app, asked, fields, move |ctx, _| {
         ctx.must_see(Place::Terminals)?;
-        if !ending::release(&ctx.app, &ctx.who, id)? {
-            return Err(PageError::NotAllowed);
-        }
-        Ok(Redirect::to("/console/terminals").into_response())
+        after(ending::release(&ctx.app, &ctx.who, id)?.ok_or(PageError::NotAllowed)?)
     })
     .await
+}
+
+fn after(done: Done) -> Result<Response, PageError> {
+    match done {
+        Done::Stands(fate) => Err(PageError::Bad(stands(fate).to_owned())),
+        Done::Ended | Done::Asked => Ok(Redirect::to("/console/terminals").into_response()),
+    }
+}
+
+/// Why what was said of it now changes nothing.
+fn stands(fate: Fate) -> &'static str {
+    if fate == Fate::Stolen { "console-end-stands-stolen" } else { "console-end-stands-over" }
 }
 
 /// What waits for another person; nothing where nothing does.

@@ -170,7 +170,7 @@ fn forget_in(tx: &mut dyn Tx, rules: &Rules, ended: &[Ended], note: &Note<'_>) -
         let row = tx.slot(slot)?.ok_or(StoreError::Missing("the slot"))?;
         tx.set_high_water(slot, n.max(row.high_water))?;
     }
-    tx.set_meta(super::TO_SWEEP, "1")?;
+    super::note_forgotten(tx)?;
     Ok(taken)
 }
 

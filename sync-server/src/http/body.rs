@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shared::json::{self, BadJson};
-use shared::limits::REQUEST_BYTES;
+use shared::limits::{EDIT_BYTES_A_ROUND, REQUEST_BYTES};
 
 use crate::error::Problem;
 
@@ -16,6 +16,11 @@ use crate::error::Problem;
 const SMALL: usize = 400;
 /// The compression level of answers: 1 gives pages a fifth larger, 5 and up cost more time than a slow line saves.
 const LEVEL: i32 = 3;
+/// A body may open to so many times its size: ids and times, of which a round is full, do not pack so well.
+const RATIO: usize = 100;
+/// Whatever it was packed to, what opens to no more than this is read: twice a full round of a handheld, whose notes may be
+/// all alike.
+const HARMLESS: usize = 2 * EDIT_BYTES_A_ROUND;
 /// The largest window a sender may ask us to keep (2^23 = 8 MiB), as RFC 8878 section 3.1.1.1.2 recommends.
 const WINDOW_LOG: u32 = 23;
 
@@ -35,21 +40,22 @@ pub fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, 
         Some("zstd") => {
             let mut decoder = zstd::Decoder::new(body)?;
             decoder.window_log_max(WINDOW_LOG)?;
-            parse(&unpacked(decoder, "body_not_zstd")?)
+            parse(&unpacked(decoder, body.len(), "body_not_zstd")?)
         }
-        Some("gzip") => parse(&unpacked(flate2::read::MultiGzDecoder::new(body), "body_not_gzip")?),
+        Some("gzip") => parse(&unpacked(flate2::read::MultiGzDecoder::new(body), body.len(), "body_not_gzip")?),
         Some(_) => Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding_unknown")
             .header("accept-encoding", "zstd, gzip")),
     }
 }
 
-fn unpacked(reader: impl Read, code: &'static str) -> Result<Vec<u8>, Problem> {
-    let most = u64::try_from(REQUEST_BYTES).unwrap_or(u64::MAX);
+fn unpacked(reader: impl Read, packed: usize, code: &'static str) -> Result<Vec<u8>, Problem> {
+    let most = packed.saturating_mul(RATIO).clamp(HARMLESS, REQUEST_BYTES);
     let mut unpacked = Vec::new();
     // One byte more than allowed is read, so that a bomb is known by its size and never unpacked.
-    reader.take(most + 1).read_to_end(&mut unpacked).map_err(|_| Problem::bad(code))?;
-    if unpacked.len() > REQUEST_BYTES {
-        return Err(Problem::too_large("body_too_large").with("most", REQUEST_BYTES));
+    let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+    reader.take(limit).read_to_end(&mut unpacked).map_err(|_| Problem::bad(code))?;
+    if unpacked.len() > most {
+        return Err(Problem::too_large("body_too_large").with("most", most));
     }
     Ok(unpacked)
 }

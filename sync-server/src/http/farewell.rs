@@ -5,6 +5,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::{blocking, caller};
 use crate::App;
+use crate::erase::doom::doom;
 use crate::error::Problem;
 use crate::store::{self, Audit, Fate, StoreError};
 
@@ -40,14 +41,17 @@ pub async fn handed_over(State(app): State<App>, headers: HeaderMap) -> Result<S
 fn end(app: &App, caller: &crate::sync::round::Caller, fate: Fate) -> Result<StatusCode, Problem> {
     let (device, now) = (&caller.device, app.outside.now());
     store::write::<_, StoreError>(&*app.store, device.town, |tx| {
-        crate::erase::doom(app, tx, device.id, fate, now)?;
+        if doom(app, tx, device.id, fate, now)?.is_some() {
+            // Reported stolen since the request was let in: it is to be erased, not handed in.
+            return Ok(Err(Problem::new(StatusCode::UNAUTHORIZED, "token_wipe")));
+        }
         tx.put_audit(&Audit {
             at: now,
             user: Some(caller.who.user.id),
             action: fate.action().to_owned(),
             subject: device.id.to_string(),
             detail: String::new(),
-        })
-    })?;
-    Ok(StatusCode::NO_CONTENT)
+        })?;
+        Ok(Ok(StatusCode::NO_CONTENT))
+    })?
 }

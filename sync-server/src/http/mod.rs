@@ -3,6 +3,7 @@
 
 mod body;
 mod caller;
+pub mod connections;
 mod enrol;
 mod farewell;
 mod frame;
@@ -30,7 +31,7 @@ use crate::App;
 use crate::error::Problem;
 use crate::store::{self, StoreError};
 use crate::sync::accept::mend;
-use crate::tls::listener::{Peer, TlsListener};
+use crate::tls::listener::TlsListener;
 
 /// A request that takes longer is given up. Long enough for a photo on a slow line.
 const REQUEST_TIME: Duration = Duration::from_secs(120);
@@ -66,12 +67,13 @@ pub async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let service = router(app.clone()).into_make_service_with_connect_info::<Peer>();
+    let (router, head_time) = (router(app.clone()), app.head_time);
     if app.tls.is_spoken() {
-        axum::serve(TlsListener::new(app, listener)?, service).with_graceful_shutdown(stop).await
+        connections::answer(TlsListener::new(app, listener)?, router, true, head_time, stop).await;
     } else {
-        axum::serve(listener, service).with_graceful_shutdown(stop).await
+        connections::answer(listener, router, false, head_time, stop).await;
     }
+    Ok(())
 }
 
 /// Whether the store answers, and how many parts were found altered.

@@ -1,4 +1,4 @@
-//! Photos by tus 1.0 (core, creation, checksum, termination left out), read by hash.
+//! Photos by tus 1.0 (core, creation, checksum, expiration; termination left out), read by hash.
 //!
 //! An upload announces its SHA-256. When the last byte is there the server verifies it and says it back in `Photo-Hash`:
 //! only then is the photo delivered.
@@ -17,7 +17,7 @@ use shared::limits::PHOTO_BYTES;
 use uuid::Uuid;
 
 use super::{blocking, body, caller};
-use crate::blobs::{AppendError, FinishError, jpeg::NoJpeg};
+use crate::blobs::{AppendError, FinishError, expiry, jpeg::NoJpeg};
 use crate::error::Problem;
 use crate::store::{self, Photo, StoreError, Upload};
 use crate::sync::photos::may_see;
@@ -44,7 +44,7 @@ async fn options() -> Response {
         StatusCode::NO_CONTENT,
         &[
             ("tus-version", TUS.to_owned()),
-            ("tus-extension", "creation,checksum".to_owned()),
+            ("tus-extension", "creation,checksum,expiration".to_owned()),
             ("tus-checksum-algorithm", "sha256".to_owned()),
             ("tus-max-size", PHOTO_BYTES.to_string()),
         ],
@@ -76,7 +76,9 @@ async fn create(State(app): State<App>, headers: HeaderMap) -> Result<Response, 
         app.blobs.begin(upload.id)?;
         store::write(&*app.store, caller.device.town, |tx| tx.put_upload(&upload))?;
         let location = format!("/api/v1/photos/uploads/{}", upload.id);
-        Ok(answer(StatusCode::CREATED, &[("location", location), ("upload-offset", "0".to_owned())]))
+        let mut named = vec![("location", location), ("upload-offset", "0".to_owned())];
+        named.extend(expires(&upload));
+        Ok(answer(StatusCode::CREATED, &named))
     })
     .await
 }
@@ -93,6 +95,7 @@ async fn offset(State(app): State<App>, Path(id): Path<String>, headers: HeaderM
             named.push(("photo-hash", upload.hash.to_string()));
         } else {
             named.push(("upload-offset", at(&app, &upload)?.to_string()));
+            named.extend(expires(&upload));
         }
         Ok(answer(StatusCode::OK, &named))
     })
@@ -134,7 +137,9 @@ async fn append(
             AppendError::Io(error) => gone_or(error),
         })?;
         if to < upload.length {
-            return Ok(answer(StatusCode::NO_CONTENT, &[("upload-offset", to.to_string())]));
+            let mut named = vec![("upload-offset", to.to_string())];
+            named.extend(expires(&upload));
+            return Ok(answer(StatusCode::NO_CONTENT, &named));
         }
         finish(&app, &caller, upload)
     })
@@ -252,11 +257,21 @@ fn checksum(headers: &HeaderMap, piece: &[u8]) -> Result<(), Problem> {
     Err(Problem::new(mismatch, "upload_checksum"))
 }
 
-/// The caller's own upload; another's is not there.
+/// `Upload-Expires`, a date as RFC 9110 5.6.7 has it.
+fn expires(upload: &Upload) -> Option<(&'static str, String)> {
+    let at = expiry::ends(upload)?;
+    Some(("upload-expires", at.format("%a, %d %b %Y %H:%M:%S GMT").to_string()))
+}
+
+/// The caller's own upload; another's is not there, and one that nobody went on with has ended.
 fn mine(app: &AppState, caller: &Caller, id: &str) -> Result<Upload, Problem> {
     let id: Uuid = id.parse().map_err(|_| Problem::not_found())?;
     let upload = store::read::<_, StoreError>(&*app.store, caller.device.town, |read| read.upload(id))?;
-    upload.filter(|upload| upload.user == caller.who.user.id).ok_or_else(Problem::not_found)
+    let upload = upload.filter(|upload| upload.user == caller.who.user.id).ok_or_else(Problem::not_found)?;
+    if expiry::ends(&upload).is_some_and(|at| at <= app.outside.now()) {
+        return Err(gone());
+    }
+    Ok(upload)
 }
 
 /// How far the bytes on the disk go. A photo stored just before the server died has no file left here; it begins anew.
@@ -265,9 +280,9 @@ fn at(app: &AppState, upload: &Upload) -> Result<u64, Problem> {
 }
 
 fn gone_or(error: std::io::Error) -> Problem {
-    if error.kind() == std::io::ErrorKind::NotFound {
-        Problem::new(StatusCode::GONE, "upload_gone")
-    } else {
-        error.into()
-    }
+    if error.kind() == std::io::ErrorKind::NotFound { gone() } else { error.into() }
+}
+
+fn gone() -> Problem {
+    Problem::new(StatusCode::GONE, "upload_gone")
 }

@@ -64,6 +64,8 @@ fn export(app: &AppState, who: &Who, args: &PersonArgs, lang: assets::messages::
         return Err(PersonError::NotAllowed);
     }
     let id = released(app, who, wanted)?;
+    // All about one person: what a command that was killed left of it must not lie about.
+    disk::clear_parts(&args.to)?;
     let gathered = ready(app, who, &wanted, lang)?;
     let mut failed = None;
     let made = disk::create_new_with(&args.to, |file| {

@@ -244,6 +244,7 @@ pub trait Tx: Read + Keep + SettleDoubts + KeepSecond + KeepApprovals {
     /// Ends a device's token at `at`, and those of the enrolments it was parted from: it may still keep them.
     fn expire_device(&mut self, id: DeviceId, at: DateTime<Utc>) -> Result<(), StoreError>;
     /// Says what is to become of a device; the enrolments it went on from share it, for it may go back to their credentials.
+    /// What stands against it stays, see [`Fate::stands_against`].
     fn doom_device(&mut self, id: DeviceId, fate: Fate, at: DateTime<Utc>) -> Result<(), StoreError>;
     /// A later credential of a device is used for the first time, which puts off its end. Changes nothing if it was used.
     fn turn_device(
@@ -281,6 +282,12 @@ pub trait Tx: Read + Keep + SettleDoubts + KeepSecond + KeepApprovals {
 
     /// Adds or replaces a batch.
     fn put_batch(&mut self, batch: &Batch) -> Result<(), StoreError>;
+}
+
+/// When an id was made, as a UUIDv7 says.
+pub fn made_at(id: Uuid) -> Option<DateTime<Utc>> {
+    let (seconds, nanos) = id.get_timestamp()?.to_unix();
+    DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
 }
 
 /// Runs `work` in one write transaction of `town` and hands its result through; an error keeps nothing.

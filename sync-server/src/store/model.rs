@@ -127,6 +127,22 @@ impl Fate {
         Self::ALL.into_iter().find(|fate| fate.code() == code)
     }
 
+    /// Whether it stands although `later` is said after it: 被盗 is not softened by 停用, 清除 or 交机, which would leave a
+    /// thief the data or let them in once more, and what was wiped is wiped. Of 停用 and 清除 each does what the other does
+    /// not: there the last word counts.
+    pub fn stands_against(self, later: Self) -> bool {
+        self.strength() > later.strength()
+    }
+
+    fn strength(self) -> u8 {
+        match self {
+            Self::Revoked | Self::Wipe => 0,
+            Self::HandedOver => 1,
+            Self::Stolen => 2,
+            Self::Wiped => 3,
+        }
+    }
+
     /// Whether it lets nothing through but, from a stolen one, that it is wiped.
     pub fn is_closed(self) -> bool {
         self != Self::Wipe

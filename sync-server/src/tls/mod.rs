@@ -36,7 +36,9 @@ pub enum TlsError {
         source: std::io::Error,
     },
     /// A file holds no PEM of what it should.
-    #[error("{path} holds no {what} in PEM")]
+    #[error(
+        "{path} holds no {what} in PEM; put it back from where it came or from a backup, or move it away and make one anew"
+    )]
     Pem {
         /// Which.
         path: PathBuf,
@@ -93,6 +95,18 @@ impl Tls {
         let tls = Self { files, next: data.join(NEXT), told, shown: Mutex::default() };
         tls.read()?;
         Ok(tls)
+    }
+
+    /// That of the data folder, whatever state it is in: no command but `serve` and `enrol-code`, which [`Self::open`] it, is
+    /// to fail because of it.
+    pub fn of_folder(data: &Path) -> Self {
+        let made = data.join(OWN);
+        let files = disk::exists(&made).unwrap_or(true).then(|| (made.clone(), made));
+        let tls = Self { files, next: data.join(NEXT), told: Vec::new(), shown: Mutex::default() };
+        if let Err(error) = tls.read() {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the certificate cannot be used");
+        }
+        tls
     }
 
     /// Whether TLS is spoken here.

@@ -1,20 +1,25 @@
 //! Care that is over goes from everywhere, the person stays, and nothing brings it back but somebody who records it anew.
 
 use std::path::Path;
+use std::sync::Mutex;
 
 use crate::common::audit::{entries, run};
 use crate::common::desk::*;
 use crate::common::*;
+use assets::messages::Lang;
 use chrono::TimeDelta;
 use reqwest::StatusCode;
+use shared::area::{Area, AreaId};
 use shared::author::Role;
 use shared::edit::Edit;
-use shared::ids::RecordId;
+use shared::ids::{RecordId, Slot};
 use shared::record::{Part, RecordKind};
 use shared::value::Value;
 use shared::view;
 use shared::wire::Outcome;
+use sync_server::batch::{self, BatchError, Format, Pull, Pulled, Since, approval};
 use sync_server::erase::{self, ended::end};
+use sync_server::store::{Device, End, EnrolCode, Read, Session, Store, StoreError, Tx, User};
 use sync_server::{backup, retention};
 
 /// Values that occur nowhere else.
@@ -260,4 +265,126 @@ async fn what_is_renewed_at_the_last_moment_stays() {
     alice.catch_up().await;
     assert_eq!(stands(&alice, record).len(), 4);
     assert!(!centre.folder.path().join("erased.list").exists(), "and it is on no list");
+}
+
+/// A store in which something happens just before the next write: between the cut of a batch and its seal.
+struct Between<'a> {
+    store: &'a dyn Store,
+    then: Mutex<Option<Box<dyn FnOnce() + Send + 'a>>>,
+}
+
+impl Store for Between<'_> {
+    fn with_tx(
+        &self,
+        town: AreaId,
+        work: &mut dyn FnMut(&mut dyn Tx) -> Result<End, StoreError>,
+    ) -> Result<(), StoreError> {
+        let then = self.then.lock().unwrap().take();
+        if let Some(then) = then {
+            then();
+        }
+        self.store.with_tx(town, work)
+    }
+
+    fn with_read(
+        &self,
+        town: AreaId,
+        work: &mut dyn FnMut(&dyn Read) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.store.with_read(town, work)
+    }
+
+    fn towns(&self) -> Result<Vec<AreaId>, StoreError> {
+        self.store.towns()
+    }
+
+    fn audited_towns(&self) -> Result<Vec<AreaId>, StoreError> {
+        self.store.audited_towns()
+    }
+
+    fn areas(&self) -> Result<Vec<Area>, StoreError> {
+        self.store.areas()
+    }
+
+    fn directory_version(&self) -> Result<u64, StoreError> {
+        self.store.directory_version()
+    }
+
+    fn epoch(&self) -> Result<u32, StoreError> {
+        self.store.epoch()
+    }
+
+    fn device_by_token(&self, hash: &[u8; 32]) -> Result<Option<(Device, User)>, StoreError> {
+        self.store.device_by_token(hash)
+    }
+
+    fn device_by_slot(&self, slot: Slot) -> Result<Option<(Device, User)>, StoreError> {
+        self.store.device_by_slot(slot)
+    }
+
+    fn session_by_token(&self, hash: &[u8; 32]) -> Result<Option<(Session, User)>, StoreError> {
+        self.store.session_by_token(hash)
+    }
+
+    fn user_by_login(&self, login: &str) -> Result<Option<User>, StoreError> {
+        self.store.user_by_login(login)
+    }
+
+    fn enrol_code(&self, hash: &[u8; 32]) -> Result<Option<EnrolCode>, StoreError> {
+        self.store.enrol_code(hash)
+    }
+
+    fn put_areas(&self, areas: &[Area]) -> Result<(), StoreError> {
+        self.store.put_areas(areas)
+    }
+
+    fn snapshot(&self, to: &Path) -> Result<(), StoreError> {
+        self.store.snapshot(to)
+    }
+
+    fn scrub(&self) -> Result<(), StoreError> {
+        self.store.scrub()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ends_or_is_erased_while_a_batch_is_written_does_not_get_into_it() {
+    let centre = Centre::open().await;
+    let staff = person(&centre, "staff", Role::CenterStaff, TOWN, true, true);
+    let second = person(&centre, "second", Role::CenterStaff, TOWN, true, true);
+    let mut alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, true)).await;
+    let record = cared_for(&mut alice).await;
+    let other = resident(&mut alice, "王芳", GRID, &[]).await;
+    centre.clock.advance(TimeDelta::days(40));
+    let app = &centre.app;
+    let mut pull = Pull {
+        user: &staff,
+        areas: vec![TOWN],
+        since: Since::All,
+        formats: vec![Format::Csv],
+        unmasked: true,
+        restricted: true,
+        released: None,
+        lang: Lang::Zh,
+    };
+    let id = approval::ask(app, &pull).unwrap();
+    approval::release(app, &second, id).unwrap();
+    pull.released = Some(id);
+    let sealed = |then: Box<dyn FnOnce() + Send + '_>| {
+        let between = Between { store: &*app.store, then: Mutex::new(Some(then)) };
+        batch::pull(&between, &*app.outside, &app.data, &app.forms, &pull)
+    };
+    let folders = || std::fs::read_dir(app.data.join("batches")).unwrap().count();
+
+    let refused = sealed(Box::new(|| assert_eq!(retention::run(app).unwrap().parts, 1)));
+    assert!(matches!(refused, Err(BatchError::Store(StoreError::Busy))), "care ended: {refused:?}");
+    assert_eq!((folders(), holding(&app.data, &[NOTE, REASON])), (0, vec![]));
+    let refused = sealed(Box::new(|| drop(erase::erase(app, None, other, erase::Reason::Request).unwrap())));
+    assert!(matches!(refused, Err(BatchError::Store(StoreError::Busy))), "somebody was erased: {refused:?}");
+    assert_eq!((folders(), holding(&app.data, &["王芳"])), (0, vec![]));
+
+    // What was released is not used up, and the next attempt tells what is left.
+    let Pulled::Sealed(done) = sealed(Box::new(|| {})).unwrap() else { panic!("nothing new") };
+    let told = std::fs::read_to_string(done.folder.join("person.csv")).unwrap();
+    assert!(told.contains(NAME) && told.contains(&record.to_string()) && !told.contains(NOTE), "{told}");
 }

@@ -4,7 +4,7 @@ use crate::common::desk::*;
 use crate::common::*;
 use shared::author::Role;
 use shared::outside::Outside;
-use sync_server::erase::doom;
+use sync_server::erase::doom::doom;
 use sync_server::store::{self, Fate, StoreError};
 
 /// Where the row of the only terminal leads.
@@ -120,6 +120,99 @@ async fn a_restored_server_does_not_let_a_stolen_terminal_in_again() {
     let alice = alice.at(&restored);
     assert_eq!(refusal(alice.try_sync(vec![]).await, 401).await.code, "token_wipe");
     assert_eq!(bob.at(&restored).try_sync(vec![]).await.status(), 200, "nobody else");
+}
+
+/// Where the page of one person's terminal leads.
+fn end_of(centre: &Centre, user: &sync_server::store::User) -> String {
+    let devices = store::read::<_, StoreError>(&*centre.app.store, TOWN, |read| read.devices()).unwrap();
+    format!("/console/terminals/{}/end", devices.into_iter().find(|device| device.user == user.id).unwrap().id)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_of_a_stolen_terminal_afterwards_does_not_soften_it() {
+    let centre = Centre::open().await;
+    let wei = centre.person("wei", Role::GridMember, GRID, false);
+    let mut alice = centre.enrol(&wei).await;
+    alice.catch_up().await;
+    for login in ["staff", "other"] {
+        person(&centre, login, Role::CenterStaff, TOWN, false, false);
+    }
+    let desk = Desk::logged_in(&centre, "staff").await;
+    let end = end_of(&centre, &wei);
+    // A copy of its files went on; whoever said 停用 of that one meant no less of the one it was copied from.
+    let copy = alice.copy().part().await;
+    // The page lies open in another window while somebody reports it stolen.
+    let csrf = hidden(&desk.page(&end).await, &end)["csrf"].clone();
+    let yesterday = centre.copy();
+    assert_eq!(desk.send(&end, &[("csrf", &csrf), ("fate", "stolen")]).await.status(), 303);
+    for softer in ["revoked", "wipe"] {
+        let refused = desk.send(&end, &[("csrf", &csrf), ("fate", softer)]).await;
+        assert_eq!(refused.status(), 422, "{softer}");
+        let page = refused.text().await.unwrap();
+        assert!(page.contains("已经报了被盗") && page.contains("没有改动"), "{page}");
+    }
+    let page = desk.page(&end).await;
+    assert!(
+        page.contains("已经报了被盗") && !page.contains("value=\"wipe\"") && !page.contains("value=\"revoked\""),
+        "{page}"
+    );
+    for hand in [&alice, &copy] {
+        assert_eq!(refusal(hand.try_sync(vec![]).await, 401).await.code, "token_wipe");
+    }
+    let audit = desk.audit().await;
+    assert!(
+        audit.contains("终端报被盗") && !audit.contains("停用了终端") && !audit.contains("下令清除终端"),
+        "{audit}"
+    );
+
+    // Nor does a restored database, nor a list from when the last word counted.
+    let old = std::fs::read_to_string(centre.folder.path().join("erased.list")).unwrap();
+    let line = old.lines().find(|line| line.contains("stolen")).unwrap();
+    let later = centre.clock.now().timestamp_millis();
+    let mut words: Vec<&str> = line.split(' ').collect();
+    let later = later.to_string();
+    (words[3], words[4]) = (&later, "revoked");
+    std::fs::write(yesterday.path().join("erased.list"), format!("{old}\n{}\n", words.join(" "))).unwrap();
+    let restored = centre.put_back(yesterday).await;
+    let alice = alice.at(&restored);
+    assert_eq!(refusal(alice.try_sync(vec![]).await, 401).await.code, "token_wipe");
+    // What came to pass ends it.
+    assert_eq!(restored.post("/api/v1/wiped", Some(&alice.token), vec![], &[]).await.status(), 204);
+    let desk = Desk::logged_in(&restored, "other").await;
+    let csrf = hidden(&desk.page("/console").await, "/console/logout")["csrf"].clone();
+    for fate in ["revoked", "wipe", "stolen"] {
+        let refused = desk.send(&end, &[("csrf", &csrf), ("fate", fate)]).await;
+        assert_eq!(refused.status(), 422, "{fate}");
+        assert!(refused.text().await.unwrap().contains("已经清除或已交机"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wipe_that_waited_for_another_person_comes_too_late_for_a_stolen_terminal() {
+    let centre = Centre::open().await;
+    for login in ["staff", "other"] {
+        person(&centre, login, Role::CenterStaff, TOWN, false, false);
+    }
+    let (desk, other) = (Desk::logged_in(&centre, "staff").await, Desk::logged_in(&centre, "other").await);
+    let csrf_of = async |desk: &Desk<'_>| hidden(&desk.page("/console").await, "/console/logout")["csrf"].clone();
+    let (csrf, others) = (csrf_of(&desk).await, csrf_of(&other).await);
+    let mut last = None;
+    for n in 0..4 {
+        let user = centre.person(&format!("member{n}"), Role::GridMember, GRID, false);
+        let hand = centre.enrol(&user).await;
+        let end = end_of(&centre, &user);
+        assert_eq!(desk.send(&end, &[("csrf", &csrf), ("fate", "wipe")]).await.status(), 303);
+        last = Some((hand, end));
+    }
+    let (hand, end) = last.unwrap();
+    let page = other.page("/console/terminals").await;
+    let release = action(&page, "/release\"").unwrap();
+    assert_eq!(other.send(&end, &[("csrf", &others), ("fate", "stolen")]).await.status(), 303);
+    let answer = other.try_submit(&page, &release, &[]).await;
+    assert_eq!(answer.status(), 422);
+    assert!(answer.text().await.unwrap().contains("已经报了被盗"));
+    assert_eq!(refusal(hand.try_sync(vec![]).await, 401).await.code, "token_wipe");
+    assert!(!desk.page("/console/terminals").await.contains("等另一人同意"), "it waits no more");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,7 @@
 mod audit;
 mod batch;
 mod common;
+mod connections;
 mod console;
 mod digest;
 mod doubts;
@@ -19,6 +20,7 @@ mod ended;
 mod endings;
 mod erase;
 mod flood;
+mod folder;
 mod four_eyes;
 mod hostile;
 mod import;

@@ -2,15 +2,17 @@
 //! it says is what is expected here.
 mod doc;
 mod town;
+mod waiting;
 
 use std::collections::BTreeMap;
 
 use crate::common::*;
-use doc::{Act, Page, Table};
+use doc::{Act, Page, Rights, Table};
 use reqwest::StatusCode;
 use shared::author::Role;
 use shared::record::{Part, RecordKind};
 use town::{Cell, Person, Tried, Where};
+use waiting::Waiting;
 
 /// What was tried, and what was otherwise than the table says.
 #[derive(Default)]
@@ -30,7 +32,7 @@ impl Sheet {
 
     fn add_all(&mut self, table: &Table, who: &Person, tried: Vec<Tried>) {
         for Tried { door, cell: Cell { action, at, kind }, open } in tried {
-            let expected = table.allows(action, at, who.user.role, who.cleared, kind);
+            let expected = table.allows(action, at, who.user.role, who.rights(), kind);
             let what = format!("{action} {kind:?} {at:?} by {}", who.user.login);
             self.add(door, &what, open, expected);
         }
@@ -41,7 +43,8 @@ impl Sheet {
 async fn every_cell_of_the_tables_is_as_open_as_the_tables_say() {
     let table = Table::records();
     let centre = Centre::open().await;
-    let mut people = town::people(&centre).await;
+    // Who sees care and no number in full, and the reverse, beside who sees neither.
+    let mut people = town::people(&centre, town::SCOPE, &[(false, false), (true, false), (false, true)]).await;
     let mut records = town::records(&centre, &people).await;
     for person in &mut people {
         person.feed.catch_up().await;
@@ -90,17 +93,26 @@ async fn every_cell_of_the_tables_is_as_open_as_the_tables_say() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_form_of_the_console_does_it_for_whom_the_table_says() {
+    const ALL: [(bool, bool); 4] = [(false, false), (true, false), (false, true), (true, true)];
     let centre = Centre::open().await;
-    let people = town::people(&centre).await;
+    let people = town::people(&centre, town::SCOPE, &ALL).await;
+    let of_the_whole_town = town::people(&centre, TOWN, &ALL).await;
     let records = town::records(&centre, &people).await;
     let targets = town::Targets::of(&centre, &records);
+    let mut waiting = Waiting::at(&centre).await;
     let mut sheet = Sheet::default();
     for act in Act::all() {
-        let path = targets.path(&act.path, &act.at);
-        for person in &people {
+        let whole = act.at == "whole";
+        let at = if whole { Where::Own.code() } else { act.at.as_str() };
+        for person in if whole { &of_the_whole_town } else { &people } {
             let what = format!("{} {} by {}", act.path, act.at, person.user.login);
-            let open = town::act(person, &path).await;
-            sheet.add("form", &what, open, act.open(person.user.role, person.cleared));
+            let (door, open) = if waiting::is_on_what_waits(&act.path) {
+                let (path, fields) = waiting.path(&act.path, at, &records, person).await;
+                ("form on what waits", town::done(person, &path, &fields).await)
+            } else {
+                ("form", town::act(person, &targets.path(&act.path, at)).await)
+            };
+            sheet.add(door, &what, open, act.open(person.user.role, person.rights()));
         }
     }
     println!("cells tried: {:?}", sheet.tried);
@@ -110,11 +122,17 @@ async fn every_form_of_the_console_does_it_for_whom_the_table_says() {
 #[test]
 fn the_tables_name_every_role_and_the_words_mean_what_they_say() {
     let table = Table::records();
-    let read = |role, cleared, kind| table.allows("read", Where::Own, role, cleared, kind);
+    let rights = |cleared, may_unmask| Rights { cleared, may_unmask };
+    let read = |role, cleared, kind| table.allows("read", Where::Own, role, rights(cleared, false), kind);
     assert!(read(Role::PatrolMember, false, RecordKind::Place) && !read(Role::PatrolMember, true, RecordKind::Person));
-    let restricted =
-        |cleared| table.allows("read-restricted", Where::Own, Role::GridMember, cleared, RecordKind::Person);
-    assert!(restricted(true) && !restricted(false));
+    let staff = |action, cleared, may_unmask| {
+        table.allows(action, Where::Own, Role::CenterStaff, rights(cleared, may_unmask), RecordKind::Person)
+    };
+    assert!(staff("read-restricted", true, false) && !staff("read-restricted", false, true));
+    assert!(staff("take-out-unmasked", false, true) && !staff("take-out-unmasked", true, false));
+    let file = Act::all().into_iter().find(|act| act.path.ends_with("/take") && act.at == "whole").unwrap();
+    let may = |cleared, may_unmask| file.open(Role::CenterStaff, rights(cleared, may_unmask));
+    assert!(may(true, true) && !may(true, false) && !may(false, true) && !may(false, false));
     assert_eq!(Page::all().len() % Role::ALL.len(), 0);
     assert_ne!(Part::Open, Part::Restricted);
 }

@@ -14,6 +14,7 @@ use shared::author::Role;
 use shared::ids::RecordId;
 use shared::record::Part;
 use shared::value::Value;
+use shared::workflow::{Limit, Step, StepEntry};
 use sync_server::auth::Who;
 use sync_server::erase::{Reason as Why, erase};
 use sync_server::person::approval::{Wanted, ask, release, released};
@@ -232,6 +233,51 @@ async fn only_staff_who_may_see_everything_take_it_out_and_never_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_reported_an_event_of_somebody_is_not_told_to_them_by_any_of_their_steps() {
+    let centre = Centre::open().await;
+    let (staff, _, mut alice) = town(&centre).await;
+    let record = resident(&mut alice, NAME, GRID, &[]).await;
+    // A colleague, known by name to everybody who works with it, reports something of this person, urges, and says that it
+    // did not help; staff dispatch it and a third one handles it.
+    let mut lin = centre.enrol(&centre.person("lin", Role::GridMember, GRID, false)).await;
+    let mut desk = centre.enrol(&staff).await;
+    let mut event = lin.event("楼道堆物", GRID);
+    event.writes.insert(format!("concerns/{record}").parse().unwrap(), Value::of(&true));
+    let id = event.record;
+    applied(&lin.sync(vec![event]).await, 0);
+    let dispatch = StepEntry { host: alice.author.user, limit: Some(Limit::Days(3)), ..step(Step::Dispatch) };
+    let done = StepEntry { done: Some(true), ..step(Step::Handle) };
+    let feedback = StepEntry { satisfied: Some(false), ..step(Step::Feedback) };
+    let urge = step(Step::Urge);
+    for (by, entry) in [("lin", &urge), ("desk", &dispatch), ("lin", &urge), ("alice", &done), ("lin", &feedback)] {
+        let hand = match by {
+            "lin" => &mut lin,
+            "desk" => &mut desk,
+            _ => &mut alice,
+        };
+        hand.catch_up().await;
+        let edit = hand.step(id, entry);
+        applied(&hand.sync(vec![edit]).await, 0);
+    }
+    let wanted = Wanted { record, reason: Reason::Request };
+    let mut bytes = Vec::new();
+    pack(&centre.app, &ready(&centre.app, &who(&centre, &staff), &wanted, Lang::Zh).unwrap(), &mut bytes).unwrap();
+    let files = files(&bytes);
+    let json: serde_json::Value = serde_json::from_str(&text(&files, "person.json")).unwrap();
+    let steps = json["events"][0]["steps"].as_array().unwrap();
+    let told: Vec<_> = steps.iter().map(|step| (step["step"].as_str().unwrap(), step["by"]["name"].as_str())).collect();
+    let (wei, staff) = (Some("wei的姓名"), Some("staff的姓名"));
+    let expected =
+        [("report", None), ("urge", None), ("dispatch", staff), ("urge", None), ("handle", wei), ("feedback", None)];
+    assert_eq!(told, expected, "what was done is told, and by whom, but of who reported it");
+    let by_role = steps.iter().any(|step| !step["by"].is_null() && step["by"]["name"].is_null());
+    assert!(!by_role, "nor is their role, or where they work: {steps:?}");
+    for (name, bytes) in &files {
+        assert!(!String::from_utf8_lossy(bytes).contains("lin的姓名"), "{name} says who reported it");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_command_writes_the_same_bytes_for_the_same_data_and_over_nothing() {
     let centre = Centre::open().await;
     let (staff, second, mut alice) = town(&centre).await;
@@ -268,8 +314,20 @@ async fn the_command_writes_the_same_bytes_for_the_same_data_and_over_nothing() 
     assert_eq!(std::fs::read(&to).unwrap(), b"something else");
     assert!(released(&app, &staff, wanted).is_ok(), "it was not used up");
     std::fs::remove_file(&to).unwrap();
+    // What a command that was killed left goes; what another one is just writing stays, and so do files of other names.
+    let beside = ["copy.zip.4711.part", "copy.zip.4712.part", "copy.zip.mine.part"].map(|name| out.path().join(name));
+    for part in &beside {
+        std::fs::write(part, NAME).unwrap();
+    }
+    let writing = std::fs::File::open(&beside[1]).unwrap();
+    writing.lock().unwrap();
     let (well, said) = export();
     assert!(well && said.contains("copy.zip"), "{said}");
+    assert_eq!(beside.each_ref().map(|part| part.exists()), [false, true, true]);
+    drop(writing);
+    for part in &beside[1..] {
+        std::fs::remove_file(part).unwrap();
+    }
     let page = text(&files(&std::fs::read(&to).unwrap()), "index.html");
     assert!(page.contains(NAME) && page.contains("What is kept about you") && !page.contains("person-"), "{page}");
     assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 1, "nothing beside it");

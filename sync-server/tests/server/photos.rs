@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use crate::common::tus::*;
 use crate::common::*;
+use chrono::TimeDelta;
 use reqwest::Method;
 use shared::author::Role;
 use shared::form::PhotoParticulars;
 use shared::limits::PHOTO_BYTES;
+use shared::outside::Outside;
 use shared::path::Path;
 use shared::value::Value;
 use shared::workflow::Step;
+use sync_server::blobs::expiry;
 use sync_server::store;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,7 +46,7 @@ async fn a_photo_goes_up_in_pieces_and_is_verified_at_the_end() {
     assert_eq!(named(&fetched, "content-type"), "image/jpeg");
     assert_eq!(fetched.bytes().await.unwrap().as_ref(), photo);
     let options = centre.send(Method::OPTIONS, "/api/v1/photos", None, vec![], &[]).await;
-    assert_eq!(named(&options, "tus-extension"), "creation,checksum");
+    assert_eq!(named(&options, "tus-extension"), "creation,checksum,expiration");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,6 +86,43 @@ async fn what_is_no_photo_is_refused_in_words_and_leaves_nothing_behind() {
     assert_eq!(refusal(old, 412).await.code, "tus_version");
     let uploads = std::fs::read_dir(centre.folder.path().join("blobs/uploads")).unwrap().count();
     assert_eq!(uploads, 1, "only the one that never got a byte");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_nobody_goes_on_with_ends_after_a_week_and_the_photo_begins_anew() {
+    let centre = Centre::open().await;
+    let alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
+    let (photo, other) = (jpeg(1600, 1200, "井盖"), jpeg(1600, 1200, "路灯"));
+    assert_eq!(alice.deliver(&other).await.status(), 204);
+    let begun = alice.begin(hash(&photo).as_str(), photo.len().try_into().unwrap()).await;
+    let (upload, until) = (named(&begun, "location").to_owned(), named(&begun, "upload-expires").to_owned());
+    let read = chrono::DateTime::parse_from_rfc2822(&until).unwrap_or_else(|error| panic!("{until}: {error}"));
+    assert_eq!((read.to_utc() - centre.clock.now()).num_days(), 6, "a week, less what has passed");
+    let (first, second) = photo.split_at(1_000);
+    let answer = alice.piece(&upload, 0, first, None).await;
+    assert_eq!((answer.status().as_u16(), named(&answer, "upload-expires")), (204, until.as_str()));
+    // A file that a crash left before its upload was noted.
+    let stray = centre.folder.path().join("blobs/uploads").join(centre.clock.uuid().to_string());
+    std::fs::write(&stray, first).unwrap();
+
+    centre.clock.advance(TimeDelta::days(6));
+    assert_eq!(expiry::clear(&centre.app).unwrap(), 0);
+    let stands = alice.stands_at(&upload).await;
+    assert_eq!((named(&stands, "upload-offset"), named(&stands, "upload-expires")), ("1000", until.as_str()));
+    let file = centre.folder.path().join("blobs/uploads").join(upload.rsplit('/').next().unwrap());
+    centre.clock.advance(TimeDelta::days(1));
+    // It has ended, whether the daily look has been there or not.
+    assert_eq!(alice.stands_at(&upload).await.status(), 410);
+    assert_eq!(refusal(alice.piece(&upload, 1_000, second, None).await, 410).await.code, "upload_gone");
+    assert!(file.exists() && stray.exists());
+    assert_eq!(expiry::clear(&centre.app).unwrap(), 2);
+    assert!(!file.exists() && !stray.exists());
+    assert_eq!(alice.stands_at(&upload).await.status(), 404);
+    // A photo is no upload any more, and what begins anew arrives.
+    assert_eq!(alice.fetch(&hash(&other)).await.status(), 200);
+    let last = alice.deliver(&photo).await;
+    assert_eq!((last.status().as_u16(), named(&last, "upload-expires")), (204, ""));
+    assert_eq!(alice.fetch(&hash(&photo)).await.bytes().await.unwrap().as_ref(), photo);
 }
 
 #[tokio::test(flavor = "multi_thread")]

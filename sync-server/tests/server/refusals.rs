@@ -3,7 +3,7 @@
 use crate::common::*;
 use reqwest::Method;
 use shared::author::Role;
-use shared::limits::{EDITS_A_ROUND, PROTOCOL, REQUEST_BYTES};
+use shared::limits::{EDIT_BYTES_A_ROUND, EDITS_A_ROUND, PROTOCOL, REQUEST_BYTES};
 use shared::value::Value;
 use shared::wire::{RejectReason, SyncAnswer};
 use sync_server::auth::enrol::{CODE, TOKEN, make_code};
@@ -37,6 +37,13 @@ async fn bodies_that_are_no_request() {
     let unknown = good.replacen('{', "{\"shout\":true,", 1);
     let bomb = zstd::encode_all(std::io::repeat(b' ').take_bytes(REQUEST_BYTES + 1), 3).unwrap();
     assert!(bomb.len() < 2_000, "{} bytes unpack to more than is allowed", bomb.len());
+    let rounds = |bytes: usize| format!("{}{good}", " ".repeat(bytes - good.len())).into_bytes();
+    let mut small_bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut small_bomb, &rounds(2 * EDIT_BYTES_A_ROUND + 1)).unwrap();
+    let small_bomb = small_bomb.finish().unwrap();
+    // What is alike over and over is taken up to the size of two rounds.
+    let alike = zstd::encode_all(rounds(2 * EDIT_BYTES_A_ROUND).as_slice(), 3).unwrap();
+    assert_eq!(alice.raw(alike, &[ZSTD]).await.status(), 200);
     let huge = vec![b' '; REQUEST_BYTES + 1];
     let deep = format!("{}1{}", "[".repeat(40), "]".repeat(40));
     let shape = good.replacen('{', "{\"edits\":[{\"kind\":\"ghost\"}],", 1);
@@ -53,6 +60,7 @@ async fn bodies_that_are_no_request() {
         ("zstd cut off", packed[..packed.len() - 3].to_vec(), &[ZSTD], 400, "body_not_zstd"),
         ("not gzip", good.clone().into(), &[("content-encoding", "gzip")], 400, "body_not_gzip"),
         ("a zstd bomb", bomb, &[ZSTD], 413, "body_too_large"),
+        ("a bomb of a megabyte", small_bomb, &[("content-encoding", "gzip")], 413, "body_too_large"),
         ("too many bytes", huge, &[], 413, "body_too_large"),
         ("another coding", packed, &[("content-encoding", "br")], 415, "encoding_unknown"),
     ];

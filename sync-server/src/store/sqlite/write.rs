@@ -301,10 +301,14 @@ impl Tx for InTown<'_> {
                  up (id) AS (SELECT ?2 UNION SELECT d.parted_from FROM device d JOIN up ON d.id = up.id
                              WHERE d.parted_from IS NOT NULL),
                  down (id) AS (SELECT ?2 UNION SELECT d.id FROM device d JOIN down ON d.parted_from = down.id)
-             UPDATE device SET fate = ?3, fate_at = ?4
+             UPDATE device SET
+                 fate = iif(instr(?5, '''' || fate || ''''), fate, ?3),
+                 fate_at = iif(instr(?5, '''' || fate || ''''), fate_at, ?4)
              WHERE town = ?1 AND id IN (SELECT id FROM up UNION SELECT id FROM down)",
         )?;
-        match query.execute(params![self.town.0, id.0.as_bytes(), fate.code(), ms(at)])? {
+        let stronger = Fate::ALL.into_iter().filter(|it| it.stands_against(fate));
+        let stronger = stronger.map(|it| format!("'{}'", it.code())).collect::<Vec<_>>().join(",");
+        match query.execute(params![self.town.0, id.0.as_bytes(), fate.code(), ms(at), stronger])? {
             0 => Err(StoreError::Missing("the device")),
             _ => Ok(()),
         }

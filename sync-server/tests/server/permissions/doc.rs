@@ -10,6 +10,22 @@ use super::town::Where;
 
 const DOC: &str = include_str!("../../../../docs/permissions.md");
 
+/// What somebody may beyond their role.
+#[derive(Debug, Clone, Copy)]
+pub struct Rights {
+    pub cleared: bool,
+    pub may_unmask: bool,
+}
+
+impl Rights {
+    /// A word of a cell without what it asks for (`*`: cleared, `!`: `may_unmask`), and whether that is had.
+    fn fit(self, word: &str) -> (&str, bool) {
+        let (word, has_unmask) = word.strip_suffix('!').map_or((word, true), |word| (word, self.may_unmask));
+        let (word, has_cleared) = word.strip_suffix('*').map_or((word, true), |word| (word, self.cleared));
+        (word, has_unmask && has_cleared)
+    }
+}
+
 /// The rows between two marks, header first, each cell without its blanks.
 fn rows(name: &str) -> Vec<Vec<String>> {
     let begin = format!("<!-- begin: {name} -->");
@@ -49,15 +65,14 @@ impl Table {
     }
 
     /// What the doc says. A row that is not there is a hole in the doc.
-    pub fn allows(&self, action: &str, at: Where, role: Role, cleared: bool, kind: RecordKind) -> bool {
+    pub fn allows(&self, action: &str, at: Where, role: Role, rights: Rights, kind: RecordKind) -> bool {
         let at = at.code();
         self.tried.borrow_mut().insert((action.to_owned(), at.to_owned()));
         let cell = self.cells.get(&(action.to_owned(), at.to_owned(), role.code()));
         let cell = cell.unwrap_or_else(|| panic!("the doc has no row for {action} {at}"));
         let mut allowed = false;
         for word in cell.split(' ') {
-            let (word, only_cleared) = word.strip_suffix('*').map_or((word, false), |word| (word, true));
-            let may = cleared || !only_cleared;
+            let (word, may) = rights.fit(word);
             match word.strip_prefix('-') {
                 Some(kind_out) => allowed &= RecordKind::from_code(kind_out).unwrap() != kind,
                 None if word == "none" => {}
@@ -112,14 +127,17 @@ impl Act {
         let of = |row: &Vec<String>| {
             let cells: Vec<(Role, String)> = roles.iter().copied().zip(row[2..].iter().cloned()).collect();
             assert_eq!(cells.len(), row.len() - 2, "{row:?}");
-            assert!(cells.iter().all(|(_, cell)| matches!(cell.as_str(), "yes" | "yes*" | "no")), "{row:?}");
+            assert!(
+                cells.iter().all(|(_, cell)| matches!(cell.as_str(), "yes" | "yes*" | "yes!" | "yes*!" | "no")),
+                "{row:?}"
+            );
             Self { path: row[0].clone(), at: row[1].clone(), cells }
         };
         rows[1..].iter().map(of).collect()
     }
 
-    pub fn open(&self, role: Role, cleared: bool) -> bool {
+    pub fn open(&self, role: Role, rights: Rights) -> bool {
         let cell = self.cells.iter().find(|(of, _)| *of == role).map_or("no", |(_, cell)| cell);
-        cell == "yes" || (cell == "yes*" && cleared)
+        rights.fit(cell) == ("yes", true)
     }
 }

@@ -15,13 +15,14 @@ use shared::wire::{Outcome, RejectReason, SyncRequest};
 use shared::workflow::{Limit, Step, StepEntry};
 use sync_server::store::{self, StoreError, User};
 
+use super::doc::Rights;
 use crate::common::desk::{self, Desk};
 use crate::common::outbox::{csrf, exported, upload};
 use crate::common::tus::{hash, link};
 use crate::common::{Centre, FAR_GRID, FOREIGN_GRID, GRID, Handheld, TOWN, answer, applied, jpeg, step};
 
 /// The scope of everybody who is tried: 条山社区.
-const SCOPE: AreaId = AreaId(10);
+pub const SCOPE: AreaId = AreaId(10);
 /// What stands in the restricted part of every resident.
 const CARE: &str = "独居需要上门";
 
@@ -51,7 +52,7 @@ impl Where {
         }
     }
 
-    fn area(self) -> AreaId {
+    pub fn area(self) -> AreaId {
         match self {
             Self::Own | Self::Lapsed | Self::Withdrawn | Self::Ended => GRID,
             Self::Other | Self::Named => FAR_GRID,
@@ -83,13 +84,22 @@ pub struct Person<'a> {
     pub feed: Handheld<'a>,
 }
 
-/// Everybody who is tried: each role cleared and not.
-pub async fn people(centre: &Centre) -> Vec<Person<'_>> {
+impl Person<'_> {
+    pub fn rights(&self) -> Rights {
+        Rights { cleared: self.cleared, may_unmask: self.user.may_unmask }
+    }
+}
+
+/// Everybody who is tried: each role in `scope`, cleared and with `may_unmask` as said.
+pub async fn people<'a>(centre: &'a Centre, scope: AreaId, rights: &[(bool, bool)]) -> Vec<Person<'a>> {
     let mut all = Vec::new();
     for role in Role::ALL {
-        for cleared in [false, true] {
-            let login = format!("{}{}", role.code(), if cleared { "-cleared" } else { "" });
-            let user = desk::person(centre, &login, role, SCOPE, false, cleared);
+        for (cleared, may_unmask) in rights.iter().copied() {
+            let mut login = role.code().to_owned();
+            for (has, name) in [(cleared, "-cleared"), (may_unmask, "-unmask"), (scope == TOWN, "-whole")] {
+                login.push_str(if has { name } else { "" });
+            }
+            let user = desk::person(centre, &login, role, scope, may_unmask, cleared);
             let desk = Desk::logged_in(centre, &login).await;
             all.push(Person { feed: centre.enrol(&user).await, user, cleared, desk });
         }
@@ -148,7 +158,7 @@ fn made(hand: &mut Handheld<'_>, kind: RecordKind, area: AreaId, name: &str) -> 
     hand.edit(record, kind, Part::Open, &writes)
 }
 
-fn care() -> [(&'static str, Value); 3] {
+pub fn care() -> [(&'static str, Value); 3] {
     [
         ("care_services/meals", Value::of(&true)),
         ("care_reason", Value::text(CARE)),
@@ -206,6 +216,11 @@ impl Records<'_> {
             let edit = self.author.edit(id, kind, Part::Open, &[("area", Value::of(&FAR_GRID))]);
             applied(&self.author.sync(vec![edit]).await, 0);
         }
+    }
+
+    /// One of them.
+    pub fn id(&self, at: Where, kind: RecordKind) -> RecordId {
+        self.kept[&(at, kind)].id
     }
 
     fn all(&self) -> impl Iterator<Item = (Where, RecordKind, &Kept)> {
@@ -313,17 +328,17 @@ async fn page(desk: &Desk<'_>, record: RecordId, part: Part) -> bool {
 pub async fn take_out(person: &mut Person<'_>) -> Vec<Tried> {
     let token = csrf(&person.desk).await;
     let mut tried = Vec::new();
-    for (at, restricted) in [(Where::Own, false), (Where::Other, false), (Where::Town, false), (Where::Own, true)] {
+    let plain = [Where::Own, Where::Other, Where::Town].map(|at| (at, "take-out", None));
+    let more = [("take-out-restricted", "restricted"), ("take-out-unmasked", "unmasked")];
+    let more = more.map(|(action, field)| (Where::Own, action, Some(field)));
+    for (at, action, field) in plain.into_iter().chain(more) {
         let area = at.area().to_string();
         let mut fields = vec![("csrf", token.as_str()), ("area", &area), ("format", "csv"), ("since", "all")];
-        if restricted {
-            fields.push(("restricted", "true"));
-        }
+        fields.extend(field.map(|field| (field, "true")));
         let response = person.desk.send("/console/batches", &fields).await;
         let to = response.headers().get(LOCATION).map(|to| to.to_str().unwrap()).unwrap_or_default();
         let open = response.status() == StatusCode::SEE_OTHER && to.starts_with("/console/batches?");
         assert!(open || matches!(response.status().as_u16(), 403 | 409), "{}", response.status());
-        let action = if restricted { "take-out-restricted" } else { "take-out" };
         tried.push(Tried { door: "batch", cell: Cell { action, at, kind: RecordKind::Person }, open });
     }
     tried
@@ -438,4 +453,21 @@ pub async fn act(person: &Person<'_>, path: &str) -> bool {
     let status = person.desk.send(path, &[("csrf", &token)]).await.status();
     assert!(status.is_success() || status.is_redirection() || status.is_client_error(), "{path}: {status}");
     !matches!(status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND)
+}
+
+/// Whether what waits for a word got it.
+pub async fn done(person: &Person<'_>, path: &str, fields: &[(&str, String)]) -> bool {
+    let token = csrf(&person.desk).await;
+    let mut all = vec![("csrf", token.as_str())];
+    all.extend(fields.iter().map(|(name, value)| (*name, value.as_str())));
+    let response = person.desk.send(path, &all).await;
+    let status = response.status();
+    if status.is_success() || status.is_redirection() {
+        return true;
+    }
+    let said = response.text().await.unwrap();
+    assert!(matches!(status.as_u16(), 403 | 404 | 409), "{path} by {}: {status} {said}", person.user.login);
+    // Refused for the right that is missing, not because the other half was.
+    assert!(!said.contains("另一位权限相同的人"), "{path} by {}: {said}", person.user.login);
+    false
 }

@@ -253,6 +253,8 @@ pub enum EventFilter {
     ReportedByMe,
     /// Everything in the user's areas.
     MyArea,
+    /// Settled on site, nothing at odds, and this user may close it.
+    ToClose,
 }
 
 /// One event of a list.
@@ -268,6 +270,8 @@ pub struct EventRow {
     pub due: Option<DateTime<Utc>>,
     /// Concurrent steps are at odds: staff decide.
     pub contested: bool,
+    /// 现场处理
+    pub settled_on_site: bool,
     /// What this user may do next.
     pub allowed: Vec<Step>,
 }

@@ -3,6 +3,7 @@
 use dioxus::prelude::*;
 use shared::ids::RecordId;
 
+use super::pages::close::CloseTogether;
 use super::pages::collect::Collect;
 use super::pages::event_list::Events;
 use super::pages::fill::{EditRecord, FillDraft};
@@ -53,6 +54,9 @@ pub enum Route {
         /// 事件
         #[route("/events")]
         Events {},
+        /// 结案 of several at once.
+        #[route("/close")]
+        CloseTogether {},
         /// 随手报
         #[route("/report")]
         Report {},
@@ -132,6 +136,7 @@ impl Route {
             Self::Search {} => "search",
             Self::ShowRecord { .. } => "record",
             Self::Events {} => "events",
+            Self::CloseTogether {} => "close",
             Self::Report {} => "report",
             Self::Review {} => "review",
             Self::SyncPage {} => "sync",

@@ -4,5 +4,6 @@ mod drafts;
 mod enrolment;
 mod full_disk;
 mod locks;
+mod morning;
 mod screens;
 mod story;

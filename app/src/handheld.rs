@@ -3,6 +3,7 @@
 //! Methods that are not `async` touch the disk and take a few milliseconds at most (see each): call them from
 //! `spawn_blocking`, or directly where that is short enough. All of them may be called from any thread.
 
+mod closing;
 mod delivery;
 mod door;
 #[cfg(test)]
@@ -43,6 +44,7 @@ use crate::store::{Checked, ExportError, Exported, Rules, StoreError};
 use crate::sync::SyncProgress;
 use session::Inner;
 
+pub use closing::{Closed, Closing};
 pub use door::{AWAY, Door, Resident, key_behind};
 pub use types::*;
 
@@ -241,6 +243,12 @@ impl Handheld {
     /// Takes a decision back: what stood before the edit `settled` stands again; several values are 待核对 again.
     pub fn undo_settle(&self, settled: EditId) -> Result<Saved, SaveError> {
         self.0.saved(self.0.session()?.undo(&self.0, settled))
+    }
+
+    /// Closes events together: each is judged as the server will, those that may be closed are saved in one transaction,
+    /// the others stay as they are.
+    pub fn close_together(&self, closings: &[Closing]) -> Result<Closed, SaveError> {
+        self.0.saved(self.0.session()?.close_together(&self.0, closings))
     }
 
     /// Deletes a record or brings it back. It stays in the feed.

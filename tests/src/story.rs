@@ -10,6 +10,7 @@ use shared::path::Path;
 use shared::record::{Part, Record, RecordKind};
 use shared::value::Value;
 use shared::view;
+use shared::workflow::{STEPS, Step, StepEntry};
 use sync_server::AppState;
 use sync_server::store::{self, PartFilter, StoredEdit};
 
@@ -23,6 +24,10 @@ pub trait Story {
     fn open_form(&self, record: RecordId) -> Result<Draft>;
     /// Records somebody new.
     fn create(&self, kind: RecordKind, area: shared::area::AreaId, writes: &[(&str, &str)]) -> Result<Saved>;
+    /// Reports an event with this step: 上报 or 现场处理.
+    fn report(&self, area: shared::area::AreaId, title: &str, category: &str, entry: &StepEntry) -> Result<RecordId>;
+    /// Takes a step of an event, having seen what stands there.
+    fn go_on(&self, event: RecordId, entry: &StepEntry) -> Result<()>;
     /// The values that stand in a field of the open part.
     fn values(&self, record: RecordId, field: &str) -> Result<Vec<String>>;
     /// Everything it holds of a record.
@@ -72,12 +77,52 @@ impl Story for Handheld {
         Ok(self.save(draft, None)?)
     }
 
+    fn report(&self, area: shared::area::AreaId, title: &str, category: &str, entry: &StepEntry) -> Result<RecordId> {
+        let mut writes = texts(&[("source", "terminal"), ("category", category), ("title", title)]);
+        writes.insert(Path::field("area"), Value::of(&area));
+        let form = self.form(RecordKind::Event).context("the handheld has no form of events")?;
+        let edit = self.new_edit_id();
+        writes.insert(Path::entry(STEPS, edit), Value::of(entry));
+        let draft = Draft {
+            edit,
+            record: self.new_record_id(),
+            kind: RecordKind::Event,
+            form: form.version,
+            context: BTreeMap::new(),
+            seen: None,
+            writes,
+        };
+        Ok(self.save(draft, None)?.record)
+    }
+
+    fn go_on(&self, event: RecordId, entry: &StepEntry) -> Result<()> {
+        let mut draft = self.open_form(event)?;
+        draft.writes.insert(Path::entry(STEPS, draft.edit), Value::of(entry));
+        self.save(draft, None)?;
+        Ok(())
+    }
+
     fn values(&self, record: RecordId, field: &str) -> Result<Vec<String>> {
         Ok(values(&self.whole(record)?, field))
     }
 
     fn whole(&self, record: RecordId) -> Result<Record> {
         Ok(self.record(record)?.context("the handheld does not hold the record")?.record)
+    }
+}
+
+/// An entry of a log of steps.
+pub fn step(step: Step, text: &str) -> StepEntry {
+    StepEntry {
+        step,
+        text: text.to_owned(),
+        host: None,
+        helpers: Vec::new(),
+        limit: None,
+        done: None,
+        satisfied: None,
+        outcome: None,
+        ledger: None,
     }
 }
 

@@ -11,14 +11,14 @@ use shared::record::{Part, RecordKind};
 use shared::value::Value;
 use shared::view;
 use shared::work::Work;
-use shared::workflow::{self, Actor, EventState, Step};
+use shared::workflow::{self, Actor, EventState, Level, Step};
 
 use super::session::Session;
 use super::types::{
     CampaignLeft, Candidate, Conflict, Draft, DueVisit, EditState, EventFilter, EventRow, Fact, Filter, Hit, Hits,
     Lights, OpenField, OutboxCounts, OwnEdit, RecordLink, RecordPage, SameBy, Today, TrayItem,
 };
-use crate::store::{Linked, Row, Sought, StoreError};
+use crate::store::{Among, Linked, Row, Sought, StoreError};
 
 /// How many of what is due 今日 shows.
 const DUE: usize = 50;
@@ -152,7 +152,7 @@ impl Session {
         Ok((found.into_iter().map(|(row, fields)| (self.hit(row, today), open(fields))).collect(), more))
     }
 
-    fn actor(&self) -> Actor {
+    pub(super) fn actor(&self) -> Actor {
         let setup = self.setup();
         let areas = self.areas();
         let highest = setup.scope.iter().filter_map(|id| areas.get(*id)).map(|area| area.level).min();
@@ -164,7 +164,8 @@ impl Session {
             stage: state.reported_at.map(|_| state.stage),
             light: workflow::light(state, now),
             due: state.due,
-            contested: !state.contested.is_empty(),
+            contested: state.is_contested(),
+            settled_on_site: state.settled_on_site,
             allowed: workflow::allowed(state, actor),
             hit: self.hit(row, mask::today(now)),
         }
@@ -181,12 +182,15 @@ impl Session {
         let scope = self.scope();
         let (events, more) = match filter {
             EventFilter::Mine => {
-                self.store.events(true, None, limit, offset, |event| is_mine(&event.state, &actor, now))?
+                self.store.events(Among::Open, limit, offset, |event| is_mine(&event.state, &actor, now))?
             }
-            EventFilter::ReportedByMe => self.store.events(false, Some(actor.user), limit, offset, |_| true)?,
+            EventFilter::ReportedByMe => self.store.events(Among::ReportedBy(actor.user), limit, offset, |_| true)?,
+            EventFilter::ToClose => {
+                self.store.events(Among::Answered, limit, offset, |event| is_to_close(&event.state, &actor))?
+            }
             EventFilter::MyArea => self
                 .store
-                .events(false, None, limit, offset, |event| event.row.area.is_some_and(|area| scope.contains(area)))?,
+                .events(Among::All, limit, offset, |event| event.row.area.is_some_and(|area| scope.contains(area)))?,
         };
         Ok((events.into_iter().map(|event| self.event_row(event.row, &event.state, &actor, now)).collect(), more))
     }
@@ -325,9 +329,16 @@ fn state_of(code: &str) -> EditState {
 /// Whether the user has to act: 主办 or 协办, or one of the six steps waits for them.
 fn is_mine(state: &EventState, actor: &Actor, now: DateTime<Utc>) -> bool {
     let given = state.host == Some(actor.user) || state.helpers.contains(&actor.user);
-    let decides = workflow::held_by(state, now) == actor.level || state.dispatcher == Some(actor.user);
+    // Few townships have a leader in each small grid: what was settled there is closed by the one above it.
+    let closes = actor.level <= Level::Community && is_to_close(state, actor);
+    let decides = closes || workflow::held_by(state, now) == actor.level || state.dispatcher == Some(actor.user);
     let acts = workflow::allowed(state, actor)
         .into_iter()
         .any(|step| !matches!(step, Step::Report | Step::Urge | Step::Supervise));
     acts && (given || decides)
+}
+
+/// Whether it was settled on site, nothing of it is at odds, and the user may close it: what is closed in bulk.
+fn is_to_close(state: &EventState, actor: &Actor) -> bool {
+    state.settled_on_site && !state.is_contested() && workflow::allowed(state, actor).contains(&Step::Close)
 }

@@ -20,7 +20,7 @@ use crate::store::{Also, NewEdit, Stamp, StoreError};
 const ZONE: i16 = 480;
 
 impl Session {
-    fn stamp(&self, inner: &Inner) -> Stamp {
+    pub(super) fn stamp(&self, inner: &Inner) -> Stamp {
         let setup = self.setup();
         let me = &setup.user;
         let author = Author { user: Some(me.id), name: me.name.clone(), role: me.role };
@@ -97,7 +97,7 @@ impl Session {
     }
 
     /// A write that has seen everything that stands there.
-    fn one_write(
+    pub(super) fn one_write(
         &self,
         inner: &Inner,
         record: RecordId,

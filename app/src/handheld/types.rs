@@ -255,6 +255,8 @@ pub enum EventFilter {
     ReportedByMe,
     /// Everything in the user's areas.
     MyArea,
+    /// Settled on site, nothing at odds, and this user may close it.
+    ToClose,
 }
 
 /// One event of a list.
@@ -270,6 +272,8 @@ pub struct EventRow {
     pub due: Option<DateTime<Utc>>,
     /// Concurrent steps are at odds: staff decide.
     pub contested: bool,
+    /// 现场处理
+    pub settled_on_site: bool,
     /// What this user may do next.
     pub allowed: Vec<Step>,
 }

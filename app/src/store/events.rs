@@ -17,13 +17,24 @@ pub struct Event {
     pub state: EventState,
 }
 
+/// Which events are looked at at all: what the table says of each, before its log is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Among {
+    /// All.
+    All,
+    /// Those that did not end.
+    Open,
+    /// Those of which 结案 may be the next step.
+    Answered,
+    /// Those that this user reported.
+    ReportedBy(UserId),
+}
+
 impl Store {
-    /// Events that `takes` says yes to, in order, from `offset` on, at most `limit` and whether there are more. With
-    /// `open_only` those that ended are left out; with `reporter` only theirs.
+    /// Events that `takes` says yes to, in order, from `offset` on, at most `limit` and whether there are more.
     pub fn events(
         &self,
-        open_only: bool,
-        reporter: Option<UserId>,
+        among: Among,
         limit: usize,
         offset: usize,
         takes: impl Fn(&Event) -> bool,
@@ -31,12 +42,17 @@ impl Store {
         self.read(|sql| {
             let mut statement = sql.prepare_cached(
                 "SELECT event.row, record.id FROM event JOIN record ON record.row = event.row
-                 WHERE (?1 = 0 OR event.ended = 0) AND (?2 = x'' OR event.reporter = ?2) AND record.deleted = 0 AND record.alias = x''
+                 WHERE (?1 = 0 OR event.ended = 0) AND (?2 = x'' OR event.reporter = ?2)
+                    AND (?3 = 0 OR event.stage IN ('handled', 'answered')) AND record.deleted = 0 AND record.alias = x''
                     AND event.row NOT IN (SELECT row FROM work)
                  ORDER BY event.ended, event.due, event.updated DESC",
             )?;
-            let user = reporter.map(|user| user.0.as_bytes().to_vec()).unwrap_or_default();
-            let mut rows = statement.query(params![open_only, user])?;
+            let user = match among {
+                Among::ReportedBy(user) => user.0.as_bytes().to_vec(),
+                _ => Vec::new(),
+            };
+            let open_only = matches!(among, Among::Open | Among::Answered);
+            let mut rows = statement.query(params![open_only, user, among == Among::Answered])?;
             let mut found = Vec::new();
             let mut skipped = 0;
             while let Some(next) = rows.next()? {

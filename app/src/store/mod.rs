@@ -44,7 +44,7 @@ pub use alias::Late;
 pub use confirmed::{Page, PageApplied};
 pub use digest::{Checked, Differing};
 pub use error::StoreError;
-pub use events::Event;
+pub use events::{Among, Event};
 pub use export::{ExportError, Exported, Source};
 pub use meta::Meta;
 pub use open::RawKey;

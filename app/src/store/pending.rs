@@ -73,6 +73,16 @@ impl Store {
         self.write(|tx| tx.save(edits, stamp, also))
     }
 
+    /// Saves edits of several records in one transaction: all of them, or on an error none.
+    pub fn save_together(&self, records: Vec<Vec<NewEdit>>, stamp: &Stamp) -> Result<(), SaveError> {
+        self.write(|tx| {
+            for edits in records {
+                tx.save(edits, stamp, Also::default())?;
+            }
+            Ok(())
+        })
+    }
+
     /// Everything wrong with these edits, without saving.
     pub fn check(&self, edits: &[NewEdit]) -> Result<Vec<Problem>, SaveError> {
         let Some(first) = edits.first() else { return Ok(Vec::new()) };

@@ -3,6 +3,7 @@
 use dioxus::prelude::*;
 use shared::ids::RecordId;
 
+use super::pages::close::CloseTogether;
 use super::pages::collect::Collect;
 use super::pages::event_list::Events;
 use super::pages::fill::{EditRecord, FillDraft, FillWork};
@@ -75,6 +76,9 @@ pub enum Route {
         /// 事件
         #[route("/events")]
         Events {},
+        /// 结案 of several at once.
+        #[route("/close")]
+        CloseTogether {},
         /// 随手报
         #[route("/report")]
         Report {},
@@ -157,6 +161,7 @@ impl Route {
             Self::Search {} => "search",
             Self::ShowRecord { .. } => "record",
             Self::Events {} => "events",
+            Self::CloseTogether {} => "close",
             Self::Report {} => "report",
             Self::Review {} => "review",
             Self::SyncPage {} => "sync",

@@ -20,8 +20,9 @@ use shared::wire::{HistoryEntry, Setup};
 
 use super::words::Words;
 use crate::handheld::{
-    CampaignLeft, Candidate, Door, Draft, Estimate, EventFilter, EventRow, Filter, Handheld, Hit, Hits, Lights,
-    Message, OpenField, OutboxCounts, OutboxItem, RecordPage, SaveError, Saved, SyncError, TakenIn, Today, TrayItem,
+    CampaignLeft, Candidate, Closed, Closing, Door, Draft, Estimate, EventFilter, EventRow, Filter, Handheld, Hit,
+    Hits, Lights, Message, OpenField, OutboxCounts, OutboxItem, RecordPage, SaveError, Saved, SyncError, TakenIn,
+    Today, TrayItem,
 };
 use crate::store::{Checked, Exported, StoreError};
 use crate::sync::{Phase, SyncProgress};
@@ -472,6 +473,14 @@ impl State {
         self.touched();
         self.handheld.wake();
         Ok(saved)
+    }
+
+    /// Closes events together; those that may not be closed stay as they are.
+    pub fn close_together(&self, closings: &[Closing]) -> Result<Closed, SaveError> {
+        let done = self.handheld.close_together(closings)?;
+        self.touched();
+        self.handheld.wake();
+        Ok(done)
     }
 
     /// Likely duplicates of what is being entered.

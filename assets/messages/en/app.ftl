@@ -276,6 +276,24 @@ app-act-urge = Urge
 app-act-urge-help = Reminds who handles it.
 app-act-supervise = Supervise
 app-act-supervise-help = The centre keeps an eye on it.
+app-back-close = Close together
+app-close-some = { $n } settled on site can be closed together
+app-close-together = Close together
+app-close-help = All of these were settled on site. Tick those to close, choose the outcome, close them at once. Each dispute has an outcome of its own.
+app-close-list = Can be closed
+app-close-chosen = { $n } of { $of } chosen
+app-close-all = All
+app-close-look = Look at “{ $title }”
+app-close-more = There are more; they are listed when these are closed.
+app-close-do = { $n ->
+    [0] Close
+    *[other] Close { $n }
+    }
+app-close-done = { $n } closed; who reported them sees it at the next sync.
+app-close-refused = “{ $title }” was not closed: { $why }
+app-close-nothing = Nothing waits to be closed.
+app-close-none = Tick the events to close first.
+app-close-dispute-missing = Say of each dispute chosen whether it was reconciled.
 
 # 随手报
 app-report-line = A photo, a press, a position, and it is reported

@@ -266,6 +266,24 @@ app-act-urge = 催办
 app-act-urge-help = 提醒主办的人。
 app-act-supervise = 督办
 app-act-supervise-help = 由中心盯着办。
+app-back-close = 一起结案
+app-close-some = { $n } 件现场处理好的，可以一起结案
+app-close-together = 一起结案
+app-close-help = 都是现场处理好的。勾上要结的，选好结果，一次结案。矛盾纠纷要各选各的结果。
+app-close-list = 可以结案的
+app-close-chosen = 已选 { $n } 件，共 { $of } 件
+app-close-all = 全选
+app-close-look = 看“{ $title }”
+app-close-more = 还有没列出的，结掉这些以后再列。
+app-close-do = { $n ->
+    [0] 结案
+    *[other] 结案 { $n } 件
+    }
+app-close-done = { $n } 件已结案，同步后报的人会看到。
+app-close-refused = “{ $title }”没有结案：{ $why }
+app-close-nothing = 没有等着结案的了。
+app-close-none = 请先勾选要结案的事件。
+app-close-dispute-missing = 选中的矛盾纠纷，请各选调成还是未调成。
 
 # 随手报
 app-report-line = 拍一张、点一下、定个位，就报上去了

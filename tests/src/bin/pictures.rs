@@ -126,7 +126,8 @@ fn subjects(centre: &Centre, township: &Township) -> Result<Subjects> {
         if under_way && part.live_under("photos").count() > 0 {
             event.get_or_insert(id);
         }
-        let house = shared::view::one(&part, "lives_at").leading().and_then(|write| write.value.as_text()?.parse().ok());
+        let house =
+            shared::view::one(&part, "lives_at").leading().and_then(|write| write.value.as_text()?.parse().ok());
         if shared::view::one(&part, "phone").is_open()
             && let Some(house) = house
         {

@@ -4,6 +4,7 @@ mod drafts;
 mod enrolment;
 mod full_disk;
 mod locks;
+mod morning;
 mod screens;
 mod story;
 mod work;

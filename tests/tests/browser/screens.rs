@@ -60,20 +60,18 @@ async fn every_page_of_the_console_comes_up_in_both_languages() -> Result<()> {
         let (centre, township) = Centre::with_township(&dir.path().join("server")).await?;
         let page = desk::log_in(&browser, &centre, "staff").await?;
         for lang in ["zh", "en"] {
-            for path in
-                [
-                    "",
-                    "/inbox",
-                    "/records",
-                    "/to-decide",
-                    "/campaigns",
-                    "/batches",
-                    "/terminals",
-                    "/quarantine",
-                    "/audit",
-                    "/me",
-                ]
-            {
+            for path in [
+                "",
+                "/inbox",
+                "/records",
+                "/to-decide",
+                "/campaigns",
+                "/batches",
+                "/terminals",
+                "/quarantine",
+                "/audit",
+                "/me",
+            ] {
                 page.goto(&format!("{}/console{path}", centre.url())).await?;
                 page.see("main").await?;
                 page.fits().await?;

@@ -14,7 +14,7 @@ use shared::workflow::{STEPS, Step, StepEntry};
 use tempfile::TempDir;
 use tests::centre::Centre;
 use tests::link::{Fate, Link};
-use tests::story::{Kept, Story, same_as_server, values};
+use tests::story::{Kept, Story, same_as_server, step, values};
 use tests::township::{Size, Township};
 
 struct Scene {
@@ -219,20 +219,6 @@ async fn a_preview_dies_in_the_middle_of_rounds_and_every_edit_is_there_once() -
     scene.kept()?.holds_exactly(&saved)?;
     same_as_server(&alice, &scene.kept()?, &[grid])?;
     Ok(())
-}
-
-fn step(step: Step, text: &str) -> StepEntry {
-    StepEntry {
-        step,
-        text: text.to_owned(),
-        host: None,
-        helpers: Vec::new(),
-        limit: None,
-        done: None,
-        satisfied: None,
-        outcome: None,
-        ledger: None,
-    }
 }
 
 fn with_step(mut draft: Draft, entry: &StepEntry) -> Draft {

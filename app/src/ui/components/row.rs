@@ -19,6 +19,17 @@ pub fn kind_icon(kind: RecordKind) -> &'static str {
     kind.code()
 }
 
+/// What a row calls a record.
+pub fn title_of(words: &Words, hit: &Hit) -> String {
+    if hit.title.is_empty() { words.t("app-untitled") } else { hit.title.clone() }
+}
+
+/// The category of an event, as its code.
+pub fn category(hit: &Hit) -> Option<String> {
+    let fact = hit.facts.iter().find(|fact| fact.field == "category")?;
+    serde_json::from_str(&fact.text).ok()
+}
+
 /// A fact of a row in words; it comes masked.
 pub fn fact(words: &Words, state: &State, kind: RecordKind, fact: &Fact) -> Option<String> {
     let form = state.form(kind)?;
@@ -55,7 +66,7 @@ pub fn HitRow(hit: Hit, #[props(default)] icon: bool, #[props(default)] end: Str
     } else {
         end
     };
-    let title = if hit.title.is_empty() { words.t("app-untitled") } else { hit.title.clone() };
+    let title = title_of(&words, &hit);
     rsx! {
         Go { class: "row", to: Route::ShowRecord { id: hit.id }, record: hit.id.to_string(),
             if icon {
@@ -121,7 +132,7 @@ pub fn EventLine(row: EventRow) -> Element {
     let stage = row.stage.map(|stage| words.t(&format!("stage-{}", say::code(&stage))));
     let next = next_step(&row).map(|step| words.s("app-next-step", "step", &say::step(&words, step)));
     let day = say::near_date(&words, say::today(row.hit.updated), now);
-    let title = if row.hit.title.is_empty() { words.t("app-untitled") } else { row.hit.title.clone() };
+    let title = title_of(&words, &row.hit);
     rsx! {
         Go { class: "row", to: Route::ShowRecord { id: row.hit.id }, record: row.hit.id.to_string(),
             span { class: "row__main",

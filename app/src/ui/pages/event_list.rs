@@ -1,11 +1,13 @@
 //! 事件: mine to handle, reported by me, my area.
 
 use dioxus::prelude::*;
+use shared::author::Role;
 
 use crate::handheld::EventFilter;
 use crate::ui::components::frame::{Dock, Foot, Head};
 use crate::ui::components::row::EventLine;
 use crate::ui::components::{Go, Icon};
+use crate::ui::pages::close::CLOSED_AT_ONCE;
 use crate::ui::route::{Route, Tab};
 use crate::ui::state::State;
 use crate::ui::words::words;
@@ -22,6 +24,9 @@ pub fn Events() -> Element {
     let mut rows = use_signal(|| ROWS);
     state.follow();
     let (events, more) = state.events(of(), rows());
+    // Whoever may close in bulk is told so where they look for what is theirs to do.
+    let leads = matches!(state.role(), Some(Role::GridLeader | Role::CenterStaff)) && of() == EventFilter::Mine;
+    let to_close = if leads { state.events(EventFilter::ToClose, CLOSED_AT_ONCE).0.len() } else { 0 };
     let lists = [
         (EventFilter::Mine, "mine", words.t("app-events-mine")),
         (EventFilter::ReportedByMe, "reported", words.t("app-events-reported")),
@@ -47,6 +52,19 @@ pub fn Events() -> Element {
             }
         }
         main { class: "main--top",
+            if to_close > 0 {
+                section { class: "group",
+                    ul { class: "list",
+                        li {
+                            Go { class: "row row--one", to: Route::CloseTogether {}, hook: "close-together",
+                                Icon { name: "check" }
+                                span { class: "row__main", {words.n("app-close-some", to_close)} }
+                                span { class: "row__end", Icon { name: "next" } }
+                            }
+                        }
+                    }
+                }
+            }
             if events.is_empty() {
                 p { class: "quiet", role: "status", Icon { name: "check" } span { {words.t("app-events-none")} } }
             } else {

@@ -1,6 +1,7 @@
 //! One page a file: each owns its route and its draft.
 
 pub mod act;
+pub mod close;
 pub mod collect;
 pub mod enrol;
 pub mod event;

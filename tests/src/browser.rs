@@ -369,7 +369,7 @@ impl Page {
                      .map((one) => one.id + ': ' + one.nodes.slice(0, 4)
                          .map((node) => node.target.join(' ') + ' ' + node.html.slice(0, 160)
                              + ' ' + (node.any[0] ? node.any[0].message : '')).join(' | '))
-                     .join('\n')), (error) => done('axe: ' + error));",
+                     .join('\\n')), (error) => done('axe: ' + error));",
                 vec![Value::from(daylight)],
             )
             .await

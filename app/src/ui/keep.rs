@@ -97,6 +97,13 @@ where
         (found.unwrap_or(blank), kept)
     });
     let value = use_signal(|| begun);
+    // A page that opens with something unfinished is one where typing goes on.
+    use_hook(|| {
+        let unfinished = kept.borrow().stored != kept.borrow().blank;
+        if unfinished {
+            typing.note(&state);
+        }
+    });
     use_effect({
         let (state, kept) = (state.clone(), Rc::clone(&kept));
         move || {

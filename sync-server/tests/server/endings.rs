@@ -248,14 +248,15 @@ async fn nobody_empties_a_towns_terminals_alone() {
     let forged = desk.send(&release, &[("csrf", &csrf)]).await.status();
     assert_eq!(forged, 403, "whoever asked cannot release it by hand either");
     other.submit(&page, &release, &[]).await;
-    let served: Vec<_> = [&hands[3].0, &hands[4].0].map(|hand| hand.copy()).into();
-    let mut wiped = 0;
-    for hand in served {
-        wiped += usize::from(hand.try_sync(vec![]).await.status() == 401);
+    let mut served = Vec::new();
+    for (hand, end) in &hands[3..] {
+        if hand.copy().try_sync(vec![]).await.status() == 200 {
+            served.push((hand.copy(), end.clone()));
+        }
     }
-    assert_eq!(wiped, 1, "the one that was released");
+    assert_eq!(served.len(), 1, "the other was released");
     // Revoking erases nothing: it is not limited.
-    let last = hands[4].1.clone();
-    assert_eq!(desk.send(&last, &[("csrf", &csrf), ("fate", "revoked")]).await.status(), 303);
-    assert_eq!(hands[4].0.copy().try_sync(vec![]).await.status(), 401);
+    let (hand, end) = served.remove(0);
+    assert_eq!(desk.send(&end, &[("csrf", &csrf), ("fate", "revoked")]).await.status(), 303);
+    assert_eq!(hand.try_sync(vec![]).await.status(), 401);
 }

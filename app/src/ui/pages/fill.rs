@@ -154,6 +154,11 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
         }
     });
     let typing = use_typing();
+    use_hook(|| {
+        if was_kept {
+            typing.note(&state);
+        }
+    });
     // What is not kept yet: signals may be gone by the time the page is.
     let pending = use_hook(|| Rc::new(RefCell::new(None::<String>)));
     use_drop({

@@ -2,6 +2,7 @@
 
 use shared::author::Role;
 use shared::ids::{DeviceId, RecordId};
+use shared::merge::PartState;
 use shared::outside::Outside;
 use shared::path::Path;
 use shared::record::{Part, RecordKind};
@@ -136,11 +137,17 @@ impl<'a> Waiting<'a> {
 
     async fn refused(&mut self, place: Where, record: RecordId, restricted: bool) -> String {
         let hand = &mut self.outsiders[usize::from(place == Where::Other)];
-        let edit = if restricted {
+        let mut edit = if restricted {
             hand.care(record, &care())
         } else {
             hand.edit(record, RecordKind::Person, Part::Open, &[("note", Value::text("没有收下的话"))])
         };
+        if !restricted {
+            // As one who had seen the record before it left their grid: a change, not another beginning.
+            let open = [(record, Part::Open)];
+            let parts = store::read::<_, StoreError>(&*self.centre.app.store, TOWN, |read| read.load_many(&open)).unwrap();
+            edit.context = serde_json::from_str::<PartState>(&parts[0].state).unwrap().vector().clone();
+        }
         let id = edit.id;
         rejected(&hand.sync(vec![edit]).await, 0);
         id.to_string()

@@ -115,7 +115,10 @@ async fn an_upload_that_nobody_goes_on_with_ends_after_a_week_and_the_photo_begi
     centre.clock.advance(TimeDelta::days(1));
     // It has ended, whether the daily look has been there or not.
     assert_eq!(alice.stands_at(&upload).await.status(), 410);
-    assert_eq!(refusal(alice.piece(&upload, half, second, None).await, 410).await.code, "upload_gone");
+    assert_eq!(
+        refusal(alice.piece(&upload, half.try_into().unwrap(), second, None).await, 410).await.code,
+        "upload_gone"
+    );
     assert!(file.exists() && stray.exists());
     assert_eq!(expiry::clear(&centre.app).unwrap(), 2);
     assert!(!file.exists() && !stray.exists());

@@ -39,6 +39,9 @@ async fn every_screen_fits_the_handheld_in_both_languages_and_at_double_size() -
                 hand.page.keeps_nobody_out(true).await?;
             }
         }
+        // The one who asks is not asleep: a picture without words is found.
+        hand.page.client.execute("document.getElementById('screen').append(new Image(20, 20))", vec![]).await?;
+        ensure!(hand.page.keeps_nobody_out(true).await.is_err(), "axe-core does not look");
         // Locked, and with a code in place of the PIN.
         hand.at("/me").await?;
         hand.page.press("[data-do=lock]").await?;

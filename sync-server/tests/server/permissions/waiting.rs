@@ -145,7 +145,8 @@ impl<'a> Waiting<'a> {
         if !restricted {
             // As one who had seen the record before it left their grid: a change, not another beginning.
             let open = [(record, Part::Open)];
-            let parts = store::read::<_, StoreError>(&*self.centre.app.store, TOWN, |read| read.load_many(&open)).unwrap();
+            let parts =
+                store::read::<_, StoreError>(&*self.centre.app.store, TOWN, |read| read.load_many(&open)).unwrap();
             edit.context = serde_json::from_str::<PartState>(&parts[0].state).unwrap().vector().clone();
         }
         let id = edit.id;

@@ -290,6 +290,23 @@ impl Handheld {
         self.0.session()?.conflicts(limit, offset, self.now())
     }
 
+    /// Decisions on 待核对 fields made on this handheld that still stand, the last one first: what
+    /// [`Handheld::undo_settle`] can take back.
+    pub fn decisions(&self, limit: usize) -> Result<Vec<Decision>, StoreError> {
+        self.0.session()?.store.decisions(limit)
+    }
+
+    /// What others decided where the user had filled in a value, and the user has not seen yet.
+    pub fn told(&self) -> Result<Vec<Told>, StoreError> {
+        let session = self.0.session()?;
+        session.store.decided_by_others(session.setup().user.id)
+    }
+
+    /// Notes that the user has seen these: the own edit and the one that decided, of each.
+    pub fn note_told(&self, seen: &[(EditId, EditId)]) -> Result<(), StoreError> {
+        self.0.session()?.store.note_told(seen)
+    }
+
     /// Records that may be the same as the one being entered, the surest first.
     pub fn candidates(&self, draft: &Draft) -> Result<Vec<Candidate>, StoreError> {
         self.0.session()?.candidates(draft, self.now())

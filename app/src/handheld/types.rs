@@ -451,5 +451,5 @@ impl Default for Settings {
     }
 }
 
-pub use crate::store::Late;
+pub use crate::store::{Decision, Late, Place, Told};
 pub use shared::validate::Problem;

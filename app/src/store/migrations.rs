@@ -189,6 +189,11 @@ const STEPS: &[&str] = &[
     "
     CREATE INDEX edit_restricted ON edit (seq) WHERE part = 'restricted';
     ",
+    // 7: who filled in a value is told what was decided, once.
+    "
+    -- JSON [edit, …]: edits of others that decided where this one had filled in a value, and that its author was told of.
+    ALTER TABLE edit ADD COLUMN noted TEXT NOT NULL DEFAULT '[]';
+    ",
 ];
 
 /// The newest version this code knows.

@@ -3,7 +3,7 @@
 //! Reading happens while a page is drawn (a few milliseconds at most, see the methods of the handheld); a page that
 //! calls [`State::follow`] is drawn anew when records changed, by an own save or by a sync.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use assets::messages::Lang;
@@ -20,8 +20,8 @@ use shared::wire::{HistoryEntry, Setup};
 
 use super::words::Words;
 use crate::handheld::{
-    Candidate, Closed, Closing, Door, Draft, Estimate, EventFilter, EventRow, Filter, Handheld, Hit, Hits, Lights,
-    Message, OpenField, OutboxCounts, OutboxItem, RecordPage, SaveError, Saved, SyncError, TakenIn, Today, TrayItem,
+    Candidate, Closed, Closing, Decision, Door, Draft, Estimate, EventFilter, EventRow, Filter, Handheld, Hit, Hits, Lights,
+    Message, OpenField, OutboxCounts, OutboxItem, RecordPage, SaveError, Saved, SyncError, TakenIn, Today, Told, TrayItem,
 };
 use crate::store::{Checked, Exported, StoreError};
 use crate::sync::{Phase, SyncProgress};
@@ -76,21 +76,6 @@ pub struct SearchPlace {
     pub rows: usize,
 }
 
-/// A decision on a 待核对 field that can still be taken back where it was made.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Settled {
-    /// The edit that decided.
-    pub edit: EditId,
-    /// Where.
-    pub record: RecordId,
-    /// The field.
-    pub field: String,
-    /// What was used, in words.
-    pub value: String,
-    /// Who is told.
-    pub told: String,
-}
-
 /// The state of one screen. Copies share it.
 #[derive(Clone)]
 pub struct State {
@@ -105,8 +90,8 @@ pub struct State {
     pub place: Signal<SearchPlace>,
     /// Which list 事件 shows.
     pub events_of: Signal<EventFilter>,
-    /// Decisions made on this screen, the last one first.
-    pub settled: Signal<Vec<Settled>>,
+    /// 待核对 cards put off until later, as long as this screen lasts.
+    pub later: Signal<BTreeSet<(RecordId, String)>>,
     /// What the last store failure says; shown as a quiet line at the head of the page.
     pub trouble: Signal<Option<Message>>,
 }
@@ -139,7 +124,7 @@ impl State {
             own: Signal::new(0),
             place: Signal::new(SearchPlace::default()),
             events_of: Signal::new(EventFilter::default()),
-            settled: Signal::new(Vec::new()),
+            later: Signal::new(BTreeSet::new()),
             trouble: Signal::new(handheld.notices().into_iter().next()),
             handheld,
         }
@@ -230,10 +215,10 @@ impl State {
         }
         if now != Door::Open {
             // Nothing of who was in stays for who comes next.
-            let Self { mut place, mut events_of, mut settled, .. } = self.clone();
+            let Self { mut place, mut events_of, mut later, .. } = self.clone();
             place.set(SearchPlace::default());
             events_of.set(EventFilter::default());
-            settled.set(Vec::new());
+            later.set(BTreeSet::new());
         }
         door.set(now);
     }
@@ -436,6 +421,22 @@ impl State {
     pub fn conflicts(&self, limit: usize) -> (Vec<(Hit, Vec<OpenField>)>, bool) {
         self.follow();
         self.read(self.handheld.conflicts(limit, 0))
+    }
+
+    /// Decisions made on this handheld that can be taken back, the last one first.
+    pub fn decisions(&self, limit: usize) -> Vec<Decision> {
+        self.read(self.handheld.decisions(limit))
+    }
+
+    /// What others decided where the user had filled in a value.
+    pub fn told(&self) -> Vec<Told> {
+        self.follow();
+        self.read(self.handheld.told())
+    }
+
+    /// Notes that these were seen, of a page that is being left: nobody else shows it.
+    pub fn note_told(&self, seen: &[(EditId, EditId)]) {
+        self.read(self.handheld.note_told(seen));
     }
 
     /// The whole history of a record, from the server.

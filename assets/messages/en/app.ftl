@@ -327,10 +327,21 @@ app-review-third = Neither: type another
 app-review-use-typed = Use what I typed
 app-review-whole = The whole record
 app-review-settled = Settled: { $field }
-app-review-used = { $value } is used
-app-review-used-told = { $value } is used; { $who } will see it at the next sync
+app-review-used = { $value } is used, { $when }
+app-review-used-told = { $value } is used, { $when }. Who else filled it in sees it at the next sync
 app-review-promise = The other sees it at the next sync; you can undo it at any time.
 app-review-none = Nothing left to settle.
+app-review-later = Later
+app-review-later-list = Put off
+app-review-before = Settled before
+app-told-some = { $n ->
+    [one] Somebody checked a value of yours
+    *[other] { $n } values of yours were checked
+    }
+app-told-list = Checked by others
+app-told = { $who } checked { $field } of { $record }: { $value } is used
+app-told-yours = It is the value you filled in, { $when }
+app-told-not-yours = You had filled in { $value }, { $when }
 
 # 同步
 app-sync = Sync

@@ -317,10 +317,18 @@ app-review-third = 都不是，另填一个
 app-review-use-typed = 用填的这个
 app-review-whole = 看整条记录
 app-review-settled = { $field }已定
-app-review-used = 用了 { $value }
-app-review-used-told = 用了 { $value }，{ $who }同步后会看到
+app-review-used = 用了 { $value }，{ $when }
+app-review-used-told = 用了 { $value }，{ $when }。别的填的人同步后会看到
 app-review-promise = 定了以后对方同步时会看到，随时可以撤销。
 app-review-none = 没有要核对的了。
+app-review-later = 稍后再看
+app-review-later-list = 稍后再看的
+app-review-before = 之前定的
+app-told-some = { $n } 处您填的有人核对了
+app-told-list = 您填的，有人核对了
+app-told = { $who }核对了{ $record }的{ $field }：用了 { $value }
+app-told-yours = 用的就是您填的，{ $when }
+app-told-not-yours = 您填的是 { $value }，{ $when }
 
 # 同步
 app-sync = 同步

@@ -5,5 +5,6 @@ mod enrolment;
 mod full_disk;
 mod locks;
 mod morning;
+mod review;
 mod screens;
 mod story;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use app::handheld::Filter;
 use app::store::{Also, NewEdit, Page, Rules, Stamp, Store};
 use app::system::System;
 use serde_json::json;
@@ -150,7 +151,7 @@ fn main() -> Result<()> {
         let mut found = 0;
         for _ in 0..100 {
             let start = Instant::now();
-            found = store.search(query, None, None, false, 50, 0)?.0.len();
+            found = store.search(query, &Filter::default(), None, 50, 0)?.0.len();
             times.push(start.elapsed());
         }
         println!(

@@ -270,14 +270,14 @@ impl Handheld {
         self.0.session()?.today(self.now())
     }
 
-    /// Events by filter, the most urgent first, and whether there are more.
+    /// The events of a list, the most urgent first, and whether there are more.
     pub fn events(
         &self,
-        filter: EventFilter,
+        query: impl Into<EventQuery>,
         limit: usize,
         offset: usize,
     ) -> Result<(Vec<EventRow>, bool), StoreError> {
-        self.0.session()?.events(filter, limit, offset, self.now())
+        self.0.session()?.events(&query.into(), limit, offset, self.now())
     }
 
     /// One event's state and what this user may do next; `None` if it is not held or is no event.

@@ -18,7 +18,7 @@ use super::meta::{self, key};
 use super::project::open_fields;
 use super::rows::{blob, find, id_at, json, kind_of, shown};
 use super::{Store, StoreError, lease, words};
-use crate::handheld::SeenAt;
+use crate::handheld::{Filter, SeenAt};
 
 /// A row of a list, in no language yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,14 +124,13 @@ impl Store {
     pub fn search(
         &self,
         query: &str,
-        kind: Option<RecordKind>,
+        filter: &Filter,
         scope: Option<&Scope>,
-        deleted: bool,
         limit: usize,
         offset: usize,
     ) -> Result<(Vec<Row>, bool), StoreError> {
         let words = words::query(query);
-        let choice = Choice { kind, scope, deleted };
+        let choice = Choice { kind: filter.kind, scope, category: filter.category.as_deref(), deleted: filter.deleted };
         let (rows, more) =
             self.haystack.read().unwrap_or_else(PoisonError::into_inner).search(&words, &choice, limit, offset);
         Ok((self.rows_at(&rows)?, more))

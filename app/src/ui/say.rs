@@ -105,6 +105,13 @@ pub fn due(words: &Words, due: DateTime<Utc>, now: DateTime<Utc>) -> String {
     words.s("app-due", "when", &when(words, due, now))
 }
 
+/// The end of a limit in a list: 限 11月28日; on the day itself and the next with the hour.
+pub fn until(words: &Words, due: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let day = today(due);
+    let near = matches!((day - today(now)).num_days(), 0 | 1);
+    words.s("app-row-limit", "when", &if near { when(words, due, now) } else { date(words, day, now) })
+}
+
 /// A limit as given: 3 个工作日, 24 小时.
 pub fn limit(words: &Words, limit: Limit) -> String {
     match limit {

@@ -3,6 +3,7 @@
 mod drafts;
 mod enrolment;
 mod full_disk;
+mod lists;
 mod locks;
 mod morning;
 mod review;

@@ -79,7 +79,7 @@ pub fn Report() -> Element {
     let Some(form) = state.form(RecordKind::Event) else { return rsx! {} };
     let Some(field) = form.field("category").cloned() else { return rsx! {} };
     let grids = state.grids();
-    let (mut reports, _) = state.events(EventFilter::ReportedByMe, OWN);
+    let (mut reports, _) = state.events(EventFilter::ReportedByMe, OWN, 0);
     // What was sent a moment ago stands first: here one looks for it, not for what is due.
     reports.sort_by_key(|row| std::cmp::Reverse(row.hit.id));
     let what_missing = trouble().is_some_and(|said| said.key == WHAT_MISSING);

@@ -282,14 +282,14 @@ impl Handheld {
         self.0.session()?.campaigns(self.now())
     }
 
-    /// Events by filter, the most urgent first, and whether there are more.
+    /// The events of a list, the most urgent first, and whether there are more.
     pub fn events(
         &self,
-        filter: EventFilter,
+        query: impl Into<EventQuery>,
         limit: usize,
         offset: usize,
     ) -> Result<(Vec<EventRow>, bool), StoreError> {
-        self.0.session()?.events(filter, limit, offset, self.now())
+        self.0.session()?.events(&query.into(), limit, offset, self.now())
     }
 
     /// One event's state and what this user may do next; `None` if it is not held or is no event.
@@ -302,6 +302,23 @@ impl Handheld {
         self.0.session()?.conflicts(limit, offset, self.now())
     }
 
+    /// Decisions on 待核对 fields made on this handheld that still stand, the last one first: what
+    /// [`Handheld::undo_settle`] can take back.
+    pub fn decisions(&self, limit: usize) -> Result<Vec<Decision>, StoreError> {
+        self.0.session()?.store.decisions(limit)
+    }
+
+    /// What others decided where the user had filled in a value, and the user has not seen yet.
+    pub fn told(&self) -> Result<Vec<Told>, StoreError> {
+        let session = self.0.session()?;
+        session.store.decided_by_others(session.setup().user.id)
+    }
+
+    /// Notes that the user has seen these: the own edit and the one that decided, of each.
+    pub fn note_told(&self, seen: &[(EditId, EditId)]) -> Result<(), StoreError> {
+        self.0.session()?.store.note_told(seen)
+    }
+
     /// Records that may be the same as the one being entered, the surest first.
     pub fn candidates(&self, draft: &Draft) -> Result<Vec<Candidate>, StoreError> {
         self.0.session()?.candidates(draft, self.now())
@@ -310,6 +327,11 @@ impl Handheld {
     /// Keeps what was typed so far, encrypted, under a key of the page's choice.
     pub fn save_draft(&self, key: &str, json: &str) -> Result<(), StoreError> {
         self.0.session()?.store.save_draft(key, json, self.0.outside().now())
+    }
+
+    /// Whether this is the first page since the user was let in. True once.
+    pub fn begins(&self) -> bool {
+        self.0.session().is_ok_and(|session| session.begins())
     }
 
     /// What was typed.

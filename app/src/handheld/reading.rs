@@ -15,10 +15,10 @@ use shared::workflow::{self, Actor, EventState, Level, Step};
 
 use super::session::Session;
 use super::types::{
-    CampaignLeft, Candidate, Conflict, Draft, DueVisit, EditState, EventFilter, EventRow, Fact, Filter, Hit, Hits,
-    Lights, OpenField, OutboxCounts, OwnEdit, RecordLink, RecordPage, SameBy, Today, TrayItem,
+    CampaignLeft, Candidate, Conflict, Draft, DueVisit, EditState, EventFilter, EventQuery, EventRow, Fact, Filter,
+    Hit, Hits, Lights, OpenField, OutboxCounts, OwnEdit, RecordLink, RecordPage, SameBy, Today, TrayItem,
 };
-use crate::store::{Among, Linked, Row, Sought, StoreError};
+use crate::store::{Among, Event, Linked, Row, Sought, StoreError};
 
 /// How many of what is due 今日 shows.
 const DUE: usize = 50;
@@ -74,6 +74,7 @@ impl Session {
         let since = filter.unvisited_days.and_then(|days| now.checked_sub_days(Days::new(days.into())));
         let sought = Sought {
             kind: filter.kind,
+            category: filter.category.as_deref(),
             scope: scope.as_ref(),
             deleted: filter.deleted,
             unvisited_since: since.map(|since| since.timestamp_millis()),
@@ -166,6 +167,9 @@ impl Session {
             due: state.due,
             contested: state.is_contested(),
             settled_on_site: state.settled_on_site,
+            host: state.host,
+            dispatcher: state.dispatcher,
+            level: workflow::held_by(state, now),
             allowed: workflow::allowed(state, actor),
             hit: self.hit(row, mask::today(now)),
         }
@@ -173,25 +177,37 @@ impl Session {
 
     pub(super) fn events(
         &self,
-        filter: EventFilter,
+        query: &EventQuery,
         limit: usize,
         offset: usize,
         now: DateTime<Utc>,
     ) -> Result<(Vec<EventRow>, bool), StoreError> {
         let actor = self.actor();
         let scope = self.scope();
-        let (events, more) = match filter {
-            EventFilter::Mine => {
-                self.store.events(Among::Open, limit, offset, |event| is_mine(&event.state, &actor, now))?
-            }
-            EventFilter::ReportedByMe => self.store.events(Among::ReportedBy(actor.user), limit, offset, |_| true)?,
-            EventFilter::ToClose => {
-                self.store.events(Among::Answered, limit, offset, |event| is_to_close(&event.state, &actor))?
-            }
-            EventFilter::MyArea => self
-                .store
-                .events(Among::All, limit, offset, |event| event.row.area.is_some_and(|area| scope.contains(area)))?,
+        let among = match query.of {
+            EventFilter::Mine => Among::Open,
+            EventFilter::ToClose => Among::Answered,
+            EventFilter::ReportedByMe => Among::ReportedBy(actor.user),
+            EventFilter::MyArea => Among::All,
         };
+        let sees = |row: &Row| {
+            (query.of != EventFilter::MyArea || row.area.is_some_and(|area| scope.contains(area)))
+                && query.category.as_ref().is_none_or(|code| {
+                    row.facts.iter().any(|(field, value)| field == "category" && value.as_text().as_ref() == Some(code))
+                })
+        };
+        let takes = |event: &Event| {
+            let listed = match query.of {
+                EventFilter::Mine => is_mine(&event.state, &actor, now),
+                EventFilter::ToClose => is_to_close(&event.state, &actor),
+                EventFilter::ReportedByMe | EventFilter::MyArea => true,
+            };
+            listed && query.light.is_none_or(|light| workflow::light(&event.state, now) == Some(light))
+        };
+        // What the row says is enough to count past those that are not shown.
+        let by_row = matches!(query.of, EventFilter::ReportedByMe | EventFilter::MyArea) && query.light.is_none();
+        let takes: Option<&dyn Fn(&Event) -> bool> = if by_row { None } else { Some(&takes) };
+        let (events, more) = self.store.events(among, limit, offset, sees, takes)?;
         Ok((events.into_iter().map(|event| self.event_row(event.row, &event.state, &actor, now)).collect(), more))
     }
 
@@ -219,7 +235,7 @@ impl Session {
     pub(super) fn today(&self, now: DateTime<Utc>) -> Result<Today, StoreError> {
         let meta = self.store.meta()?;
         Ok(Today {
-            due: self.events(EventFilter::Mine, DUE, 0, now)?.0,
+            due: self.events(&EventFilter::Mine.into(), DUE, 0, now)?.0,
             visits: self.visits_due(now)?,
             campaigns: self.campaigns(now)?,
             meeting_due: self.meeting_due(now)?,

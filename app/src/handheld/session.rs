@@ -54,6 +54,8 @@ pub(crate) struct Session {
     known: RwLock<Known>,
     /// What the other users were told last of what is not delivered.
     told: Mutex<Option<(u64, bool)>>,
+    /// Whether a page was shown since its user was let in.
+    shown: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -77,7 +79,17 @@ impl Session {
     pub(super) fn of(store: Arc<Store>) -> Result<Option<Self>, StoreError> {
         let meta = store.meta()?;
         let Some(setup) = meta.setup.filter(|_| !meta.token.is_empty()) else { return Ok(None) };
-        Ok(Some(Self { store, known: RwLock::new(Known::of(setup, meta.clock_offset)), told: Mutex::new(None) }))
+        Ok(Some(Self {
+            store,
+            known: RwLock::new(Known::of(setup, meta.clock_offset)),
+            told: Mutex::new(None),
+            shown: AtomicBool::new(false),
+        }))
+    }
+
+    /// Whether no page was shown yet since its user was let in. True once.
+    pub(super) fn begins(&self) -> bool {
+        !self.shown.swap(true, Ordering::Relaxed)
     }
 
     /// Whether the other users know that something is not delivered.

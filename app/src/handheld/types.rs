@@ -15,7 +15,7 @@ use shared::record::{Part, Record, RecordKind};
 use shared::value::Value;
 use shared::vector::VectorTimestamp;
 use shared::wire::Rejection;
-use shared::workflow::{Light, Stage, Step};
+use shared::workflow::{Level, Light, Stage, Step};
 
 /// Something to be said to the user: a message key with its arguments, in no language yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -196,6 +196,8 @@ pub struct Saved {
 pub struct Filter {
     /// Only this kind.
     pub kind: Option<RecordKind>,
+    /// Only of this type (places, objects, organisations) or category (events), as its code.
+    pub category: Option<String>,
     /// Only in this area or below.
     pub area: Option<AreaId>,
     /// Deleted ones too.
@@ -259,6 +261,23 @@ pub enum EventFilter {
     ToClose,
 }
 
+/// A list of events, perhaps only some of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EventQuery {
+    /// Which list.
+    pub of: EventFilter,
+    /// Only of this category, as its code.
+    pub category: Option<String>,
+    /// Only those whose limit has this light.
+    pub light: Option<Light>,
+}
+
+impl From<EventFilter> for EventQuery {
+    fn from(of: EventFilter) -> Self {
+        Self { of, ..Self::default() }
+    }
+}
+
 /// One event of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventRow {
@@ -274,6 +293,12 @@ pub struct EventRow {
     pub contested: bool,
     /// 现场处理
     pub settled_on_site: bool,
+    /// 主办, once it was dispatched.
+    pub host: Option<UserId>,
+    /// Who dispatched or took it.
+    pub dispatcher: Option<UserId>,
+    /// Who holds it until then, see [`shared::workflow::held_by`].
+    pub level: Level,
     /// What this user may do next.
     pub allowed: Vec<Step>,
 }
@@ -470,5 +495,5 @@ impl Default for Settings {
     }
 }
 
-pub use crate::store::Late;
+pub use crate::store::{Decision, Late, Place, Told};
 pub use shared::validate::Problem;

@@ -15,7 +15,7 @@ use shared::value::Value;
 use shared::view::{self, MERGED_INTO};
 use uuid::Uuid;
 
-use super::haystack::Change;
+use super::haystack::{Change, category_of};
 use super::rows::{blob, find, id_at, shown};
 use super::{StoreError, Tx};
 
@@ -142,9 +142,10 @@ impl Tx<'_> {
 
     /// The row as search knows it.
     fn change_of(&self, row: i64, kind: RecordKind) -> Result<Change, StoreError> {
-        let mut statement = self.sql.prepare_cached("SELECT area, deleted, words FROM record WHERE row = ?1")?;
+        let mut statement = self.sql.prepare_cached("SELECT area, deleted, words, facts FROM record WHERE row = ?1")?;
         Ok(statement.query_row([row], |at| {
-            Ok(Change::Put { row, kind, area: at.get(0)?, deleted: at.get(1)?, words: at.get(2)? })
+            let category = category_of(at.get_ref(3)?.as_str().unwrap_or_default()).map(str::to_owned);
+            Ok(Change::Put { row, kind, area: at.get(0)?, category, deleted: at.get(1)?, words: at.get(2)? })
         })?)
     }
 }

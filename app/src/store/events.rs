@@ -31,13 +31,15 @@ pub enum Among {
 }
 
 impl Store {
-    /// Events that `takes` says yes to, in order, from `offset` on, at most `limit` and whether there are more.
+    /// Events that `sees` and `takes` say yes to, in order, from `offset` on, at most `limit` and whether there are more.
+    /// Without `takes` the logs of those before `offset` are not read.
     pub fn events(
         &self,
         among: Among,
         limit: usize,
         offset: usize,
-        takes: impl Fn(&Event) -> bool,
+        sees: impl Fn(&Row) -> bool,
+        takes: Option<&dyn Fn(&Event) -> bool>,
     ) -> Result<(Vec<Event>, bool), StoreError> {
         self.read(|sql| {
             let mut statement = sql.prepare_cached(
@@ -56,10 +58,14 @@ impl Store {
             let mut found = Vec::new();
             let mut skipped = 0;
             while let Some(next) = rows.next()? {
+                let Some(row) = row(sql, next.get(0)?)?.filter(&sees) else { continue };
+                if takes.is_none() && skipped < offset {
+                    skipped += 1;
+                    continue;
+                }
                 let Some(record) = shown(sql, shared::ids::RecordId(id_at(next, 1)?))? else { continue };
-                let Some(row) = row(sql, next.get(0)?)? else { continue };
                 let event = Event { row, state: workflow::fold(&record.open, &self.rules.calendar) };
-                if !takes(&event) {
+                if takes.is_some_and(|takes| !takes(&event)) {
                     continue;
                 }
                 if skipped < offset {

@@ -19,7 +19,7 @@ use super::words::{NUMBER, START, Word};
 /// A change to the index, applied after its commit.
 pub(super) enum Change {
     /// A record is new or was changed.
-    Put { row: i64, kind: RecordKind, area: u32, deleted: bool, words: String },
+    Put { row: i64, kind: RecordKind, area: u32, category: Option<String>, deleted: bool, words: String },
     /// A record left.
     Drop { row: i64 },
 }
@@ -30,6 +30,8 @@ struct Entry {
     start: u32,
     area: AreaId,
     kind: RecordKind,
+    /// Its place among the categories.
+    category: u16,
     deleted: bool,
     alive: bool,
 }
@@ -38,19 +40,35 @@ struct Entry {
 pub(super) struct Choice<'a> {
     pub kind: Option<RecordKind>,
     pub scope: Option<&'a Scope>,
+    /// The code of a type (places, objects, organisations) or category (events).
+    pub category: Option<&'a str>,
     pub deleted: bool,
     /// Rows that are left out.
     pub without: Option<&'a HashSet<i64>>,
 }
 
-impl Choice<'_> {
+/// A choice with its category looked up.
+struct Taken<'a> {
+    choice: &'a Choice<'a>,
+    category: Option<u16>,
+}
+
+impl Taken<'_> {
     fn takes(&self, entry: &Entry) -> bool {
+        let Choice { kind, scope, deleted, without, .. } = self.choice;
         entry.alive
-            && (self.deleted || !entry.deleted)
-            && self.kind.is_none_or(|kind| kind == entry.kind)
-            && self.scope.is_none_or(|scope| scope.contains(entry.area))
-            && self.without.is_none_or(|rows| !rows.contains(&entry.row))
+            && (*deleted || !entry.deleted)
+            && kind.is_none_or(|kind| kind == entry.kind)
+            && self.category.is_none_or(|category| category == entry.category)
+            && scope.is_none_or(|scope| scope.contains(entry.area))
+            && without.is_none_or(|rows| !rows.contains(&entry.row))
     }
+}
+
+/// The code of the type or category that begins a row's facts, as `[["type","shop"],…` has it.
+pub(super) fn category_of(facts: &str) -> Option<&str> {
+    let rest = facts.strip_prefix("[[\"type\",\"").or_else(|| facts.strip_prefix("[[\"category\",\""))?;
+    rest.split('"').next()
 }
 
 /// No entry of this row.
@@ -63,6 +81,8 @@ pub(super) struct Haystack {
     entries: Vec<Entry>,
     /// Of each row its entry. Rows are counted from 1 without large gaps.
     places: Vec<u32>,
+    /// Codes of types and categories; an entry counts from 1, 0 is none.
+    categories: Vec<String>,
     /// Bytes of `text` that belong to no living entry.
     dead: usize,
 }
@@ -71,14 +91,15 @@ impl Haystack {
     pub(super) fn load(sql: &Connection) -> Result<Self, StoreError> {
         let mut haystack = Self::default();
         let mut rows =
-            sql.prepare("SELECT row, kind, area, deleted, words FROM record WHERE alias = x'' ORDER BY row")?;
+            sql.prepare("SELECT row, kind, area, deleted, words, facts FROM record WHERE alias = x'' ORDER BY row")?;
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()? {
             let kind = row.get_ref(1)?.as_str().ok().and_then(RecordKind::from_code);
             let Some(kind) = kind else { continue };
             let words =
                 row.get_ref(4)?.as_str().map_err(|error| StoreError::Row { what: "words", why: error.to_string() })?;
-            haystack.push(row.get(0)?, kind, row.get(2)?, row.get(3)?, words);
+            let category = haystack.category(category_of(row.get_ref(5)?.as_str().unwrap_or_default()));
+            haystack.push(row.get(0)?, kind, row.get(2)?, category, row.get(3)?, words);
         }
         Ok(haystack)
     }
@@ -86,9 +107,10 @@ impl Haystack {
     pub(super) fn apply(&mut self, changes: Vec<Change>) {
         for change in changes {
             match change {
-                Change::Put { row, kind, area, deleted, words } => {
+                Change::Put { row, kind, area, category, deleted, words } => {
                     self.bury(row);
-                    self.push(row, kind, area, deleted, &words);
+                    let category = self.category(category.as_deref());
+                    self.push(row, kind, area, category, deleted, &words);
                 }
                 Change::Drop { row } => self.bury(row),
             }
@@ -98,7 +120,17 @@ impl Haystack {
         }
     }
 
-    fn push(&mut self, row: i64, kind: RecordKind, area: u32, deleted: bool, words: &str) {
+    /// The place of a category, a new one if it was not met before.
+    fn category(&mut self, code: Option<&str>) -> u16 {
+        let Some(code) = code else { return 0 };
+        let known = self.categories.iter().position(|known| known == code).unwrap_or(self.categories.len());
+        if known == self.categories.len() {
+            self.categories.push(code.to_owned());
+        }
+        u16::try_from(known + 1).unwrap_or(u16::MAX)
+    }
+
+    fn push(&mut self, row: i64, kind: RecordKind, area: u32, category: u16, deleted: bool, words: &str) {
         // 4 GB of words are 40 million records; a handheld never gets there.
         let (Ok(start), Ok(at), Ok(place)) =
             (u32::try_from(self.text.len()), usize::try_from(row), u32::try_from(self.entries.len()))
@@ -111,7 +143,7 @@ impl Haystack {
         if let Some(slot) = self.places.get_mut(at) {
             *slot = place;
         }
-        self.entries.push(Entry { row, start, area: AreaId(area), kind, deleted, alive: true });
+        self.entries.push(Entry { row, start, area: AreaId(area), kind, category, deleted, alive: true });
         self.text.extend_from_slice(words.as_bytes());
         self.text.push(0);
     }
@@ -138,11 +170,12 @@ impl Haystack {
 
     fn compact(&mut self) {
         let old = std::mem::take(self);
+        self.categories.clone_from(&old.categories);
         for (place, entry) in old.entries.iter().enumerate().filter(|(_, entry)| entry.alive) {
             let mut words = old.text.get(old.span(place)).unwrap_or_default();
             words = words.strip_suffix(&[0]).unwrap_or(words);
             if let Ok(words) = std::str::from_utf8(words) {
-                self.push(entry.row, entry.kind, entry.area.0, entry.deleted, words);
+                self.push(entry.row, entry.kind, entry.area.0, entry.category, entry.deleted, words);
             }
         }
     }
@@ -153,6 +186,7 @@ impl Haystack {
     pub(super) fn search(&self, words: &[Word], choice: &Choice<'_>, limit: usize, offset: usize) -> (Vec<i64>, bool) {
         let most = offset.saturating_add(limit).saturating_add(1);
         let mut found: Vec<i64> = Vec::new();
+        let choice = &self.taken(choice);
         match words.iter().max_by_key(|word| word.text.len()) {
             None => found.extend(
                 self.entries.iter().rev().filter(|entry| choice.takes(entry)).map(|entry| entry.row).take(most),
@@ -176,6 +210,15 @@ impl Haystack {
         (found.split_off(offset.min(found.len())), more)
     }
 
+    /// A category that no record has is the place after the last.
+    fn taken<'a>(&self, choice: &'a Choice<'a>) -> Taken<'a> {
+        let place = |code: &str| {
+            let known = self.categories.iter().position(|known| known == code).unwrap_or(self.categories.len());
+            u16::try_from(known + 1).unwrap_or(u16::MAX)
+        };
+        Taken { choice, category: choice.category.map(place) }
+    }
+
     /// Appends the rows that hold `needle`, at the first place of each; `in_title` asks for that place to be in the title,
     /// its pinyin or its initials, which stand before everything else.
     #[allow(clippy::too_many_arguments, reason = "one loop, called from two places with what they gather into")]
@@ -184,7 +227,7 @@ impl Haystack {
         needle: &str,
         in_title: bool,
         others: &[&Word],
-        choice: &Choice<'_>,
+        choice: &Taken<'_>,
         most: usize,
         seen: &mut std::collections::HashSet<i64>,
         found: &mut Vec<i64>,
@@ -218,8 +261,8 @@ impl Haystack {
     /// Rows whose words hold `needle` exactly, at most `limit`.
     pub(super) fn containing(&self, needle: &str, limit: usize) -> Vec<i64> {
         let mut found = Vec::new();
-        let choice = Choice { kind: None, scope: None, deleted: false, without: None };
-        self.scan(needle, false, &[], &choice, limit, &mut std::collections::HashSet::new(), &mut found);
+        let choice = Choice { kind: None, scope: None, category: None, deleted: false, without: None };
+        self.scan(needle, false, &[], &self.taken(&choice), limit, &mut std::collections::HashSet::new(), &mut found);
         found
     }
 
@@ -247,14 +290,16 @@ mod tests {
             if !address.is_empty() {
                 words::push_text(&mut text, address);
             }
-            haystack.apply(vec![Change::Put { row, kind: RecordKind::Person, area: 1, deleted: false, words: text }]);
+            let category = None;
+            let kind = RecordKind::Person;
+            haystack.apply(vec![Change::Put { row, kind, area: 1, category, deleted: false, words: text }]);
         };
         put(1, "李四", "张伟路 5 号，zw 小区");
         put(2, "小张伟", "");
         put(3, "张伟明", "");
         put(4, "张伟", "南环路");
         put(5, "章维", "");
-        let choice = Choice { kind: None, scope: None, deleted: false, without: None };
+        let choice = Choice { kind: None, scope: None, category: None, deleted: false, without: None };
         let find = |query: &str| haystack.search(&words::query(query), &choice, 10, 0).0;
         assert_eq!(find("zw"), [4, 5, 3, 2, 1], "initials in full, begun, within, then the address");
         assert_eq!(find("张伟"), [4, 3, 2, 1]);

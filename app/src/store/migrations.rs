@@ -205,6 +205,11 @@ const STEPS: &[&str] = &[
     -- What earlier versions did not know of events they hold is derived at the next opening.
     INSERT OR REPLACE INTO meta (key, value) SELECT 'derive_events', 'true' WHERE EXISTS (SELECT 1 FROM event);
     ",
+    // 8: who filled in a value is told what was decided, once.
+    "
+    -- JSON [edit, …]: edits of others that decided where this one had filled in a value, and that its author was told of.
+    ALTER TABLE edit ADD COLUMN noted TEXT NOT NULL DEFAULT '[]';
+    ",
 ];
 
 /// The newest version this code knows.

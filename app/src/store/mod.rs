@@ -6,6 +6,7 @@
 mod alias;
 mod aside;
 mod confirmed;
+mod decisions;
 mod digest;
 mod drafts;
 mod erase;
@@ -42,6 +43,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use alias::Late;
 pub use confirmed::{Page, PageApplied};
+pub use decisions::{Decision, Place, Told};
 pub use digest::{Checked, Differing};
 pub use error::StoreError;
 pub use events::{Among, Event};

@@ -75,6 +75,8 @@ pub struct Sought<'a> {
     pub kind: Option<RecordKind>,
     /// Only in these areas.
     pub scope: Option<&'a Scope>,
+    /// Only of this type (places, objects, organisations) or category (events).
+    pub category: Option<&'a str>,
     /// Deleted ones too.
     pub deleted: bool,
     /// Only what was not visited since then, milliseconds since 1970 UTC.
@@ -143,8 +145,8 @@ impl Store {
     ) -> Result<(Vec<Row>, bool), StoreError> {
         let words = words::query(query);
         let visited = sought.unvisited_since.map(|since| self.visited_since(since)).transpose()?;
-        let Sought { kind, scope, deleted, .. } = *sought;
-        let choice = Choice { kind, scope, deleted, without: visited.as_ref() };
+        let Sought { kind, scope, category, deleted, .. } = *sought;
+        let choice = Choice { kind, scope, category, deleted, without: visited.as_ref() };
         let (rows, more) =
             self.haystack.read().unwrap_or_else(PoisonError::into_inner).search(&words, &choice, limit, offset);
         Ok((self.rows_at(&rows)?, more))

@@ -12,7 +12,7 @@ use shared::record::{Part, Record, RecordKind};
 use shared::workflow::Stage;
 use uuid::Uuid;
 
-use super::haystack::Change;
+use super::haystack::{Change, category_of};
 use super::project::{Shown, project};
 use super::{StoreError, Tx};
 
@@ -147,7 +147,8 @@ fn put_beside(sql: &Connection, row: i64, shown: &Shown) -> Result<(), StoreErro
 }
 
 fn put(row: i64, kind: RecordKind, shown: Shown) -> Change {
-    Change::Put { row, kind, area: shown.area, deleted: shown.deleted, words: shown.words }
+    let category = category_of(&shown.facts).map(str::to_owned);
+    Change::Put { row, kind, area: shown.area, category, deleted: shown.deleted, words: shown.words }
 }
 
 /// Puts rows of records that are not there yet; the statements are looked up once for all of them.

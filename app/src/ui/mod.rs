@@ -27,7 +27,11 @@
 //! | `[data-do=report-faults]`, `[data-do=campaign]` | an inspection's faults become an event; a 专项排查 |
 //! | `[data-do=edit]`, `[data-do=review]` | edit the record; its field is 待核对 |
 //! | `[data-review="<record>/<field>"]` | a 待核对 card; in it `[data-do=choose][data-value]`, `[data-do=third]`, `[data-do=use-third]` |
-//! | `[data-do=undo]` | the row that takes a decision back |
+//! | `[data-do=later]`, `#later` | put a card off; those put off |
+//! | `[data-settled]`, `[data-do=undo]` | the row of a decision; takes it back |
+//! | `[data-do=told]`, `#told` | what others decided where the user had filled in a value |
+//! | `select[name=category|area|light]`, `[data-do=more|before]` | narrow a list; the rows after and before |
+//! | `[data-do=close-together]`, `[data-pick=<event>]`, `[data-do=close-send]`, `#closed[data-closed]`, `[data-refused]` | 结案 of several |
 //! | `[data-step=<code>]` | a line of the six steps; `[data-do=step-<code>]`: press for that step; `[data-do=step-send]` |
 //! | `[data-do=report-send]`, `[name=category][value]`, `[name=title]` | 随手报 |
 //! | `[data-do=sync]`, `[data-lamp=delivered|safe][data-on]`, `[data-item]` | the sync page |

@@ -60,7 +60,7 @@ pub fn due_day(words: &Words, day: NaiveDate, now: DateTime<Utc>) -> (Mark, Stri
 }
 
 /// 11月30日前
-pub fn until(words: &Words, day: NaiveDate, now: DateTime<Utc>) -> String {
+pub fn until_day(words: &Words, day: NaiveDate, now: DateTime<Utc>) -> String {
     words.s("app-until", "day", &near_date(words, day, now))
 }
 
@@ -119,6 +119,13 @@ pub fn left(words: &Words, due: DateTime<Utc>, now: DateTime<Utc>) -> String {
 /// The end of a limit as a sentence: 今天 17:00 前办完.
 pub fn due(words: &Words, due: DateTime<Utc>, now: DateTime<Utc>) -> String {
     words.s("app-due", "when", &when(words, due, now))
+}
+
+/// The end of a limit in a list: 限 11月28日; on the day itself and the next with the hour.
+pub fn until(words: &Words, due: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let day = today(due);
+    let near = matches!((day - today(now)).num_days(), 0 | 1);
+    words.s("app-row-limit", "when", &if near { when(words, due, now) } else { date(words, day, now) })
 }
 
 /// A limit as given: 3 个工作日, 24 小时.

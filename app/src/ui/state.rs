@@ -3,7 +3,7 @@
 //! Reading happens while a page is drawn (a few milliseconds at most, see the methods of the handheld); a page that
 //! calls [`State::follow`] is drawn anew when records changed, by an own save or by a sync.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use assets::messages::Lang;
@@ -20,9 +20,9 @@ use shared::wire::{HistoryEntry, Setup};
 
 use super::words::Words;
 use crate::handheld::{
-    CampaignLeft, Candidate, Closed, Closing, Door, Draft, Estimate, EventFilter, EventRow, Filter, Handheld, Hit,
-    Hits, Lights, Message, OpenField, OutboxCounts, OutboxItem, RecordPage, SaveError, Saved, SyncError, TakenIn,
-    Today, TrayItem,
+    CampaignLeft, Candidate, Closed, Closing, Decision, Door, Draft, Estimate, EventQuery, EventRow, Filter, Handheld,
+    Hit, Hits, Lights, Message, OpenField, OutboxCounts, OutboxItem, RecordPage, SaveError, Saved, SyncError, TakenIn,
+    Today, Told, TrayItem,
 };
 use crate::store::{Checked, Exported, StoreError};
 use crate::sync::{Phase, SyncProgress};
@@ -71,25 +71,56 @@ impl Theme {
 pub struct SearchPlace {
     /// As typed.
     pub query: String,
-    /// The kinds filtered for; none means all.
-    pub kind: Option<RecordKind>,
-    /// How many rows were asked for.
+    /// What is filtered for.
+    pub filter: Filter,
+    /// The rows drawn.
+    pub window: Window,
+}
+
+/// What 事件 remembers.
+#[derive(Clone, Default, PartialEq, Debug)]
+pub struct EventsPlace {
+    /// The list and what it is filtered for.
+    pub query: EventQuery,
+    /// The rows drawn.
+    pub window: Window,
+}
+
+/// The rows of a long list that are drawn: a list of 72,000 never is whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Window {
+    /// The first, counted from 0.
+    pub from: usize,
+    /// How many, at most [`Window::MOST`].
     pub rows: usize,
 }
 
-/// A decision on a 待核对 field that can still be taken back where it was made.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Settled {
-    /// The edit that decided.
-    pub edit: EditId,
-    /// Where.
-    pub record: RecordId,
-    /// The field.
-    pub field: String,
-    /// What was used, in words.
-    pub value: String,
-    /// Who is told.
-    pub told: String,
+impl Default for Window {
+    fn default() -> Self {
+        Self { from: 0, rows: Self::STEP }
+    }
+}
+
+impl Window {
+    /// Rows shown at first and added at each asking.
+    pub const STEP: usize = 50;
+    /// The most rows drawn: for those added at one end, as many leave at the other.
+    pub const MOST: usize = 150;
+
+    /// With the rows that follow.
+    pub fn on(&mut self) {
+        if self.rows < Self::MOST {
+            self.rows += Self::STEP;
+        } else {
+            self.from += Self::STEP;
+        }
+    }
+
+    /// With the rows before.
+    pub fn back(&mut self) {
+        self.from = self.from.saturating_sub(Self::STEP);
+        self.rows = Self::MOST;
+    }
 }
 
 /// The state of one screen. Copies share it.
@@ -104,10 +135,10 @@ pub struct State {
     own: Signal<u64>,
     /// What 查询 remembers.
     pub place: Signal<SearchPlace>,
-    /// Which list 事件 shows.
-    pub events_of: Signal<EventFilter>,
-    /// Decisions made on this screen, the last one first.
-    pub settled: Signal<Vec<Settled>>,
+    /// What 事件 remembers.
+    pub events_place: Signal<EventsPlace>,
+    /// 待核对 cards put off until later, as long as this screen lasts.
+    pub later: Signal<BTreeSet<(RecordId, String)>>,
     /// What the last store failure says; shown as a quiet line at the head of the page.
     pub trouble: Signal<Option<Message>>,
 }
@@ -139,8 +170,8 @@ impl State {
             progress: Signal::new(progress),
             own: Signal::new(0),
             place: Signal::new(SearchPlace::default()),
-            events_of: Signal::new(EventFilter::default()),
-            settled: Signal::new(Vec::new()),
+            events_place: Signal::new(EventsPlace::default()),
+            later: Signal::new(BTreeSet::new()),
             trouble: Signal::new(handheld.notices().into_iter().next()),
             handheld,
         }
@@ -231,10 +262,10 @@ impl State {
         }
         if now != Door::Open {
             // Nothing of who was in stays for who comes next.
-            let Self { mut place, mut events_of, mut settled, .. } = self.clone();
+            let Self { mut place, mut events_place, mut later, .. } = self.clone();
             place.set(SearchPlace::default());
-            events_of.set(EventFilter::default());
-            settled.set(Vec::new());
+            events_place.set(EventsPlace::default());
+            later.set(BTreeSet::new());
         }
         door.set(now);
     }
@@ -434,9 +465,9 @@ impl State {
         self.read(self.handheld.campaigns())
     }
 
-    /// Events by filter, the most urgent first, and whether there are more.
-    pub fn events(&self, filter: EventFilter, limit: usize) -> (Vec<EventRow>, bool) {
-        self.read(self.handheld.events(filter, limit, 0))
+    /// The events of a list, the most urgent first, and whether there are more.
+    pub fn events(&self, query: impl Into<EventQuery>, limit: usize, offset: usize) -> (Vec<EventRow>, bool) {
+        self.read(self.handheld.events(query, limit, offset))
     }
 
     /// One event's state and what the user may do next.
@@ -448,6 +479,22 @@ impl State {
     pub fn conflicts(&self, limit: usize) -> (Vec<(Hit, Vec<OpenField>)>, bool) {
         self.follow();
         self.read(self.handheld.conflicts(limit, 0))
+    }
+
+    /// Decisions made on this handheld that can be taken back, the last one first.
+    pub fn decisions(&self, limit: usize) -> Vec<Decision> {
+        self.read(self.handheld.decisions(limit))
+    }
+
+    /// What others decided where the user had filled in a value.
+    pub fn told(&self) -> Vec<Told> {
+        self.follow();
+        self.read(self.handheld.told())
+    }
+
+    /// Notes that these were seen, of a page that is being left: nobody else shows it.
+    pub fn note_told(&self, seen: &[(EditId, EditId)]) {
+        self.read(self.handheld.note_told(seen));
     }
 
     /// The whole history of a record, from the server.
@@ -502,6 +549,11 @@ impl State {
         self.touched();
         self.handheld.wake();
         Ok(saved)
+    }
+
+    /// Whether this is the first page since the user was let in. True once.
+    pub fn begins(&self) -> bool {
+        self.handheld.begins()
     }
 
     /// Keeps what was typed so far.

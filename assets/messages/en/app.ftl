@@ -27,6 +27,7 @@ app-empty = (empty)
 app-seen = All right
 app-comma = ,{" "}
 app-more = Show more
+app-before = Those before
 app-not-now = Not now
 app-undo = Undo
 app-save = Save
@@ -181,6 +182,10 @@ app-search-filters = Filters
 app-search-recent = Latest on this handheld
 app-search-found = { $n } found
 app-search-found-more = The first { $n }
+app-search-span = { $from }–{ $to }
+app-search-category = Category
+app-search-category-all = All categories
+app-search-area-all = All grids
 app-search-nothing = Nothing found. Try other words, or fewer filters.
 
 # 记录
@@ -225,7 +230,12 @@ app-events-mine = Mine to do
 app-events-reported = My reports
 app-events-area = My area
 app-events-none = No events here.
-app-next-step = next: { $step }
+app-row-yours = Your turn: { $step }
+app-row-with = { $stage }, { $who }
+app-row-host = { $stage }, by { $who }
+app-row-limit = by { $when }
+app-events-none-such = No such events. Take a filter away.
+app-events-light-all = Any limit
 app-contested = at odds
 app-six-steps = Six steps
 app-step-line = { $who }: { $step }
@@ -327,10 +337,21 @@ app-review-third = Neither: type another
 app-review-use-typed = Use what I typed
 app-review-whole = The whole record
 app-review-settled = Settled: { $field }
-app-review-used = { $value } is used
-app-review-used-told = { $value } is used; { $who } will see it at the next sync
+app-review-used = { $value } is used, { $when }
+app-review-used-told = { $value } is used, { $when }. Who else filled it in sees it at the next sync
 app-review-promise = The other sees it at the next sync; you can undo it at any time.
 app-review-none = Nothing left to settle.
+app-review-later = Later
+app-review-later-list = Put off
+app-review-before = Settled before
+app-told-some = { $n ->
+    [one] Somebody checked a value of yours
+    *[other] { $n } values of yours were checked
+    }
+app-told-list = Checked by others
+app-told = { $who } checked { $field } of { $record }: { $value } is used
+app-told-yours = It is the value you filled in, { $when }
+app-told-not-yours = You had filled in { $value }, { $when }
 
 # 同步
 app-sync = Sync
@@ -522,3 +543,4 @@ app-add-resident = Add a resident
 app-places-inside = Inside
 app-place-above = Part of
 app-repeat = As in the last one: { $values }
+app-search-unvisited = Not visited for { $n } days

@@ -87,9 +87,9 @@ time-days-ago = { $n } 天前
 time-hours-left = 剩 { $n } 小时
 time-days-left = 剩 { $n } 天
 time-minutes-left = 剩 { $n } 分钟
-time-hours-over = 超 { $n } 小时
-time-days-over = 超 { $n } 天
-time-minutes-over = 超 { $n } 分钟
+time-hours-over = 超期 { $n } 小时
+time-days-over = 超期 { $n } 天
+time-minutes-over = 超期 { $n } 分钟
 
 unit-bytes = { $n } 字节
 unit-kilobytes = { $n } KB

@@ -3,8 +3,10 @@
 mod drafts;
 mod enrolment;
 mod full_disk;
+mod lists;
 mod locks;
 mod morning;
+mod review;
 mod screens;
 mod story;
 mod work;

@@ -17,4 +17,5 @@ mod migrations;
 mod restores;
 mod rounds;
 mod tls;
+mod told;
 mod turns;

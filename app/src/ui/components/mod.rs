@@ -2,6 +2,7 @@
 
 pub mod field;
 pub mod frame;
+pub mod pages;
 pub mod photo;
 pub mod pick;
 pub mod pin;

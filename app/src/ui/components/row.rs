@@ -122,6 +122,23 @@ fn next_step(row: &EventRow) -> Option<Step> {
     steps.iter().copied().find(|step| row.allowed.contains(step))
 }
 
+/// Who has an event: 该您办理, 办理中，王守信主办, 待分流，在网格, 已结案.
+fn holder(words: &Words, state: &State, row: &EventRow) -> Option<String> {
+    let stage = row.stage?;
+    let said = words.t(&format!("stage-{}", stage.code()));
+    if let Some(step) = next_step(row) {
+        return Some(words.s("app-row-yours", "step", &say::step(words, step)));
+    }
+    let who = match stage {
+        Stage::Reported => Some(words.t(&format!("level-{}", row.level.code()))),
+        Stage::Handling | Stage::Handled => row.host.and_then(|id| state.handler_name(id)),
+        Stage::Answered => row.dispatcher.and_then(|id| state.handler_name(id)),
+        Stage::Closed | Stage::Archived => None,
+    };
+    let key = if stage == Stage::Handling { "app-row-host" } else { "app-row-with" };
+    Some(who.map_or_else(|| said.clone(), |who| words.many(key, &[("stage", &said), ("who", &who)])))
+}
+
 /// One event of a list, its light first.
 #[component]
 pub fn EventLine(row: EventRow) -> Element {
@@ -129,9 +146,8 @@ pub fn EventLine(row: EventRow) -> Element {
     let state = use_context::<State>();
     let now = state.now();
     let light = limit_light(&words, row.light, row.due, now);
-    let stage = row.stage.map(|stage| words.t(&format!("stage-{}", say::code(&stage))));
-    let next = next_step(&row).map(|step| words.s("app-next-step", "step", &say::step(&words, step)));
-    let day = say::near_date(&words, say::today(row.hit.updated), now);
+    let limit = row.due.filter(|_| row.light.is_some()).map(|due| say::until(&words, due, now));
+    let holder = holder(&words, &state, &row);
     let title = title_of(&words, &row.hit);
     rsx! {
         Go { class: "row", to: Route::ShowRecord { id: row.hit.id }, record: row.hit.id.to_string(),
@@ -141,11 +157,11 @@ pub fn EventLine(row: EventRow) -> Element {
                     if let Some((mark, text)) = light {
                         Light { mark, text }
                     }
-                    if let Some(stage) = stage {
-                        span { {stage} }
+                    if let Some(limit) = limit {
+                        span { {limit} }
                     }
-                    if let Some(next) = next {
-                        span { {next} }
+                    if let Some(holder) = holder {
+                        span { {holder} }
                     }
                     if row.contested {
                         Light { mark: Mark::Yellow, text: words.t("app-contested") }
@@ -155,7 +171,6 @@ pub fn EventLine(row: EventRow) -> Element {
                     }
                 }
             }
-            span { class: "row__end", {day} }
         }
     }
 }

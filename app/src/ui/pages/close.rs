@@ -78,7 +78,7 @@ pub fn CloseTogether() -> Element {
     // A new key empties the box: it keeps its own text otherwise.
     let mut times = use_signal(|| 0_u32);
     state.follow();
-    let (rows, more) = state.events(EventFilter::ToClose, CLOSED_AT_ONCE);
+    let (rows, more) = state.events(EventFilter::ToClose, CLOSED_AT_ONCE, 0);
     let so_far = chosen();
     // What was closed elsewhere meanwhile is no longer listed, and no longer counts.
     let picked: Vec<EventRow> = rows.iter().filter(|row| so_far.events.contains(&row.hit.id)).cloned().collect();

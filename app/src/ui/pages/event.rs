@@ -126,11 +126,18 @@ fn line(words: &Words, state: &State, entry: &StepEntry, write: &LiveWrite<'_>) 
     if let Some(ledger) = &entry.ledger {
         parts.push(words.s("app-step-ledger", "number", ledger));
     }
-    if !entry.text.is_empty() {
-        parts.push(words.s("app-step-text", "text", &entry.text));
+    let said = unended(&entry.text);
+    if !said.is_empty() {
+        parts.push(words.s("app-step-text", "text", said));
     }
     parts.push(say::when(words, write.head.at, state.now()));
     parts.join(&words.t("app-comma"))
+}
+
+/// A text without the full stop or comma at its end: it is quoted within a sentence that goes on.
+fn unended(text: &str) -> &str {
+    // Full stop, comma and semicolon, as Chinese and as others write them.
+    text.trim().trim_end_matches(['\u{3002}', '\u{ff0c}', '\u{ff1b}', '.', ',', ';'])
 }
 
 /// 说过的话: remarks, and a box for one more.
@@ -221,5 +228,18 @@ pub fn Remarks(page: PageOf) -> Element {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unended;
+
+    #[test]
+    fn what_is_quoted_does_not_end_twice() {
+        assert_eq!(
+            [" a\u{3002}", "done.", "b\u{ff1f}", "\u{3002}", ""].map(unended),
+            ["a", "done", "b\u{ff1f}", "", ""]
+        );
     }
 }

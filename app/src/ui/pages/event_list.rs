@@ -2,31 +2,49 @@
 
 use dioxus::prelude::*;
 use shared::author::Role;
+use shared::record::RecordKind;
+use shared::workflow::Light;
 
-use crate::handheld::EventFilter;
+use crate::handheld::{EventFilter, EventQuery};
 use crate::ui::components::frame::{Dock, Foot, Head};
+use crate::ui::components::pages::{Before, More, Narrow};
 use crate::ui::components::row::EventLine;
 use crate::ui::components::{Go, Icon};
 use crate::ui::pages::close::CLOSED_AT_ONCE;
 use crate::ui::route::{Route, Tab};
-use crate::ui::state::State;
+use crate::ui::state::{EventsPlace, State, Window};
 use crate::ui::words::words;
-
-/// Rows shown at first and added at each asking.
-const ROWS: usize = 50;
 
 /// 事件
 #[component]
 pub fn Events() -> Element {
     let state = use_context::<State>();
     let words = words();
-    let mut of = state.events_of;
-    let mut rows = use_signal(|| ROWS);
+    let mut place = state.events_place;
     state.follow();
-    let (events, more) = state.events(of(), rows());
+    let EventsPlace { query, window } = place();
+    let of = query.of;
+    let (events, more) = state.events(query.clone(), window.rows, window.from);
+    let categories: Vec<(String, String)> = state
+        .form(RecordKind::Event)
+        .and_then(|form| form.field("category").cloned())
+        .map(|field| field.choices.iter().map(|one| (one.code.clone(), words.choice(&field, &one.code))).collect())
+        .unwrap_or_default();
+    let lights: Vec<(String, String)> = Light::ALL
+        .iter()
+        .rev()
+        .map(|light| (light.code().to_owned(), words.t(&format!("light-{}", light.code()))))
+        .collect();
+    let narrowed = query.category.is_some() || query.light.is_some();
+    // Another question begins at the top.
+    let mut ask = move |change: &dyn Fn(&mut EventQuery)| {
+        let mut place = place.write();
+        change(&mut place.query);
+        place.window = Window::default();
+    };
     // Whoever may close in bulk is told so where they look for what is theirs to do.
-    let leads = matches!(state.role(), Some(Role::GridLeader | Role::CenterStaff)) && of() == EventFilter::Mine;
-    let to_close = if leads { state.events(EventFilter::ToClose, CLOSED_AT_ONCE).0.len() } else { 0 };
+    let leads = matches!(state.role(), Some(Role::GridLeader | Role::CenterStaff)) && of == EventFilter::Mine;
+    let to_close = if leads { state.events(EventFilter::ToClose, CLOSED_AT_ONCE, 0).0.len() } else { 0 };
     let lists = [
         (EventFilter::Mine, "mine", words.t("app-events-mine")),
         (EventFilter::ReportedByMe, "reported", words.t("app-events-reported")),
@@ -41,14 +59,32 @@ pub fn Events() -> Element {
                         key: "{code}",
                         r#type: "button",
                         "data-do": "events-{code}",
-                        "aria-current": (of() == filter).then_some("true"),
-                        onclick: move |_| {
-                            of.set(filter);
-                            rows.set(ROWS);
-                        },
+                        "aria-current": (of == filter).then_some("true"),
+                        onclick: move |_| ask(&|query| query.of = filter),
                         {label}
                     }
                 }
+            }
+        }
+        div { class: "narrows", role: "group", "aria-label": words.t("app-search-filters"),
+            Narrow {
+                name: "category",
+                label: words.t("app-search-category"),
+                all: words.t("app-search-category-all"),
+                options: categories,
+                chosen: query.category.clone(),
+                onpick: move |code: Option<String>| ask(&|query| query.category.clone_from(&code)),
+            }
+            Narrow {
+                name: "light",
+                label: words.t("app-limit"),
+                all: words.t("app-events-light-all"),
+                options: lights,
+                chosen: query.light.map(|light| light.code().to_owned()),
+                onpick: move |code: Option<String>| {
+                    let light = Light::ALL.iter().copied().find(|light| Some(light.code()) == code.as_deref());
+                    ask(&|query| query.light = light);
+                },
             }
         }
         main { class: "main--top",
@@ -66,24 +102,15 @@ pub fn Events() -> Element {
                 }
             }
             if events.is_empty() {
-                p { class: "quiet", role: "status", Icon { name: "check" } span { {words.t("app-events-none")} } }
+                p { class: "quiet", role: "status", Icon { name: "check" } span { {words.t(if narrowed { "app-events-none-such" } else { "app-events-none" })} } }
             } else {
+                Before { window, onpress: move |()| place.write().window.back() }
                 ul { class: "list", id: "events",
                     for row in events {
                         li { key: "{row.hit.id}", EventLine { row } }
                     }
                 }
-            }
-            if more {
-                div { class: "pad",
-                    button {
-                        class: "btn btn--second btn--wide",
-                        r#type: "button",
-                        "data-do": "more",
-                        onclick: move |_| *rows.write() += ROWS,
-                        {words.t("app-more")}
-                    }
-                }
+                More { more, onpress: move |()| place.write().window.on() }
             }
         }
         Foot { tab: Tab::Events,

@@ -27,7 +27,7 @@ pub fn Gate() -> Element {
     }));
     // Killed in the middle of typing: on with it.
     use_effect({
-        let (state, at_start) = (state.clone(), use_hook(|| route == Route::Today {}));
+        let (state, at_start) = (state.clone(), use_hook(|| state.begins() && route == Route::Today {}));
         move || {
             if at_start && let Some(left) = left_at(&state) {
                 navigator().push(left);

@@ -546,7 +546,8 @@ fn facts(words: &Words, state: &State, page: &RecordPage) -> String {
     facts.push(
         page.areas.iter().map(|area| state.area_name(*area)).collect::<Vec<_>>().join(&words.t("list-separator")),
     );
-    facts.retain(|fact| !fact.is_empty());
+    // A house is called by its address.
+    facts.retain(|fact| !fact.is_empty() && *fact != page.title);
     facts.join(&words.t("app-comma"))
 }
 

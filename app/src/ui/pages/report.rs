@@ -81,7 +81,7 @@ pub fn Report() -> Element {
     let Some(mut field) = form.field("category").cloned() else { return rsx! {} };
     field.choices.retain(|choice| Work::from_code(&choice.code).is_none());
     let grids = state.grids();
-    let (mut reports, _) = state.events(EventFilter::ReportedByMe, OWN);
+    let (mut reports, _) = state.events(EventFilter::ReportedByMe, OWN, 0);
     // What was sent a moment ago stands first: here one looks for it, not for what is due.
     reports.sort_by_key(|row| std::cmp::Reverse(row.hit.id));
     let what_missing = trouble().is_some_and(|said| said.key == WHAT_MISSING);

@@ -1,5 +1,9 @@
-//! 待核对: two values side by side with equal weight, who and when; one press decides, or a third value is typed. The
-//! row that takes a decision back stays where it was made.
+//! 待核对: two values side by side with equal weight, who and when; one press decides, or a third value is typed, or the
+//! card is put off. What was decided can be taken back here, and what others decided is told here.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use dioxus::prelude::*;
 use shared::form::{Field, FieldType};
@@ -8,53 +12,180 @@ use shared::record::Part;
 use shared::value::Value;
 use shared::view::{self, One};
 
-use crate::handheld::{Message, SaveError};
+use crate::handheld::{Decision, Message, SaveError};
 use crate::ui::components::field::Chip;
 use crate::ui::components::frame::{Foot, Nav};
-use crate::ui::components::{Go, Icon, Mark};
+use crate::ui::components::{Go, Group, Icon, Mark};
 use crate::ui::route::{Route, Tab};
 use crate::ui::say;
-use crate::ui::state::{Settled, State};
+use crate::ui::state::State;
 use crate::ui::value;
 use crate::ui::words::{message, words};
 
-/// Records with cards shown at once.
+/// Records with cards shown at first and added at each asking.
 const RECORDS: usize = 20;
+
+/// Decisions that are offered to be taken back.
+const DECISIONS: usize = 30;
 
 /// 待核对
 #[component]
 pub fn Review() -> Element {
     let state = use_context::<State>();
     let words = words();
-    let (records, more) = state.conflicts(RECORDS);
-    let cards: Vec<(RecordId, String, Part, String)> = records
+    let mut most = use_signal(|| RECORDS);
+    let (records, more) = state.conflicts(most());
+    let later = state.later.read().clone();
+    let all: Vec<(RecordId, String, Part, String)> = records
         .into_iter()
         .flat_map(|(hit, fields)| {
             let (id, title) = (hit.id, hit.title);
             fields.into_iter().map(move |open| (id, title.clone(), open.part, open.field))
         })
         .collect();
-    let left = cards.len();
+    let left = all.len();
+    let (put_off, cards): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|(id, _, _, field)| later.contains(&(*id, field.clone())));
     let end = if more { words.n("app-review-left-more", left) } else { words.n("app-review-left", left) };
-    let settled = state.settled.read().clone();
+    let mut decided = state.decisions(DECISIONS);
+    // The last decision stays where it was made; what was decided before stands below.
+    let now = say::today(state.now());
+    let last = decided.first().is_some_and(|first| say::today(first.at) == now).then(|| decided.remove(0));
     rsx! {
         Nav { title: words.t("to-decide"), back: Tab::Today,
             span { class: "nav__act nav__act--say", id: "review-left", "data-left": "{left}", {end} }
         }
         main { id: "review",
-            for one in settled {
-                Undo { key: "{one.edit}", settled: one }
+            ToldList {}
+            if let Some(one) = last {
+                Undo { key: "{one.edit}", decision: one }
             }
             for (id, title, part, field) in cards {
-                Card { key: "{id}-{field}", id, title, part, name: field }
+                Card { key: "{id}-{field}", id, title, part, name: field, skips: left > 1 }
+            }
+            if more {
+                div { class: "pad",
+                    button {
+                        class: "btn btn--second btn--wide",
+                        r#type: "button",
+                        "data-do": "more",
+                        onclick: move |_| *most.write() += RECORDS,
+                        {words.t("app-more")}
+                    }
+                }
+            }
+            if !put_off.is_empty() {
+                section { class: "group", id: "later",
+                    div { class: "group__h",
+                        h2 { {words.t("app-review-later-list")} }
+                    }
+                    for (id, title, part, field) in put_off {
+                        Card { key: "{id}-{field}", id, title, part, name: field, skips: false }
+                    }
+                }
             }
             if left == 0 {
                 p { class: "quiet", role: "status", Icon { name: "check" } span { {words.t("app-review-none")} } }
             } else {
                 p { class: "quiet", Icon { name: "info" } span { {words.t("app-review-promise")} } }
             }
+            if !decided.is_empty() {
+                section { class: "group", id: "decided",
+                    div { class: "group__h",
+                        h2 { {words.t("app-review-before")} }
+                    }
+                    for one in decided {
+                        Undo { key: "{one.edit}", decision: one }
+                    }
+                }
+            }
         }
         Foot { tab: Tab::Today }
+    }
+}
+
+/// The row of 今日 that leads to what others decided.
+#[component]
+pub fn ToldRow() -> Element {
+    let state = use_context::<State>();
+    let words = words();
+    let count = state.told().len();
+    if count == 0 {
+        return rsx! {};
+    }
+    rsx! {
+        section { class: "group",
+            ul { class: "list",
+                li {
+                    Go { class: "row row--one", to: Route::Review {}, hook: "told",
+                        Icon { name: "check" }
+                        span { class: "row__main", {words.n("app-told-some", count)} }
+                        span { class: "row__end", Icon { name: "next" } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What others decided where the user had filled in a value. Leaving the page is having seen it.
+#[component]
+fn ToldList() -> Element {
+    let state = use_context::<State>();
+    let words = words();
+    let told = state.told();
+    let drawn = use_hook(|| Rc::new(RefCell::new(BTreeSet::new())));
+    drawn.borrow_mut().extend(told.iter().map(|one| (one.own, one.by)));
+    use_drop({
+        let (state, drawn) = (state.clone(), Rc::clone(&drawn));
+        move || state.note_told(&drawn.borrow().iter().copied().collect::<Vec<_>>())
+    });
+    if told.is_empty() {
+        return rsx! {};
+    }
+    let now = state.now();
+    let lines: Vec<(RecordId, String, String)> = told
+        .into_iter()
+        .filter_map(|one| {
+            let form = state.form(one.place.kind)?;
+            let field = form.field(&one.place.field)?;
+            let value = value::shown(&words, &state, field, &one.value);
+            let filled = value::shown(&words, &state, field, &one.filled);
+            let said = words.many(
+                "app-told",
+                &[
+                    ("who", &say::author(&words, &one.author, state.me())),
+                    ("record", &one.place.title),
+                    ("field", &words.label(&field.label)),
+                    ("value", &value),
+                ],
+            );
+            let when = say::when(&words, one.at, now);
+            let yours = if one.value == one.filled {
+                words.s("app-told-yours", "when", &when)
+            } else {
+                words.many("app-told-not-yours", &[("value", &filled), ("when", &when)])
+            };
+            Some((one.place.record, said, yours))
+        })
+        .collect();
+    rsx! {
+        Group { title: words.t("app-told-list"), end: lines.len().to_string(), id: "told",
+            ul { class: "list",
+                for (place, (id, said, yours)) in lines.into_iter().enumerate() {
+                    li { key: "{place}",
+                        Go { class: "row", to: Route::ShowRecord { id }, record: id.to_string(),
+                            Icon { name: Mark::Green.icon(), class: "i--fill" }
+                            span { class: "row__main",
+                                span { class: "row__t row__t--plain", {said} }
+                                span { class: "row__m", {yours} }
+                            }
+                            span { class: "row__end", Icon { name: "next" } }
+                        }
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -69,7 +200,7 @@ struct Side {
 }
 
 #[component]
-fn Card(id: RecordId, title: String, part: Part, name: String) -> Element {
+fn Card(id: RecordId, title: String, part: Part, name: String, skips: bool) -> Element {
     let state = use_context::<State>();
     let words = words();
     let mut trouble = use_signal(|| None::<Message>);
@@ -89,29 +220,11 @@ fn Card(id: RecordId, title: String, part: Part, name: String) -> Element {
             own: write.head.author.user.is_some() && write.head.author.user == state.me(),
         })
         .collect();
-    let told: Vec<String> = sides.iter().filter(|side| !side.own).map(|side| side.who.clone()).collect();
-    let told = told.join(&words.t("list-separator"));
     let label = words.label(&field.label);
     let settle = {
-        let (state, words, field, told, name) =
-            (state.clone(), words.clone(), field.clone(), told.clone(), name.clone());
-        let (title, label) = (title.clone(), label.clone());
-        move |value: Value| match state.settle(id, part, &name, value.clone()) {
-            Ok(saved) => {
-                let mut settled = state.settled;
-                if let Some(edit) = saved.edits.first() {
-                    settled.write().insert(
-                        0,
-                        Settled {
-                            edit: *edit,
-                            record: id,
-                            field: words.many("app-review-of", &[("record", &title), ("field", &label)]),
-                            value: value::shown(&words, &state, &field, &value),
-                            told: told.clone(),
-                        },
-                    );
-                }
-            }
+        let (state, name) = (state.clone(), name.clone());
+        move |value: Value| match state.settle(id, part, &name, value) {
+            Ok(_) => {}
             Err(error) => {
                 let mut trouble = trouble;
                 let said = match &error {
@@ -197,6 +310,21 @@ fn Card(id: RecordId, title: String, part: Part, name: String) -> Element {
                     }
                 }
             }
+            if skips {
+                button {
+                    class: "third__open",
+                    r#type: "button",
+                    "data-do": "later",
+                    onclick: {
+                        let (mut later, name) = (state.later, name.clone());
+                        move |_| {
+                            later.write().insert((id, name.clone()));
+                        }
+                    },
+                    Icon { name: "next" }
+                    {words.t("app-review-later")}
+                }
+            }
         }
     }
 }
@@ -270,22 +398,24 @@ fn Third(field: Field, value: Signal<Option<Value>>) -> Element {
 
 /// The row that takes a decision back.
 #[component]
-fn Undo(settled: Settled) -> Element {
+fn Undo(decision: Decision) -> Element {
     let state = use_context::<State>();
     let words = words();
     let mut trouble = use_signal(|| None::<Message>);
-    let told = if settled.told.is_empty() {
-        words.s("app-review-used", "value", &settled.value)
-    } else {
-        words.many("app-review-used-told", &[("value", &settled.value), ("who", &settled.told)])
-    };
+    let Some(form) = state.form(decision.place.kind) else { return rsx! {} };
+    let Some(field) = form.field(&decision.place.field) else { return rsx! {} };
+    let name = words.many("app-review-of", &[("record", &decision.place.title), ("field", &words.label(&field.label))]);
+    let value = value::shown(&words, &state, field, &decision.value);
+    let key = if decision.others { "app-review-used-told" } else { "app-review-used" };
+    let when = say::when(&words, decision.at, state.now());
+    let edit = decision.edit;
     rsx! {
-        section { class: "review", "data-settled": settled.edit.to_string(),
+        section { class: "review", "data-settled": edit.to_string(),
             div { class: "undo",
                 Icon { name: Mark::Green.icon(), class: "i--fill" }
                 div {
-                    p { b { {words.s("app-review-settled", "field", &settled.field)} } }
-                    p { class: "sub", {told} }
+                    p { b { {words.s("app-review-settled", "field", &name)} } }
+                    p { class: "sub", {words.many(key, &[("value", &value), ("when", &when)])} }
                     if let Some(said) = trouble() {
                         p { class: "sub", role: "alert", {message(&words, &said)} }
                     }
@@ -294,12 +424,10 @@ fn Undo(settled: Settled) -> Element {
                     class: "btn btn--quiet",
                     r#type: "button",
                     "data-do": "undo",
-                    onclick: move |_| match state.undo_settle(settled.edit) {
-                        Ok(_) => {
-                            let mut all = state.settled;
-                            all.write().retain(|one| one.edit != settled.edit);
+                    onclick: move |_| {
+                        if let Err(error) = state.undo_settle(edit) {
+                            trouble.set(Some(error.message()));
                         }
-                        Err(error) => trouble.set(Some(error.message())),
                     },
                     {words.t("app-undo")}
                 }

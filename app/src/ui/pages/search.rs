@@ -1,19 +1,35 @@
 //! 查询: one box, results as typed, the same place again when one comes back.
 
 use dioxus::prelude::*;
+use shared::area::AreaId;
 use shared::record::RecordKind;
 
 use crate::handheld::Filter;
 use crate::ui::components::field::Chip;
 use crate::ui::components::frame::Foot;
+use crate::ui::components::pages::{Before, More, Narrow};
 use crate::ui::components::row::HitRow;
 use crate::ui::components::{Group, Icon};
 use crate::ui::route::Tab;
-use crate::ui::state::{SearchPlace, State};
+use crate::ui::state::{SearchPlace, State, Window};
 use crate::ui::words::words;
 
-/// Rows shown at first and added at each asking: a list of 72,000 is never drawn whole.
-const ROWS: usize = 50;
+/// The field that sorts records of a kind, where there is one.
+fn category_field(kind: RecordKind) -> Option<&'static str> {
+    match kind {
+        RecordKind::Person => None,
+        RecordKind::Event => Some("category"),
+        RecordKind::Place | RecordKind::Object | RecordKind::Organization => Some("type"),
+    }
+}
+
+/// So many days without a visit are long.
+const UNVISITED: u32 = 90;
+
+/// What one calls on.
+fn is_visited(kind: RecordKind) -> bool {
+    matches!(kind, RecordKind::Person | RecordKind::Place | RecordKind::Organization)
+}
 
 /// 查询
 #[component]
@@ -25,16 +41,35 @@ pub fn Search() -> Element {
     let mut cleared = use_signal(|| 0_u32);
     let start = use_hook(|| place.peek().query.clone());
     state.follow();
-    let SearchPlace { query, kind, rows } = place();
-    let rows = rows.max(ROWS);
-    let hits = state.search(query.trim(), &Filter { kind, ..Filter::default() }, 0, rows);
+    let SearchPlace { query, filter, window } = place();
+    let hits = state.search(query.trim(), &filter, window.from, window.rows);
     let found = hits.hits.len();
-    let heading = if query.trim().is_empty() {
+    let heading = if window.from > 0 {
+        words.many(
+            "app-search-span",
+            &[("from", &(window.from + 1).to_string()), ("to", &(window.from + found).to_string())],
+        )
+    } else if query.trim().is_empty() {
         words.t("app-search-recent")
     } else if hits.more {
         words.n("app-search-found-more", found)
     } else {
         words.n("app-search-found", found)
+    };
+    let kind = filter.kind;
+    let categories: Vec<(String, String)> = kind
+        .and_then(|kind| Some((state.form(kind)?, category_field(kind)?)))
+        .and_then(|(form, name)| form.field(name).cloned())
+        .map(|field| field.choices.iter().map(|one| (one.code.clone(), words.choice(&field, &one.code))).collect())
+        .unwrap_or_default();
+    let grids = state.grids();
+    let areas: Vec<(String, String)> =
+        grids.iter().map(|area| (area.id.to_string(), state.area_name(area.id))).collect();
+    // Another question begins at the top.
+    let mut narrow = move |change: &dyn Fn(&mut Filter)| {
+        let mut place = place.write();
+        change(&mut place.filter);
+        place.window = Window::default();
     };
     let shown = if cleared() == 0 { start } else { String::new() };
     rsx! {
@@ -55,7 +90,7 @@ pub fn Search() -> Element {
                 oninput: move |event| {
                     let mut place = place.write();
                     place.query = event.value();
-                    place.rows = ROWS;
+                    place.window = Window::default();
                 },
               }
             }
@@ -64,7 +99,10 @@ pub fn Search() -> Element {
                 "aria-label": words.t("app-search-clear"),
                 "data-do": "clear-search",
                 onclick: move |_| {
-                    place.write().query.clear();
+                    let mut now = place.write();
+                    now.query.clear();
+                    now.window = Window::default();
+                    drop(now);
                     *cleared.write() += 1;
                 },
                 Icon { name: "x" }
@@ -79,11 +117,52 @@ pub fn Search() -> Element {
                     label: words.kind(one),
                     many: true,
                     chosen: kind == Some(one),
-                    onpress: move |chosen: bool| {
-                        let mut place = place.write();
-                        place.kind = (!chosen).then_some(one);
-                        place.rows = ROWS;
-                    },
+                    onpress: move |chosen: bool| narrow(&|filter| {
+                        filter.kind = (!chosen).then_some(one);
+                        // Each kind has categories of its own.
+                        filter.category = None;
+                        filter.unvisited_days = filter.unvisited_days.filter(|_| filter.kind.is_some_and(is_visited));
+                    }),
+                }
+            }
+            if kind.is_some_and(is_visited) {
+                Chip {
+                    name: "unvisited",
+                    code: UNVISITED.to_string(),
+                    label: words.n("app-search-unvisited", UNVISITED as usize),
+                    many: true,
+                    chosen: filter.unvisited_days.is_some(),
+                    onpress: move |chosen: bool| narrow(&|filter| {
+                        filter.unvisited_days = (!chosen).then_some(UNVISITED);
+                    }),
+                }
+            }
+        }
+        if areas.len() > 1 || !categories.is_empty() {
+            div { class: "narrows", role: "group", "aria-label": words.t("app-search-filters"),
+                if !categories.is_empty() {
+                    Narrow {
+                        key: "{kind:?}",
+                        name: "category",
+                        label: words.t("app-search-category"),
+                        all: words.t("app-search-category-all"),
+                        options: categories,
+                        chosen: filter.category.clone(),
+                        onpick: move |code: Option<String>| narrow(&|filter| filter.category.clone_from(&code)),
+                    }
+                }
+                if areas.len() > 1 {
+                    Narrow {
+                        name: "area",
+                        label: words.t("area-grid"),
+                        all: words.t("app-search-area-all"),
+                        options: areas,
+                        chosen: filter.area.map(|area| area.to_string()),
+                        onpick: move |id: Option<String>| {
+                            let area = id.and_then(|id| id.parse().ok()).map(AreaId);
+                            narrow(&|filter| filter.area = area);
+                        },
+                    }
                 }
             }
         }
@@ -94,6 +173,7 @@ pub fn Search() -> Element {
                     span { {words.t("app-search-nothing")} }
                 }
             } else {
+                Before { window, onpress: move |()| place.write().window.back() }
                 Group { title: heading,
                     ul { class: "list", id: "results",
                         for hit in hits.hits {
@@ -101,17 +181,7 @@ pub fn Search() -> Element {
                         }
                     }
                 }
-                if hits.more {
-                    div { class: "pad",
-                        button {
-                            class: "btn btn--second btn--wide",
-                            r#type: "button",
-                            "data-do": "more",
-                            onclick: move |_| place.write().rows = rows + ROWS,
-                            {words.t("app-more")}
-                        }
-                    }
-                }
+                More { more: hits.more, onpress: move |()| place.write().window.on() }
             }
         }
         Foot { tab: Tab::Search }

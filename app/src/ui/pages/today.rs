@@ -6,6 +6,7 @@ use crate::sync::Phase;
 use crate::ui::components::frame::{Dock, Foot, Head};
 use crate::ui::components::row::EventLine;
 use crate::ui::components::{Go, Group, Icon};
+use crate::ui::pages::review::ToldRow;
 use crate::ui::pages::work::{CampaignsLeft, MeetingDue, VisitsDue};
 use crate::ui::route::{Route, Tab};
 use crate::ui::say;
@@ -37,6 +38,7 @@ pub fn Today() -> Element {
         Head { title: state.scope_name(), line }
         SyncLine {}
         main {
+            ToldRow {}
             if today.conflicts > 0 {
                 section { class: "group",
                     ul { class: "list",

@@ -153,7 +153,7 @@ pub fn CampaignsLeft(campaigns: Vec<CampaignLeft>) -> Element {
                                 span { class: "row__t", {campaign.hit.title.clone()} }
                                 span { class: "row__m",
                                     if let Some(until) = campaign.until {
-                                        CampaignLight { mark: say::due_day(&words, until, state.now()).0, until: say::until(&words, until, state.now()) }
+                                        CampaignLight { mark: say::due_day(&words, until, state.now()).0, until: say::until_day(&words, until, state.now()) }
                                     }
                                     span { {words.with("app-campaign-left", &[
                                         ("left", (campaign.remaining.len() as f64).into()),
@@ -253,7 +253,7 @@ pub fn ShowCampaign(id: RecordId) -> Element {
             div { class: "title",
                 h1 { {page.title.clone()} }
                 if let Some(until) = campaign.as_ref().and_then(|campaign| campaign.until) {
-                    p { class: "sub", {say::until(&words, until, state.now())} }
+                    p { class: "sub", {say::until_day(&words, until, state.now())} }
                 }
                 if !look_for.is_empty() {
                     p { class: "keeps", {look_for} }

@@ -132,8 +132,12 @@ fn take_all(
         }
         if done.outcomes.contains_key(&offered.id()) && !(again && follows) {
             if follows && let Some(edit) = offered.edit().filter(|edit| !erased.contains(&edit.record)) {
-                // Under its new dot too it is only whole with its photos.
-                done.link(tx, rules, writer, edit)?;
+                // Under its new dot too it is only whole with its photos: those of who brings it, whomever it names.
+                let mut edit = edit.clone();
+                if let Some(author) = judge::author_of(writer) {
+                    edit.author = author.into();
+                }
+                done.link(tx, rules, writer, &edit)?;
             }
             continue;
         }

@@ -12,6 +12,7 @@ use shared::limits::PHOTO_BYTES;
 use shared::outside::Outside;
 use shared::path::Path;
 use shared::value::Value;
+use shared::wire::SyncRequest;
 use shared::workflow::Step;
 use sync_server::blobs::expiry;
 use sync_server::store;
@@ -186,4 +187,25 @@ async fn a_link_may_come_first_and_opens_nothing_its_author_could_not_see() {
     assert_eq!(eve.fetch(&hash(&photo)).await.status(), 404, "nor does a false name");
     let held = store::read::<_, store::StoreError>(&*centre.app.store, TOWN, |read| read.quarantined(id));
     assert_eq!(held.unwrap().unwrap().edit.author.user, Some(far.id));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_came_before_opens_no_photo_in_the_name_of_who_sent_it() {
+    let centre = Centre::open().await;
+    let far = centre.enrol(&centre.person("far", Role::GridMember, FAR_GRID, false)).await;
+    let mut liar = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
+    let photo = jpeg(64, 48, "机密照片");
+    assert_eq!(far.deliver(&photo).await.status(), 204);
+    let own = liar.resident("张伟", GRID);
+    applied(&liar.sync(vec![own.clone()]).await, 0);
+    assert_eq!(liar.fetch(&hash(&photo)).await.status(), 404);
+
+    // The same id under the next number, as an old app offers what it had sent before; another is said to have written it.
+    let mut again = liar.change(own.record, &[("note", Value::text("假"))]);
+    again.id = own.id;
+    again.author = far.author.clone().into();
+    link(&mut again, &hash(&photo));
+    let old = SyncRequest { protocol: 1, ..liar.request(vec![again]) };
+    assert_eq!(liar.raw(serde_json::to_vec(&old).unwrap(), &[]).await.status(), 200);
+    assert_eq!(liar.fetch(&hash(&photo)).await.status(), 404, "knowing a hash opens nothing");
 }

@@ -165,7 +165,7 @@ async fn handheld(
     hand.on("unlock").await?;
     hand.page.press("[data-do=other]").await?;
     hand.enrol(centre, "leader1").await?;
-    hand.tab("events").await?;
+    hand.at("/events").await?;
     hand.on("events").await?;
     album.keep(&hand.page, "handheld-leader").await?;
     hand.at("/me").await?;

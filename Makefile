@@ -16,7 +16,7 @@ DEMO_DIR ?= ./demo-data
 # nextest where it stands, cargo's own runner otherwise.
 RUN_TESTS := $(if $(shell command -v cargo-nextest),nextest run,test --no-fail-fast)
 
-.PHONY: help setup setup-browser build demo demo-codes demo-reset test lint unit bench pictures simulate crashes hostile test-api fuzz fuzz-minute deny
+.PHONY: help setup setup-browser build demo demo-codes demo-reset test lint unit bench pictures simulate crashes hostile test-window test-api fuzz fuzz-minute deny
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,11 @@ unit: setup
 	$(CARGO) $(RUN_TESTS) $(SELECT)
 
 test: setup-browser lint unit fuzz-minute ## Everything: format, lints, unit, property, real-HTTP and browser tests
+
+test-window: build ## The desktop window (WebKitGTK) on a screen that nobody sees, with real keys: enrolled, killed, delivered
+	@tests/setup.sh build window
+	$(CARGO) build --locked -p app --features desktop --bin desktop
+	DESKTOP=$(CURDIR)/target/debug/desktop $(CARGO) test $(SELECT) --test window -- --ignored --nocapture
 
 bench: setup ## Measures the product and, in the same run, the floor beneath it (release profile); writes docs/performance.md
 	$(CARGO) build $(RELEASE) --bin sync-server --bin bench

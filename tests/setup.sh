@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, and only that, with apt-get. Asks nothing.
 #   setup.sh build            C and C++ compiler, perl, make, pkg-config (SQLCipher and its OpenSSL are compiled)
+#   setup.sh build window     also WebKitGTK to build against, a screen that nobody sees, keys and a pointer for it
 #   setup.sh build browser    also Chromium, its driver, a Chinese font, and axe-core by npm
 set -euo pipefail
 
@@ -27,8 +28,17 @@ for group in "$@"; do
       need npm npm
       [ -e /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc ] || packages[fonts-noto-cjk]=1
       ;;
+    window)
+      for file in webkit2gtk-4.1:libwebkit2gtk-4.1-dev gtk+-3.0:libgtk-3-dev librsvg-2.0:librsvg2-dev; do
+        pkg-config --exists "${file%%:*}" 2>/dev/null || packages["${file##*:}"]=1
+      done
+      [ -e /usr/include/xdo.h ] || packages[libxdo-dev]=1
+      need Xvfb xvfb
+      need xdotool xdotool
+      [ -e /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc ] || packages[fonts-noto-cjk]=1
+      ;;
     *)
-      echo "setup.sh: unknown group '$group' (build, browser)" >&2
+      echo "setup.sh: unknown group '$group' (build, browser, window)" >&2
       exit 2
       ;;
   esac

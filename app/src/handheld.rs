@@ -5,6 +5,7 @@
 
 mod closing;
 mod delivery;
+mod diagnostics;
 mod door;
 #[cfg(test)]
 mod door_tests;
@@ -12,6 +13,8 @@ mod enrolment;
 mod farewell;
 #[cfg(test)]
 mod look_tests;
+mod map;
+mod moving;
 mod reading;
 mod saving;
 mod session;
@@ -46,6 +49,7 @@ use session::Inner;
 
 pub use closing::{Closed, Closing};
 pub use door::{AWAY, Door, Resident, key_behind};
+pub use moving::moved_from;
 pub use types::*;
 
 /// In a look: not one field but the restricted part was shown.
@@ -218,9 +222,7 @@ impl Handheld {
 
     /// The page of a record; `None` if this handheld does not hold it. Under 1 ms.
     pub fn record(&self, id: RecordId) -> Result<Option<RecordPage>, StoreError> {
-        let session = self.0.session()?;
-        session.store.look_at_lease(self.0.outside())?;
-        session.page(id)
+        self.0.reading()?.page(id)
     }
 
     /// Every problem the form would have with these writes on top of what stands there, without saving.
@@ -269,7 +271,7 @@ impl Handheld {
 
     /// What 今日 shows.
     pub fn today(&self) -> Result<Today, StoreError> {
-        self.0.session()?.today(self.now())
+        self.0.reading()?.today(self.now())
     }
 
     /// When a record was last visited; `None`: never, as far as this handheld knows.
@@ -280,6 +282,11 @@ impl Handheld {
     /// The 专项排查 of which something remains here.
     pub fn campaigns(&self) -> Result<Vec<CampaignLeft>, StoreError> {
         self.0.session()?.campaigns(self.now())
+    }
+
+    /// One 专项排查, also if it is over or nothing of it remains here; `None` if it is not held or is none.
+    pub fn campaign(&self, id: RecordId) -> Result<Option<CampaignLeft>, StoreError> {
+        self.0.session()?.campaign(id, self.now())
     }
 
     /// The events of a list, the most urgent first, and whether there are more.
@@ -299,18 +306,18 @@ impl Handheld {
 
     /// Records with fields that are 待核对, each with these fields, and whether there are more.
     pub fn conflicts(&self, limit: usize, offset: usize) -> Result<(Vec<Conflict>, bool), StoreError> {
-        self.0.session()?.conflicts(limit, offset, self.now())
+        self.0.reading()?.conflicts(limit, offset, self.now())
     }
 
     /// Decisions on 待核对 fields made on this handheld that still stand, the last one first: what
     /// [`Handheld::undo_settle`] can take back.
     pub fn decisions(&self, limit: usize) -> Result<Vec<Decision>, StoreError> {
-        self.0.session()?.store.decisions(limit)
+        self.0.reading()?.store.decisions(limit)
     }
 
     /// What others decided where the user had filled in a value, and the user has not seen yet.
     pub fn told(&self) -> Result<Vec<Told>, StoreError> {
-        let session = self.0.session()?;
+        let session = self.0.reading()?;
         session.store.decided_by_others(session.setup().user.id)
     }
 

@@ -15,11 +15,13 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Parser;
 use dioxus::prelude::VirtualDom;
 use dioxus_liveview::{LiveViewPool, axum_socket, interpreter_glue};
 use serde::Deserialize;
 use shared::form::Position;
+use shared::outside::Outside;
 
 use crate::handheld::{Door, Handheld};
 use crate::platform::{FixedLocation, Services};
@@ -46,6 +48,9 @@ pub struct Args {
     /// The PIN: sets it with `--code`, opens with it otherwise. Whoever can read the list of processes knows it.
     #[arg(long)]
     pin: Option<String>,
+    /// As if so many hours had passed: the clock of the handheld is ahead by them.
+    #[arg(long, default_value_t = 0)]
+    hours_later: u32,
     /// Stands in for the receiver: latitude, longitude, accuracy in metres.
     #[arg(long, value_parser = position, allow_hyphen_values = true)]
     location: Option<Position>,
@@ -56,6 +61,23 @@ fn position(text: &str) -> Result<Position, String> {
     match numbers.as_deref() {
         Ok([lat, lon, accuracy]) => Ok(Position { lat: *lat, lon: *lon, accuracy: *accuracy, at: 0 }),
         _ => Err("three numbers are wanted: latitude,longitude,metres".to_owned()),
+    }
+}
+
+/// The machine's clock and randomness, some time later.
+struct Later(TimeDelta);
+
+impl Outside for Later {
+    fn now(&self) -> DateTime<Utc> {
+        System.now() + self.0
+    }
+
+    fn since_boot(&self) -> i64 {
+        System.since_boot().saturating_add(self.0.num_milliseconds())
+    }
+
+    fn fill(&self, bytes: &mut [u8]) {
+        System.fill(bytes);
     }
 }
 
@@ -79,10 +101,10 @@ pub async fn serve(args: Args) -> anyhow::Result<()> {
     }
     let mut services = Services::files(&args.data);
     if let Some(mut position) = args.location {
-        position.at = shared::outside::Outside::now(&System).timestamp_millis();
+        position.at = System.now().timestamp_millis();
         services.location = Arc::new(FixedLocation(position));
     }
-    let handheld = Handheld::open(&args.data, services, Arc::new(System))
+    let handheld = Handheld::open(&args.data, services, Arc::new(Later(TimeDelta::hours(args.hours_later.into()))))
         .with_context(|| format!("open the handheld in {}", args.data.display()))?;
     if let (Door::Locked(residents), Some(pin)) = (handheld.door(), &args.pin) {
         let first = residents.first().context("nobody to unlock for")?;

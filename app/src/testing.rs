@@ -70,13 +70,7 @@ pub fn rules() -> Rules {
 pub const GRID: AreaId = AreaId(31);
 
 pub fn setup(user: UserId) -> Setup {
-    let area = |id, parent, level, name: &str| Area {
-        id: AreaId(id),
-        parent,
-        level,
-        name: name.to_owned(),
-        code: String::new(),
-    };
+    let area = |id, parent, level, name: &str| Area::new(AreaId(id), parent, level, name, "");
     Setup {
         version: "1".to_owned(),
         town: AreaId(2),
@@ -88,6 +82,7 @@ pub fn setup(user: UserId) -> Setup {
             area(31, Some(AreaId(3)), AreaLevel::Grid, "第一网格"),
         ],
         scope: vec![GRID],
+        led: Vec::new(),
         handlers: Vec::new(),
         recipient: None,
         lease_hours: 0,

@@ -268,13 +268,40 @@ pub fn make_private(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives a file a second name, or copies it where the file system cannot. Its bytes are durable when this returns if
-/// they were before; the name is after the next [`sync_dir`].
+/// Takes from everybody but its owner what they may do with a file or folder; one that is not there is fine.
+pub fn tighten(path: &Path) -> io::Result<()> {
+    step::look(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let rights = match fs::metadata(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            other => other?.permissions().mode(),
+        };
+        if rights & 0o077 != 0 {
+            fs::set_permissions(path, fs::Permissions::from_mode(rights & 0o700))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes a folder's lock until what is given back is dropped; none if somebody else has it. It goes along when the folder
+/// gets another name. [`ErrorKind::Unsupported`] where folders have no locks.
+pub fn hold_dir(folder: &Path) -> io::Result<Option<File>> {
+    if cfg!(not(unix)) {
+        return Err(ErrorKind::Unsupported.into());
+    }
+    let folder = File::open(folder)?;
+    Ok(if folder.try_lock()? { Some(folder) } else { None })
+}
+
+/// Gives a file a second name, or copies it where the file system cannot, to one that only its owner reads. Its bytes are
+/// durable when this returns if they were before; the name is after the next [`sync_dir`].
 pub fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
     match step::link(from, to) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::AlreadyExists) => Err(error),
         Err(error) if step::failed_by_plan(&error) => Err(error),
-        Err(_) => copy(from, to),
+        Err(_) => copy_private(from, to),
         Ok(()) => Ok(()),
     }
 }
@@ -303,7 +330,11 @@ pub fn list(folder: &Path) -> io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let about = entry.metadata()?;
+        let about = match entry.metadata() {
+            // Somebody took it away, or gave it another name, since.
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            other => other?,
+        };
         let is_folder = about.is_dir();
         entries.push(Entry { path: entry.path(), is_folder, bytes: if is_folder { 0 } else { about.len() } });
     }

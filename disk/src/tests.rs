@@ -67,6 +67,36 @@ fn folders_go_with_all_that_is_in_them() {
     assert!(!exists(&deep).unwrap());
 }
 
+#[cfg(unix)]
+#[test]
+fn what_others_may_do_is_taken_from_them_and_its_owner_keeps_theirs() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (_dir, folder) = folder();
+    let path = folder.join("town.db");
+    replace(&path, b"x").unwrap();
+    for (before, after) in [(0o644, 0o600), (0o600, 0o600), (0o440, 0o400), (0o755, 0o700)] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(before)).unwrap();
+        tighten(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, after);
+    }
+    tighten(&folder.join("nothing")).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_somebody_holds_is_held_under_its_next_name_too() {
+    let (_dir, folder) = folder();
+    let (aside, place) = (folder.join("aside"), folder.join("place"));
+    create_dir_all(&aside).unwrap();
+    let held = hold_dir(&aside).unwrap();
+    assert!(held.is_some() && hold_dir(&aside).unwrap().is_none());
+    rename(&aside, &place).unwrap();
+    assert!(hold_dir(&place).unwrap().is_none());
+    assert_eq!(hold_dir(&aside).unwrap_err().kind(), ErrorKind::NotFound);
+    drop(held);
+    assert!(hold_dir(&place).unwrap().is_some());
+}
+
 #[cfg(feature = "faults")]
 mod with_faults {
     use super::*;

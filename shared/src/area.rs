@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::outline::{Bounds, Outline};
+
 /// A stable id of an area; the official code is an attribute and may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -62,6 +64,16 @@ pub struct Area {
     /// The official code (GB/T 2260 and the platform's extension); may change, never validates a person.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub code: String,
+    /// Where it lies, if somebody drew it.
+    #[serde(default, skip_serializing_if = "Outline::is_empty")]
+    pub outline: Outline,
+}
+
+impl Area {
+    /// An area that nobody drew.
+    pub fn new(id: AreaId, parent: Option<AreaId>, level: AreaLevel, name: &str, code: &str) -> Self {
+        Self { id, parent, level, name: name.to_owned(), code: code.to_owned(), outline: Outline::default() }
+    }
 }
 
 /// All areas somebody knows.
@@ -80,6 +92,11 @@ impl AreaTree {
     /// Every area, in order of ids.
     pub fn iter(&self) -> impl Iterator<Item = &Area> {
         self.areas.values()
+    }
+
+    /// The box around all that was drawn; none while nobody drew anything.
+    pub fn bounds(&self) -> Option<Bounds> {
+        self.areas.values().filter_map(|area| area.outline.bounds()).reduce(Bounds::with)
     }
 
     /// The areas right below `id`.

@@ -106,6 +106,9 @@ pub struct Field {
     /// Whether a new record is offered what the one saved before it had here.
     #[serde(default)]
     pub repeat: bool,
+    /// Whether it says when something was (dates and times): one that is still to come is asked about.
+    #[serde(default)]
+    pub past: bool,
     /// Whether people type it (`false`: written by the app, such as `area`, `steps`, `duplicates`).
     #[serde(default = "yes")]
     pub entry: bool,

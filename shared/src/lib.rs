@@ -20,6 +20,7 @@ pub mod merge;
 pub mod mutants;
 pub mod order;
 pub mod outbox;
+pub mod outline;
 pub mod outside;
 pub mod path;
 pub mod record;

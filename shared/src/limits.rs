@@ -26,5 +26,22 @@ pub const THUMBNAIL_SIDE: u32 = 320;
 pub const IDS_A_QUESTION: usize = 20_000;
 /// The most values told in one request that only this handheld still shows after a restore of the server.
 pub const REMAINS_A_ROUND: usize = 500;
+/// The most such values of one person that wait to be looked at; beyond it nothing more is kept. A grid of a thousand
+/// residents brought in anew the day before a restore is some ten thousand.
+pub const REMAINS_A_USER: u64 = 20_000;
 /// The most parts asked for again in one request.
 pub const AGAIN_A_ROUND: usize = 200;
+
+// What one part may become. Asked by the server alone: a handheld does not know what others have sent meanwhile. What does
+// not fit waits in quarantine. For the centre's staff each is doubled, so that what somebody filled can still be closed,
+// cleared or deleted; and what does not grow a part is never too much.
+
+/// The most entries in the log of steps of one event; an event has some 10 to 30. All of them are folded, pair by pair
+/// where they did not see each other, whenever the event is listed or moved.
+pub const STEPS_AN_EVENT: usize = 300;
+/// The most live writes of one part: fields, elements of sets, photos, remarks, entries. A 专项排查 has some 460, a place
+/// with a photo a week for ten years 520.
+pub const WRITES_A_PART: usize = 2_000;
+/// The most bytes of a part, as its paths, values and contexts take them: one page of the feed. A resident has some 5,000,
+/// a hundred remarks of the greatest length 300,000.
+pub const PART_BYTES: usize = 2 * 1024 * 1024;

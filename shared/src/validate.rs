@@ -5,12 +5,15 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use crate::check::{self, Doubt};
 use crate::edit::Edit;
 use crate::form::{Field, FieldType, Form, PhotoParticulars, Position, When};
 use crate::ids::{EditId, PhotoHash, RecordId};
-use crate::mask::{LinkOrText, parse_date};
+use crate::mask::{LinkOrText, parse_date, today};
 use crate::merge::DELETED;
+use crate::outline::Bounds;
 use crate::path::Path;
 use crate::record::Part;
 use crate::value::Value;
@@ -101,6 +104,48 @@ pub fn draft(form: &Form, part: Part, shown: &BTreeMap<Path, Value>) -> Vec<Prob
     }
     problems
 }
+
+/// What may well be right and yet is asked about, of a draft typed at `now`: a day or time that is still to come where the
+/// form asks when something was, a position at 0°, 0° or outside `within`. Saved as 待核实, never refused.
+pub fn doubts(
+    form: &Form,
+    part: Part,
+    shown: &BTreeMap<Path, Value>,
+    now: DateTime<Utc>,
+    within: Option<Bounds>,
+) -> Vec<Problem> {
+    // A handheld and its town may differ by some minutes; a day begins eight hours before it does in Greenwich.
+    let (latest, today) = (now + TimeDelta::minutes(FEW_MINUTES), today(now));
+    let fields = form.fields().filter(|field| field.part() == part && is_shown(field, shown));
+    let doubt = |field: &Field| {
+        let path = Path::field(&field.name);
+        let value = shown.get(&path)?;
+        let code = match field.kind {
+            FieldType::Date if field.past => {
+                value.as_text().as_deref().and_then(parse_date).filter(|day| *day > today).map(|_| "doubt-future")
+            }
+            FieldType::Time if field.past => {
+                value.get::<i64>().filter(|at| *at > latest.timestamp_millis()).map(|_| "doubt-future")
+            }
+            FieldType::Position => {
+                let point = value.get::<Position>().filter(|position| is_on_earth(*position))?.micro();
+                let nowhere = point.iter().all(|degrees| degrees.abs() < NEAR_ZERO);
+                let outside = within.is_some_and(|bounds| !bounds.wider(BEYOND).contains(point));
+                nowhere.then_some("doubt-position-zero").or(outside.then_some("doubt-position-outside"))
+            }
+            _ => None,
+        };
+        code.map(|code| Problem { path, severity: Severity::Unverified, code, args: Vec::new() })
+    };
+    fields.filter_map(doubt).collect()
+}
+
+/// How far a clock may be ahead without a question, in minutes.
+const FEW_MINUTES: i64 = 10;
+/// As near to 0° as only a receiver without satellites is: about a kilometre, in millionths of a degree.
+const NEAR_ZERO: i32 = 10_000;
+/// How far from what was drawn a position may lie without a question: about five kilometres.
+const BEYOND: i32 = 50_000;
 
 /// Whether a field is to be shown by its `when`, given the values of the same part.
 pub fn is_shown(field: &Field, values: &BTreeMap<Path, Value>) -> bool {

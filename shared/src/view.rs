@@ -132,6 +132,9 @@ pub fn areas(open: &PartState) -> Vec<AreaId> {
 /// The path by which a record says that it is a duplicate of another.
 pub const MERGED_INTO: &str = "merged_into";
 
+/// The field of the grid from which somebody moved here; it stands until the receiving grid says that they did.
+pub const MOVED_FROM: &str = "moved_from";
+
 /// The record this one says it was merged into. Where several say so the last dot decides, never a clock.
 pub fn merged_into(open: &PartState) -> Option<RecordId> {
     open.live(&Path::field(MERGED_INTO)).max_by_key(|write| write.dot).and_then(|write| write.value.get())

@@ -15,7 +15,7 @@ use crate::ids::{Dot, EditId, UserId};
 pub use fold::{fold, fold_at};
 pub use judge::{allowed, judge};
 pub use pairs::{Move, Rule, Same, rule};
-pub use time::{MAX_DAYS, held_by, light};
+pub use time::{MAX_DAYS, decides_now, held_by, light};
 
 /// The log of steps in the open part of an event.
 pub const STEPS: &str = "steps";
@@ -83,6 +83,23 @@ pub struct StepEntry {
     /// Archive: the ledger number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<String>,
+}
+
+impl StepEntry {
+    /// An entry that says nothing but a text.
+    pub fn new(step: Step, text: impl Into<String>) -> Self {
+        Self {
+            step,
+            text: text.into(),
+            host: None,
+            helpers: Vec::new(),
+            limit: None,
+            done: None,
+            satisfied: None,
+            outcome: None,
+            ledger: None,
+        }
+    }
 }
 
 /// A time limit.

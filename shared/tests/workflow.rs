@@ -122,17 +122,7 @@ impl Centre {
 }
 
 fn entry(step: Step) -> StepEntry {
-    StepEntry {
-        step,
-        text: "说明".to_owned(),
-        host: None,
-        helpers: Vec::new(),
-        limit: None,
-        done: None,
-        satisfied: None,
-        outcome: None,
-        ledger: None,
-    }
+    StepEntry::new(step, "说明")
 }
 
 fn dispatch(host: &Person, helpers: &[&Person], limit: Limit) -> StepEntry {

@@ -114,7 +114,7 @@ pub struct ServeArgs {
 /// `area …`
 #[derive(Debug, Subcommand)]
 pub enum AreaCommand {
-    /// Adds or changes areas from a CSV file: id,parent,level,name,code.
+    /// Adds or changes areas from a CSV file: id,parent,level,name,code and, if you have it, outline: the polygon as WKT.
     Import {
         /// Where the data are.
         #[command(flatten)]

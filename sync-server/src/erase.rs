@@ -9,6 +9,7 @@ pub mod doom;
 pub mod ended;
 pub mod list;
 
+mod choose;
 mod cli;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,20 +17,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use shared::area::AreaId;
 use shared::ids::RecordId;
-use shared::record::{Part, RecordKind};
-use shared::work::{self, Work};
+use shared::record::RecordKind;
 use uuid::Uuid;
 
+pub(crate) use choose::group_in;
 pub use cli::{EraseArgs, command};
 
+use self::choose::{Chosen, allowed, town_of, with_work};
 use crate::AppState;
 use crate::auth::Who;
-use crate::auth::authorize::{Action, Reach, authorize};
 use crate::backup::ERASED;
 use crate::batch::Manifest;
 use crate::export::show;
-use crate::store::{self, Audit, Erased, Gone, PartFilter, Read, StoreError, Tx};
-use crate::sync::alias;
+use crate::store::{self, Audit, Erased, Gone, Read, StoreError, Tx};
 
 /// Photos are kept once for all towns.
 const ANY: AreaId = AreaId(0);
@@ -108,18 +108,20 @@ pub enum EraseError {
 
 /// Erases a record with all that was merged into it. `who` asks at the console; none: a command on the server.
 pub fn erase(app: &AppState, who: Option<&Who>, record: RecordId, reason: Reason) -> Result<Done, EraseError> {
-    let now = app.outside.now();
-    let (town, group) = match who {
-        Some(who) => (who.user.town, group(app, who.user.town, record)?),
-        None => find(app, record)?,
+    let areas = app.areas()?;
+    let town = match who {
+        Some(who) => who.user.town,
+        None => town_of(app, record)?,
     };
-    let group = store::read(&*app.store, town, |read| with_work(read, group.clone()))?;
-    if let Some(who) = who {
-        allowed(app, who, &group)?;
-    }
-    let note = Note { user: who, action: "audit-erase", detail: reason.code(), at: now };
-    // What was looked at above, and nothing that was merged into it since: the right was asked for these.
-    carry_out(app, town, &note, &mut |_| Ok(group.clone()))
+    let note = Note { user: who, action: "audit-erase", detail: reason.code(), at: app.outside.now() };
+    // Chosen, and the right asked for, at the moment of erasing: a visit that came in a moment before goes too.
+    carry_out(app, town, &note, &mut |read| {
+        let chosen = with_work(read, group_in(read, record)?)?;
+        if let Some(who) = who {
+            allowed(read, &areas, who, &chosen)?;
+        }
+        Ok(chosen)
+    })
 }
 
 /// Erases records whose time is over, with all that was merged into them, at once: the database is swept once. `is_over`
@@ -135,15 +137,12 @@ pub fn expired(
         let mut all: BTreeMap<RecordId, RecordKind> = BTreeMap::new();
         for record in records {
             if is_over(read, *record)? {
-                all.extend(with_work(read, group_in(read, *record)?)?);
+                all.extend(group_in(read, *record)?);
             }
         }
-        Ok(all.into_iter().collect())
+        with_work(read, all.into_iter().collect())
     })
 }
-
-/// Records with their kinds.
-type Chosen = Vec<(RecordId, RecordKind)>;
 
 /// Chooses, writes the list and forgets in one transaction: nothing is written to the chosen between.
 fn carry_out(
@@ -169,7 +168,9 @@ fn carry_out(
 
 /// Takes off the disk what was forgotten.
 fn finish(app: &AppState, records: Vec<RecordId>, taken: Taken) -> Done {
-    let swept = match clear_away(app, &taken).and_then(|()| sweep(app)) {
+    // No record leads to what no number names.
+    let unnamed = |()| crate::batch::clear_unnamed(&*app.store, &app.data, app.outside.now());
+    let swept = match clear_away(app, &taken).and_then(unnamed).and_then(|()| sweep(app)) {
         Ok(()) => true,
         Err(error) => {
             // Nothing of it is shown or told any more; the next start goes on.
@@ -181,74 +182,6 @@ fn finish(app: &AppState, records: Vec<RecordId>, taken: Taken) -> Done {
         }
     };
     Done { records, parts: 0, photos: taken.gone.photos.len(), batches: taken.numbers, swept }
-}
-
-fn group(app: &AppState, town: AreaId, record: RecordId) -> Result<Vec<(RecordId, RecordKind)>, EraseError> {
-    store::read(&*app.store, town, |read| group_in(read, record))
-}
-
-/// The record with its kind, and all that were merged into it.
-pub(crate) fn group_in(read: &dyn Read, record: RecordId) -> Result<Vec<(RecordId, RecordKind)>, EraseError> {
-    let mut group = Vec::new();
-    for id in std::iter::once(record).chain(alias::losers(read, record)?) {
-        if let Some(part) = read.load_many(&[(id, Part::Open)])?.first() {
-            group.push((id, part.kind));
-        } else if let Some(kind) = read.kind_refused(id)? {
-            // It was never applied, but what was refused has values too.
-            group.push((id, kind));
-        }
-    }
-    if group.is_empty() { Err(EraseError::NoSuchRecord) } else { Ok(group) }
-}
-
-/// The group of a person with the visits of that person: whom a visit was of is all it tells.
-fn with_work(read: &dyn Read, mut group: Chosen) -> Result<Chosen, EraseError> {
-    let people = group.iter().filter(|(_, kind)| *kind == RecordKind::Person);
-    let names: Vec<(RecordId, String)> = people.map(|(id, _)| (*id, id.to_string())).collect();
-    if names.is_empty() {
-        return Ok(group);
-    }
-    let mut visits = Vec::new();
-    let events = PartFilter { kind: Some(RecordKind::Event), with_merged: true, ..PartFilter::default() };
-    read.each_part(&events, &mut |part| {
-        if names.iter().any(|(_, name)| part.state.contains(name)) {
-            visits.push(part);
-        }
-        Ok(true)
-    })?;
-    for part in visits {
-        let open = crate::batch::state(&part)?;
-        let of_them = work::subject(&open).is_some_and(|subject| names.iter().any(|(id, _)| *id == subject));
-        if of_them && Work::of(&open).is_some() {
-            group.push((part.record, part.kind));
-        }
-    }
-    Ok(group)
-}
-
-fn find(app: &AppState, record: RecordId) -> Result<(AreaId, Vec<(RecordId, RecordKind)>), EraseError> {
-    for town in app.store.towns()? {
-        match group(app, town, record) {
-            Err(EraseError::NoSuchRecord) => {}
-            found => return Ok((town, found?)),
-        }
-    }
-    Err(EraseError::NoSuchRecord)
-}
-
-fn allowed(app: &AppState, who: &Who, group: &[(RecordId, RecordKind)]) -> Result<(), EraseError> {
-    let areas = app.areas()?;
-    store::read(&*app.store, who.user.town, |read| {
-        for (place, (record, _)) in group.iter().enumerate() {
-            let parts = read.load_many(&[(*record, Part::Open)])?;
-            let reach = parts.first().map(Reach::of).ok_or(EraseError::NoSuchRecord)?;
-            if place == 0 && authorize(who, Action::Read(Part::Open), Some(&reach), &reach, &areas).is_err() {
-                return Err(EraseError::NoSuchRecord);
-            }
-            authorize(who, Action::Erase, Some(&reach), &reach, &areas).map_err(|_| EraseError::NotAllowed)?;
-        }
-        Ok(())
-    })
 }
 
 /// Who erases, for the audit.
@@ -306,7 +239,8 @@ pub(crate) fn forgotten(read: &dyn Read) -> Result<u64, StoreError> {
     Ok(read.meta(FORGOTTEN)?.and_then(|text| text.parse().ok()).unwrap_or(0))
 }
 
-fn note_forgotten(tx: &mut dyn Tx) -> Result<(), StoreError> {
+/// Notes that remnants of something forgotten are still on the disk.
+pub(crate) fn note_forgotten(tx: &mut dyn Tx) -> Result<(), StoreError> {
     tx.set_meta(TO_SWEEP, "1")?;
     let times = forgotten(&*tx)?;
     tx.set_meta(FORGOTTEN, &times.saturating_add(1).to_string())
@@ -448,5 +382,5 @@ fn leftovers(app: &AppState) -> Result<(), StoreError> {
             app.blobs.drop_upload(id).map_err(io)?;
         }
     }
-    Ok(())
+    crate::batch::clear_unnamed(&*app.store, &app.data, app.outside.now())
 }

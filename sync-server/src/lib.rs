@@ -24,6 +24,7 @@ pub mod tls;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use shared::area::{AreaId, AreaTree};
 use shared::calendar::{BadCalendar, Calendar};
@@ -65,7 +66,13 @@ pub struct AppState {
     /// How long a handheld uses one credential before it is given the next, hours.
     pub token_hours: u32,
     /// How long the head of a request may take to arrive.
-    pub head_time: std::time::Duration,
+    pub head_time: Duration,
+    /// How long a request may take, and what is under way when the server stops.
+    pub request_time: Duration,
+    /// How long nobody may take anything of an answer.
+    pub write_time: Duration,
+    /// How long a file may take that staff bring.
+    pub upload_time: Duration,
     /// How much is under way.
     pub pressure: http::pressure::Pressure,
     areas: Mutex<(u64, Arc<AreaTree>)>,
@@ -133,6 +140,9 @@ impl AppState {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             other => other.map_err(file(&path))?,
         }
+        for name in NOT_FOR_OTHERS {
+            tighten(&data.join(name))?;
+        }
         let store = store::sqlite::SqliteStore::open(&path)
             .map_err(|source| OpenError::Store { path: path.clone(), source })?;
         let store = Arc::new(store);
@@ -156,6 +166,9 @@ impl AppState {
             lease_hours: sync::lease::HOURS,
             token_hours: auth::token::HOURS,
             head_time: http::connections::HEAD_TIME,
+            request_time: http::REQUEST_TIME,
+            write_time: http::connections::WRITE_TIME,
+            upload_time: http::UPLOAD_TIME,
             pressure: http::pressure::Pressure::default(),
             areas: Mutex::new((0, Arc::default())),
         });
@@ -191,6 +204,20 @@ impl AppState {
     /// The town an area lies in.
     pub fn town_of(&self, area: AreaId) -> Result<AreaId, StoreError> {
         self.areas()?.town_of(area).ok_or(StoreError::Missing("the area's town"))
+    }
+}
+
+/// What an older program, or somebody by hand, may have left for everybody to read; below the folders it is closed with them.
+const NOT_FOR_OTHERS: [&str; 5] = ["town.db", "town.db-wal", "town.db-shm", "blobs", "batches"];
+
+/// Whose it is not cannot change that, and works on.
+fn tighten(path: &Path) -> Result<(), OpenError> {
+    match disk::tighten(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            tracing::warn!(path = %path.display(), "others may read this, and only its owner can change that");
+            Ok(())
+        }
+        other => other.map_err(|source| OpenError::File { path: path.to_owned(), source }),
     }
 }
 

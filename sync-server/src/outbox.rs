@@ -25,13 +25,15 @@ pub use cli::{OutboxCommand, command};
 
 use crate::auth::{Who, token};
 use crate::blobs::FinishError;
-use crate::store::{self, Audit, Device, Origin, Photo, StoreError, Tx, User};
-use crate::sync::accept::{Rules, Writer, accept_all, in_step};
+use crate::store::{self, Audit, Device, Fate, Origin, Photo, StoreError, Tx, User};
+use crate::sync::accept::{Rules, Writer, accept_all, hold_all, in_step};
 use crate::sync::incoming::{self, Offered};
 use crate::{AppState, OpenError};
 
 /// The most characters of a sealed key: an age file of one recipient around a few words.
 const SEALED: usize = 4_096;
+/// So many photos are said to be here at once.
+const PHOTOS_AT_ONCE: usize = 100;
 
 /// The key of the centre, beside `server.key`.
 pub struct Key {
@@ -252,49 +254,94 @@ struct Taking<'a> {
     by: Option<UserId>,
 }
 
+/// What has come so far.
+#[derive(Default)]
+struct Coming {
+    done: Imported,
+    edits: Vec<Box<RawValue>>,
+    /// On the disk, and not in the database yet.
+    photos: Vec<Photo>,
+    /// Whether anything of it is written down.
+    noted: bool,
+}
+
 impl Taking<'_> {
     fn take(&self, frames: &mut Frames<Box<dyn Read>>) -> Result<Imported, OutboxError> {
-        let mut done = Imported { user: self.user.name.clone(), ..Imported::default() };
-        let mut edits: Vec<Box<RawValue>> = Vec::new();
+        let mut coming = Coming::default();
+        coming.done.user.clone_from(&self.user.name);
+        let ended = self.walk(frames, &mut coming);
+        // Also when the next one could not be kept: these are on the disk.
+        self.put_photos(&mut coming)?;
+        ended?;
+        if !coming.noted {
+            self.write(|tx| self.note(tx, &Imported::default()))?;
+        }
+        Ok(coming.done)
+    }
+
+    fn walk(&self, frames: &mut Frames<Box<dyn Read>>, coming: &mut Coming) -> Result<(), OutboxError> {
         loop {
             let (kind, bytes) = frames.next()?;
-            if kind != Kind::Edit || edits.len() >= EDITS_A_ROUND {
-                self.take_edits(std::mem::take(&mut edits), &mut done)?;
+            if kind != Kind::Edit || coming.edits.len() >= EDITS_A_ROUND {
+                self.take_edits(coming)?;
+            }
+            if kind != Kind::Photo || coming.photos.len() >= PHOTOS_AT_ONCE {
+                self.put_photos(coming)?;
             }
             match kind {
                 Kind::Edit => {
                     let text = String::from_utf8(bytes).map_err(|error| OutboxError::Broken(error.to_string()))?;
-                    edits.push(RawValue::from_string(text).map_err(|error| OutboxError::Broken(error.to_string()))?);
+                    let edit = RawValue::from_string(text).map_err(|error| OutboxError::Broken(error.to_string()))?;
+                    coming.edits.push(edit);
                 }
-                Kind::Photo => self.take_photo(&bytes, &mut done)?,
+                Kind::Photo => self.keep_photo(&bytes, coming)?,
                 Kind::Header => return Err(OutboxError::Broken("a second header".to_owned())),
-                Kind::End => break,
+                Kind::End => return Ok(()),
             }
         }
-        store::write::<_, StoreError>(&*self.app.store, self.device.town, |tx| {
-            tx.put_audit(&Audit {
-                at: self.app.outside.now(),
-                user: self.by,
-                action: "audit-outbox".to_owned(),
-                subject: self.device.id.to_string(),
-                detail: format!("{} + {} + {}", done.applied, done.quarantined, done.photos),
-            })
-        })?;
-        Ok(done)
     }
 
-    fn take_edits(&self, edits: Vec<Box<RawValue>>, done: &mut Imported) -> Result<(), OutboxError> {
+    fn write<T, E: From<StoreError>>(&self, work: impl FnMut(&mut dyn Tx) -> Result<T, E>) -> Result<T, E> {
+        store::write(&*self.app.store, self.device.town, work)
+    }
+
+    /// Writes down who brought how much: in the transaction that takes it, so that nothing is taken which nobody brought.
+    fn note(&self, tx: &mut dyn Tx, taken: &Imported) -> Result<(), StoreError> {
+        tx.put_audit(&Audit {
+            at: self.app.outside.now(),
+            user: self.by,
+            action: "audit-outbox".to_owned(),
+            subject: self.device.id.to_string(),
+            detail: format!("{} + {} + {}", taken.applied, taken.quarantined, taken.photos),
+        })
+    }
+
+    fn take_edits(&self, coming: &mut Coming) -> Result<(), OutboxError> {
+        let edits = std::mem::take(&mut coming.edits);
         if edits.is_empty() {
             return Ok(());
         }
         let request = SyncRequestOf { edits, ..SyncRequestOf::idle() };
         let offered = incoming::read(&request).map_err(|error| OutboxError::Broken(error.to_string()))?;
         let rules = self.app.rules()?;
-        let taken = store::write(&*self.app.store, self.device.town, |tx| self.accept(tx, &rules, &offered))?;
-        done.applied += taken.applied;
-        done.quarantined += taken.quarantined;
-        done.known += taken.known;
+        let taken = self.write(|tx| {
+            let taken = self.accept(tx, &rules, &offered)?;
+            self.note(tx, &taken)?;
+            Ok::<_, OutboxError>(taken)
+        })?;
+        coming.done.applied += taken.applied;
+        coming.done.quarantined += taken.quarantined;
+        coming.done.known += taken.known;
+        coming.noted = true;
         Ok(())
+    }
+
+    /// Whether nobody can be sure who wrote what the file holds: two have used the credential, or whoever stole the terminal
+    /// may have made it. Of one that was wiped since nothing says any more that it had been stolen.
+    fn is_unsure(&self, tx: &dyn Tx) -> Result<bool, StoreError> {
+        let now = tx.devices()?.into_iter().find(|device| device.id == self.device.id);
+        let stolen = |device: &Device| matches!(device.fate, Some((Fate::Stolen | Fate::Wiped, _)));
+        Ok(now.is_none_or(|device| device.credential.doubled.is_some() || stolen(&device)))
     }
 
     fn accept(&self, tx: &mut dyn Tx, rules: &Rules, offered: &[Offered]) -> Result<Imported, OutboxError> {
@@ -318,7 +365,8 @@ impl Taking<'_> {
         }
         let writer = Writer { who: self.who.clone(), slot, origin: Origin::Device };
         let mut done = Imported { known: known.len() as u64, ..Imported::default() };
-        for receipt in accept_all(tx, rules, &writer, fresh)?.receipts {
+        let take = if self.is_unsure(tx)? { hold_all } else { accept_all };
+        for receipt in take(tx, rules, &writer, fresh)?.receipts {
             match receipt.outcome {
                 Outcome::Applied { .. } => done.applied += 1,
                 Outcome::Rejected(_) => done.quarantined += 1,
@@ -327,15 +375,16 @@ impl Taking<'_> {
         Ok(done)
     }
 
-    fn take_photo(&self, frame: &[u8], done: &mut Imported) -> Result<(), OutboxError> {
+    /// Brings a photo to the disk.
+    fn keep_photo(&self, frame: &[u8], coming: &mut Coming) -> Result<(), OutboxError> {
         let bad = || OutboxError::Broken("a photo without its name".to_owned());
         let (hash, bytes) = frame.split_at_checked(HASH).ok_or_else(bad)?;
         let hash: PhotoHash = std::str::from_utf8(hash).ok().and_then(|hash| hash.parse().ok()).ok_or_else(bad)?;
-        let (store, town, blobs) = (&*self.app.store, self.device.town, &self.app.blobs);
-        let here = store::read::<_, StoreError>(store, town, |read| {
+        let blobs = &self.app.blobs;
+        let here = store::read::<_, StoreError>(&*self.app.store, self.device.town, |read| {
             Ok(read.photo(&hash)?.is_some() || read.is_erased_photo(&hash)?)
         })?;
-        if here {
+        if here || coming.photos.iter().any(|photo| photo.hash == hash) {
             return Ok(());
         }
         let id = self.app.outside.uuid();
@@ -348,13 +397,40 @@ impl Taking<'_> {
             Ok(()) => {}
             Err(FinishError::Io(error)) => return Err(OutboxError::Photo(error)),
             Err(_) => {
-                done.bad_photos += 1;
+                coming.done.bad_photos += 1;
                 return Ok(());
             }
         }
-        let photo = Photo { hash, bytes: bytes.len() as u64, received: self.app.outside.now() };
-        store::write::<_, StoreError>(store, town, |tx| tx.put_photo(&photo, self.user.id))?;
-        done.photos += 1;
+        let (bytes, received) = (bytes.len() as u64, self.app.outside.now());
+        coming.photos.push(Photo { hash, bytes, received });
+        Ok(())
+    }
+
+    /// Says of the photos that are on the disk that they are here.
+    fn put_photos(&self, coming: &mut Coming) -> Result<(), OutboxError> {
+        let photos = std::mem::take(&mut coming.photos);
+        if photos.is_empty() {
+            return Ok(());
+        }
+        let gone = self.write::<_, StoreError>(|tx| {
+            let mut gone = Vec::new();
+            for photo in &photos {
+                if tx.is_erased_photo(&photo.hash)? {
+                    gone.push(&photo.hash);
+                } else {
+                    tx.put_photo(photo, self.user.id)?;
+                }
+            }
+            let photos = (photos.len() - gone.len()) as u64;
+            self.note(tx, &Imported { photos, ..Imported::default() })?;
+            Ok(gone)
+        })?;
+        coming.done.photos += (photos.len() - gone.len()) as u64;
+        coming.noted = true;
+        for hash in gone {
+            // Erased while they were on their way.
+            disk::remove(&self.app.blobs.path(hash)).map_err(OutboxError::Photo)?;
+        }
         Ok(())
     }
 }

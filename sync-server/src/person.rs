@@ -135,7 +135,7 @@ impl Found {
 
 /// Whether somebody may take out all about a person of their town.
 pub fn may(app: &AppState, who: &Who) -> Result<bool, StoreError> {
-    let town = Reach { kind: RecordKind::Person, areas: vec![who.user.town], readers: Vec::new() };
+    let town = Reach { kind: RecordKind::Person, areas: vec![who.user.town], readers: Vec::new(), visit: false };
     Ok(authorize(who, Action::TakeOutPerson, Some(&town), &town, &*app.areas()?).is_ok())
 }
 

@@ -282,10 +282,9 @@ impl Page {
 
     /// Types into a field key by key, after emptying it.
     pub async fn type_into(&self, css: &str, text: &str) -> Result<()> {
+        self.press(css).await?;
         let element = self.see(css).await?;
-        self.centre(css).await;
         // `clear` alone fires no input event in every browser; selecting all and typing over does.
-        element.click().await?;
         element.send_keys("\u{e009}a\u{e000}\u{e017}").await.context("emptying the field")?;
         element.send_keys(text).await.with_context(|| format!("typing into {css}"))?;
         Ok(())
@@ -385,15 +384,6 @@ impl Page {
             self.devtools("Page.captureScreenshot", json!({ "format": "png", "captureBeyondViewport": whole })).await?;
         let text = answer.get("data").and_then(Value::as_str).context("a screenshot has data")?;
         Ok(base64::engine::general_purpose::STANDARD.decode(text)?)
-    }
-
-    /// Says where the device is, as the browser's geolocation.
-    pub async fn stand_at(&self, lat: f64, lon: f64, accuracy: f64) -> Result<()> {
-        let origin = Url::parse(&self.address().await?)?.origin().ascii_serialization();
-        self.devtools("Browser.grantPermissions", json!({ "origin": origin, "permissions": ["geolocation"] })).await?;
-        let place = json!({ "latitude": lat, "longitude": lon, "accuracy": accuracy });
-        self.devtools("Emulation.setGeolocationOverride", place).await?;
-        Ok(())
     }
 
     /// The folder downloads go to.

@@ -156,6 +156,18 @@ pub async fn preview(folder: &Path, listen: &str) -> Result<Served> {
     Served::start(&program("preview")?, &["--dir", &folder, "--listen", listen], &[]).await
 }
 
+/// The same in a place: latitude, longitude and accuracy in metres, with commas between.
+pub async fn preview_at(folder: &Path, listen: &str, place: &str) -> Result<Served> {
+    let folder = folder.to_string_lossy();
+    Served::start(&program("preview")?, &["--dir", &folder, "--listen", listen, "--location", place], &[]).await
+}
+
+/// The same as if so many hours had passed.
+pub async fn preview_later(folder: &Path, listen: &str, hours: u32) -> Result<Served> {
+    let (folder, hours) = (folder.to_string_lossy(), hours.to_string());
+    Served::start(&program("preview")?, &["--dir", &folder, "--listen", listen, "--hours-later", &hours], &[]).await
+}
+
 /// The same with its PIN given: it syncs by itself, though nobody looks at its screen.
 pub async fn preview_unlocked(folder: &Path) -> Result<Served> {
     let folder = folder.to_string_lossy();

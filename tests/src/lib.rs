@@ -16,3 +16,4 @@ pub mod screen;
 pub mod simulation;
 pub mod story;
 pub mod township;
+pub mod window;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use shared::ids::RecordId;
 
 use crate::browser::{Browser, Page, Screen};
-use crate::centre::{Centre, preview};
+use crate::centre::{Centre, preview, preview_at, preview_later};
 use crate::near::PIN;
 use crate::process::Served;
 
@@ -25,6 +25,14 @@ impl Hand {
     /// Starts a preview on a folder and opens it.
     pub async fn take(browser: &Arc<Browser>, folder: &Path) -> Result<Self> {
         let preview = preview(folder, "127.0.0.1:0").await?;
+        let url = preview.url.clone();
+        let page = browser.open(&url, Screen::Handheld).await?;
+        Ok(Self { page, folder: folder.to_owned(), preview: Some(preview), url })
+    }
+
+    /// The same in a place: latitude, longitude and accuracy in metres, with commas between.
+    pub async fn take_at(browser: &Arc<Browser>, folder: &Path, place: &str) -> Result<Self> {
+        let preview = preview_at(folder, "127.0.0.1:0", place).await?;
         let url = preview.url.clone();
         let page = browser.open(&url, Screen::Handheld).await?;
         Ok(Self { page, folder: folder.to_owned(), preview: Some(preview), url })
@@ -152,6 +160,15 @@ impl Hand {
         ensure!(self.preview.is_none(), "the preview still runs");
         let address = self.url.trim_start_matches("http://").to_owned();
         self.preview = Some(preview(&self.folder, &address).await?);
+        self.page.goto(&self.url).await?;
+        self.unlock().await
+    }
+
+    /// The same as if so many hours had passed since.
+    pub async fn restart_later(&mut self, hours: u32) -> Result<()> {
+        ensure!(self.preview.is_none(), "the preview still runs");
+        let address = self.url.trim_start_matches("http://").to_owned();
+        self.preview = Some(preview_later(&self.folder, &address, hours).await?);
         self.page.goto(&self.url).await?;
         self.unlock().await
     }

@@ -10,7 +10,7 @@ use shared::path::Path;
 use shared::record::{Part, Record, RecordKind};
 use shared::value::Value;
 use shared::view;
-use shared::workflow::{STEPS, Step, StepEntry};
+use shared::workflow::{STEPS, StepEntry};
 use sync_server::AppState;
 use sync_server::store::{self, PartFilter, StoredEdit};
 
@@ -108,21 +108,6 @@ impl Story for Handheld {
 
     fn whole(&self, record: RecordId) -> Result<Record> {
         Ok(self.record(record)?.context("the handheld does not hold the record")?.record)
-    }
-}
-
-/// An entry of a log of steps.
-pub fn step(step: Step, text: &str) -> StepEntry {
-    StepEntry {
-        step,
-        text: text.to_owned(),
-        host: None,
-        helpers: Vec::new(),
-        limit: None,
-        done: None,
-        satisfied: None,
-        outcome: None,
-        ledger: None,
     }
 }
 
@@ -236,4 +221,20 @@ pub fn copy(from: &FilePath, to: &FilePath) -> Result<()> {
 pub fn back_up_handheld(from: &FilePath, to: &FilePath) -> Result<()> {
     copy(from, to)?;
     Ok(disk::remove_dir_all(&to.join("no-backup"))?)
+}
+
+/// Every file below a folder.
+pub fn files_below(folder: &FilePath) -> Result<Vec<std::path::PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        if !folder.exists() {
+            continue;
+        }
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    Ok(found)
 }

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use tests::simulation::drive::Driver;
 use tests::simulation::invariant::Invariant;
 use tests::simulation::plan::{Step, What, plan};
@@ -137,6 +137,7 @@ fn after_the_links_heal_everything_holds_and_every_seed_replays() -> Result<()> 
     }
     let (seeds, twice) = (wanted("SEEDS").unwrap_or(SEEDS), wanted("TWICE").unwrap_or(1).max(1));
     let from = wanted("FROM").unwrap_or(0);
+    ensure!(from < seeds, "FROM={from} leaves no seed below SEEDS={seeds}");
     let begun = Instant::now();
     let next = AtomicU64::new(from);
     // Those that found something before come along with the usual run.

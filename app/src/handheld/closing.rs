@@ -56,17 +56,8 @@ impl Session {
     /// The edit that closes an event, or why it may not be closed now.
     fn closing(&self, inner: &Inner, closing: &Closing) -> Result<Result<NewEdit, Message>, SaveError> {
         let id = EditId::fresh(inner.outside());
-        let entry = StepEntry {
-            step: Step::Close,
-            text: closing.text.clone(),
-            host: None,
-            helpers: Vec::new(),
-            limit: None,
-            done: None,
-            satisfied: None,
-            outcome: Some(closing.outcome.clone()),
-            ledger: None,
-        };
+        let outcome = Some(closing.outcome.clone());
+        let entry = StepEntry { outcome, ..StepEntry::new(Step::Close, &closing.text) };
         let path = Path::entry(STEPS, id);
         let new = match self.one_write(inner, closing.record, Part::Open, path, Value::of(&entry)) {
             // It left while it was chosen.

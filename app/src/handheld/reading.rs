@@ -18,7 +18,7 @@ use super::types::{
     CampaignLeft, Candidate, Conflict, Draft, DueVisit, EditState, EventFilter, EventQuery, EventRow, Fact, Filter,
     Hit, Hits, Lights, OpenField, OutboxCounts, OwnEdit, RecordLink, RecordPage, SameBy, Today, TrayItem,
 };
-use crate::store::{Among, Event, Linked, Row, Sought, StoreError};
+use crate::store::{Among, Campaign, Event, Linked, Row, Sought, StoreError};
 
 /// How many of what is due 今日 shows.
 const DUE: usize = 50;
@@ -184,10 +184,13 @@ impl Session {
     ) -> Result<(Vec<EventRow>, bool), StoreError> {
         let actor = self.actor();
         let scope = self.scope();
+        let led = self.setup().led.clone();
         let among = match query.of {
             EventFilter::Mine => Among::Open,
             EventFilter::ToClose => Among::Answered,
             EventFilter::ReportedByMe => Among::ReportedBy(actor.user),
+            // What ended has no light.
+            EventFilter::MyArea if query.light.is_some() => Among::Open,
             EventFilter::MyArea => Among::All,
         };
         let sees = |row: &Row| {
@@ -198,7 +201,10 @@ impl Session {
         };
         let takes = |event: &Event| {
             let listed = match query.of {
-                EventFilter::Mine => is_mine(&event.state, &actor, now),
+                EventFilter::Mine => {
+                    let led = event.row.area.is_some_and(|area| led.contains(&area));
+                    is_mine(&event.state, &actor, led, now)
+                }
                 EventFilter::ToClose => is_to_close(&event.state, &actor),
                 EventFilter::ReportedByMe | EventFilter::MyArea => true,
             };
@@ -239,6 +245,7 @@ impl Session {
             visits: self.visits_due(now)?,
             campaigns: self.campaigns(now)?,
             meeting_due: self.meeting_due(now)?,
+            arrivals: self.arrivals(now)?,
             counts: self.store.kinds(),
             conflicts: self.store.conflict_count()?,
             outbox: self.counts()?,
@@ -260,13 +267,27 @@ impl Session {
     /// What is under way of 专项排查 and not looked at here.
     pub(super) fn campaigns(&self, now: DateTime<Utc>) -> Result<Vec<CampaignLeft>, StoreError> {
         let today = mask::today(now);
-        let campaigns = self.store.campaigns(today)?.into_iter().map(|campaign| CampaignLeft {
+        let campaigns = self.store.campaigns(today)?.into_iter().map(|campaign| self.left_of(campaign, today));
+        Ok(campaigns.filter(|campaign| !campaign.remaining.is_empty()).collect())
+    }
+
+    /// One 专项排查, also if it is over or nothing of it remains.
+    pub(super) fn campaign(&self, id: RecordId, now: DateTime<Utc>) -> Result<Option<CampaignLeft>, StoreError> {
+        let today = mask::today(now);
+        Ok(self.store.campaign(id)?.map(|campaign| self.left_of(campaign, today)))
+    }
+
+    fn left_of(&self, campaign: Campaign, today: NaiveDate) -> CampaignLeft {
+        CampaignLeft {
             hit: self.hit(campaign.row, today),
             until: campaign.until,
             targets: campaign.targets,
             remaining: campaign.remaining,
-        });
-        Ok(campaigns.filter(|campaign| !campaign.remaining.is_empty()).collect())
+        }
+    }
+
+    pub(super) fn arrivals(&self, now: DateTime<Utc>) -> Result<Vec<Hit>, StoreError> {
+        Ok(self.hits(self.store.arrivals()?, now))
     }
 
     /// Whether this week's meeting is not recorded yet, for those who hold it.
@@ -342,12 +363,12 @@ fn state_of(code: &str) -> EditState {
     }
 }
 
-/// Whether the user has to act: 主办 or 协办, or one of the six steps waits for them.
-fn is_mine(state: &EventState, actor: &Actor, now: DateTime<Utc>) -> bool {
+/// Whether the user has to act: 主办 or 协办, or one of the six steps waits for them; `led`: its grid has a leader of its own.
+fn is_mine(state: &EventState, actor: &Actor, led: bool, now: DateTime<Utc>) -> bool {
     let given = state.host == Some(actor.user) || state.helpers.contains(&actor.user);
     // Few townships have a leader in each small grid: what was settled there is closed by the one above it.
     let closes = actor.level <= Level::Community && is_to_close(state, actor);
-    let decides = closes || workflow::held_by(state, now) == actor.level || state.dispatcher == Some(actor.user);
+    let decides = closes || workflow::decides_now(state, actor.level, led, now) || state.dispatcher == Some(actor.user);
     let acts = workflow::allowed(state, actor)
         .into_iter()
         .any(|step| !matches!(step, Step::Report | Step::Urge | Step::Supervise));

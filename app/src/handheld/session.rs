@@ -311,6 +311,13 @@ impl Inner {
         Arc::clone(&self.outside)
     }
 
+    /// The session of whoever is in, to read what may be restricted: the lease is looked at first.
+    pub(super) fn reading(&self) -> Result<Arc<Session>, StoreError> {
+        let session = self.session()?;
+        session.store.look_at_lease(self.outside())?;
+        Ok(session)
+    }
+
     pub(super) fn now(&self) -> DateTime<Utc> {
         let offset = self.session().map(|session| session.known().clock_offset).unwrap_or_default();
         self.outside.now() + TimeDelta::try_milliseconds(offset).unwrap_or_default()

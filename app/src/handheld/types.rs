@@ -314,6 +314,8 @@ pub struct Today {
     pub campaigns: Vec<CampaignLeft>,
     /// Whether no meeting was recorded this week.
     pub meeting_due: bool,
+    /// People who moved here from another grid, until somebody says that they came.
+    pub arrivals: Vec<Hit>,
     /// Records by kind on this handheld.
     pub counts: BTreeMap<RecordKind, u64>,
     /// Records with fields that are 待核对.

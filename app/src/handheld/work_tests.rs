@@ -181,3 +181,41 @@ fn what_remains_of_a_campaign_is_what_nobody_looked_at_for_it() {
     assert!(alice.campaigns().unwrap().is_empty(), "its last day is over");
     assert!(alice.record(late).unwrap().is_some());
 }
+
+#[test]
+fn visits_to_a_duplicate_are_visits_to_the_record_it_became() {
+    let story = Story::begin();
+    let alice = &story.alice;
+    let old = resident(alice, &[("name", "\"李秀兰\"")]);
+    let twice = resident(alice, &[("name", "\"李秀阑\"")]);
+    let other = resident(alice, &[("name", "\"张伟\"")]);
+    work(alice, "visit", Some(twice), &[("next_visit", "\"2026-11-19\"")]);
+    let campaign =
+        work(alice, "campaign", None, &[(&format!("targets/{twice}"), "true"), (&format!("targets/{other}"), "true")]);
+    let day = NaiveDate::from_ymd_opt(2026, 11, 19).unwrap();
+    assert_eq!(due(alice), [(twice, day)]);
+    alice.save(change(alice, twice, &[("merged_into", &format!("\"{old}\""))]), None).unwrap();
+
+    assert_eq!(due(alice), [(old, day)], "whoever was visited under the other id");
+    assert!(alice.last_visit(old).unwrap().is_some());
+    story.days_later(1);
+    work(alice, "visit", Some(old), &[("campaign", &format!("\"{campaign}\""))]);
+    assert_eq!(due(alice), [], "the visit that was made counts, the one before is over");
+    let left = alice.campaigns().unwrap().pop().unwrap();
+    assert_eq!((left.targets, left.remaining.as_slice()), (2, [other].as_slice()), "looked at under its new id");
+    let filter = Filter { kind: Some(RecordKind::Person), unvisited_days: Some(5), ..Filter::default() };
+    let unvisited: Vec<RecordId> =
+        alice.search("", &filter, 10, 0).unwrap().hits.into_iter().map(|hit| hit.id).collect();
+    assert_eq!(unvisited, [other]);
+}
+
+#[test]
+fn nobody_is_sent_to_visit_the_dead() {
+    let story = Story::begin();
+    let alice = &story.alice;
+    let old = resident(alice, &[("name", "\"李秀兰\"")]);
+    work(alice, "visit", Some(old), &[("next_visit", "\"2026-11-19\"")]);
+    assert_eq!(due(alice).len(), 1);
+    alice.save(change(alice, old, &[("residence_status", "\"deceased\"")]), None).unwrap();
+    assert_eq!(due(alice), []);
+}

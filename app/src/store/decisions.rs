@@ -68,6 +68,9 @@ pub struct Told {
     pub at: DateTime<Utc>,
 }
 
+/// How far the clocks of two handhelds may be apart, in milliseconds: both follow the server's.
+const CLOCKS_APART: i64 = 3_600_000;
+
 impl Store {
     /// Decisions made here that still stand, the last one first, at most `limit`: own edits in whose place several
     /// values stood, and beside which nobody has written since.
@@ -118,10 +121,10 @@ impl Store {
             let mut statement = sql.prepare_cached(
                 "SELECT opened(edit.json), edit.noted FROM edit JOIN record ON record.id = edit.record
                  WHERE edit.state IN ('applied', 'done') AND edit.away = '' AND opened(edit.json) IS NOT NULL
-                    AND (record.updated > edit.saved OR edit.part = 'restricted')
+                    AND (record.updated > edit.saved - ?1 OR edit.part = 'restricted')
                  ORDER BY edit.seq DESC",
             )?;
-            let mut rows = statement.query([])?;
+            let mut rows = statement.query([CLOCKS_APART])?;
             let mut records: BTreeMap<RecordId, Option<(Record, String)>> = BTreeMap::new();
             // Of several own values of a field the last is the one that was filled in.
             let mut last: BTreeSet<(RecordId, Path)> = BTreeSet::new();
@@ -191,7 +194,8 @@ fn place(edit: &Edit, title: String, path: &Path) -> Place {
 }
 
 /// Whether `write` decided where `own` had filled in a value: somebody else wrote it, had seen the own value, and had seen
-/// something beside it that the own edit had not. Without the last it would be a change like any other.
+/// something beside it that the own edit had not. Without the last nothing can have been at odds; with it something need
+/// not have been (decision 016), so only that is said which is true of both.
 fn decides(write: &LiveWrite<'_>, own: &Edit, me: UserId) -> bool {
     let context = &write.head.context;
     let beside = |dot: Dot| dot.slot != own.dot.slot && !own.context.covers(dot);

@@ -49,11 +49,15 @@ impl Tx<'_> {
             "DELETE FROM remain WHERE record = ?1",
             "DELETE FROM look WHERE record = ?1",
             "DELETE FROM aside WHERE record = ?1",
+            "DELETE FROM track WHERE patrol = ?1",
         ] {
             self.sql.prepare_cached(statement)?.execute([blob(&id.0)])?;
         }
         self.sql
-            .prepare_cached("DELETE FROM draft WHERE json_valid(json) AND json_extract(json, '$.record') = ?1")?
+            .prepare_cached(
+                "DELETE FROM draft WHERE instr(key, ?1) > 0 OR key = 'last-person' OR (json_valid(json)
+                    AND ?1 IN (json_extract(json, '$.record'), json_extract(json, '$.values.subject')))",
+            )?
             .execute([id.to_string()])?;
         self.drop_record(id)
     }

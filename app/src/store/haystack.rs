@@ -65,6 +65,15 @@ impl Taken<'_> {
     }
 }
 
+/// What is asked beside the needle.
+struct Asked<'a> {
+    choice: &'a Taken<'a>,
+    /// The other words.
+    others: &'a [&'a Word],
+    /// The most rows of a rank.
+    most: usize,
+}
+
 /// The code of the type or category that begins a row's facts, as `[["type","shop"],…` has it.
 pub(super) fn category_of(facts: &str) -> Option<&str> {
     let rest = facts.strip_prefix("[[\"type\",\"").or_else(|| facts.strip_prefix("[[\"category\",\""))?;
@@ -73,6 +82,8 @@ pub(super) fn category_of(facts: &str) -> Option<&str> {
 
 /// No entry of this row.
 const NONE: u32 = u32::MAX;
+/// How many entries are looked at one by one before the next hit is sought by halves.
+const NEAR: usize = 8;
 
 #[derive(Default)]
 pub(super) struct Haystack {
@@ -193,16 +204,34 @@ impl Haystack {
             ),
             Some(lead) => {
                 let others: Vec<&Word> = words.iter().filter(|word| *word != lead).collect();
-                let mut seen = std::collections::HashSet::new();
-                let first = format!("{START}{}", lead.text);
-                // What can follow a title, its pinyin or its initials: another of them, a field, a number, the end.
-                let whole = [START, '\n', NUMBER, '\0'].map(|end| format!("{first}{end}"));
-                let needles = lead.number.iter().chain(&whole).chain([&first]).map(|needle| (needle, false));
-                for (needle, in_title) in needles.chain([(&lead.text, true), (&lead.text, false)]) {
-                    if found.len() < most {
-                        self.scan(needle, in_title, &others, choice, most, &mut seen, &mut found);
-                    }
+                let asked = |found: usize| Asked { choice, others: &others, most: most.saturating_sub(found) };
+                let mut seen = HashSet::new();
+                if let Some(number) = &lead.number {
+                    self.scan(number, &asked(0), &mut seen, |_, _| 0).into_iter().for_each(|rows| found.extend(rows));
                 }
+                if found.len() < most {
+                    let first = format!("{START}{}", lead.text);
+                    // What can follow a title, its pinyin or its initials: another of them, a field, a number, the end.
+                    let ends = |byte: u8| [START, '\n', NUMBER, '\0'].map(|end| end as u8).contains(&byte);
+                    let rank = |words: &[u8], at: usize| {
+                        let mut after = memmem::find_iter(words.get(at..).unwrap_or_default(), first.as_bytes());
+                        let whole = after.any(|hit| words.get(at + hit + first.len()).copied().is_none_or(ends));
+                        usize::from(!whole)
+                    };
+                    self.scan(&first, &asked(found.len()), &mut seen, rank)
+                        .into_iter()
+                        .for_each(|rows| found.extend(rows));
+                }
+                if found.len() < most {
+                    // The title, its pinyin and its initials stand before everything else.
+                    let ends = |byte: &u8| char::from(*byte) == '\n' || char::from(*byte) == NUMBER;
+                    let rank =
+                        |words: &[u8], at: usize| usize::from(words.get(..at).unwrap_or_default().iter().any(ends));
+                    self.scan(&lead.text, &asked(found.len()), &mut seen, rank)
+                        .into_iter()
+                        .for_each(|rows| found.extend(rows));
+                }
+                found.truncate(most);
             }
         }
         let more = found.len() == most;
@@ -219,50 +248,60 @@ impl Haystack {
         Taken { choice, category: choice.category.map(place) }
     }
 
-    /// Appends the rows that hold `needle`, at the first place of each; `in_title` asks for that place to be in the title,
-    /// its pinyin or its initials, which stand before everything else.
-    #[allow(clippy::too_many_arguments, reason = "one loop, called from two places with what they gather into")]
+    /// The rows that hold `needle` and were not `seen`, by the rank (0 or 1) that `rank` gives for its words and the first
+    /// place of the needle in them; at most [`Asked::most`] a rank, and none after as many of rank 0.
     fn scan(
         &self,
         needle: &str,
-        in_title: bool,
-        others: &[&Word],
-        choice: &Taken<'_>,
-        most: usize,
-        seen: &mut std::collections::HashSet<i64>,
-        found: &mut Vec<i64>,
-    ) {
+        asked: &Asked<'_>,
+        seen: &mut HashSet<i64>,
+        rank: impl Fn(&[u8], usize) -> usize,
+    ) -> [Vec<i64>; 2] {
         let finder = Finder::new(needle);
-        let mut from = 0;
+        let mut ranked: [Vec<i64>; 2] = [Vec::new(), Vec::new()];
+        let (mut from, mut place) = (0, 0);
         while let Some(at) = self.text.get(from..).and_then(|rest| finder.find(rest)).map(|at| from + at) {
-            let place = self.entries.partition_point(|entry| entry.start as usize <= at).saturating_sub(1);
+            // Hits come in the order of the entries: the next one is near, or far where hits are few.
+            place += self.entries_before(place, at);
             let span = self.span(place);
             from = span.end;
-            let Some(entry) = self.entries.get(place).filter(|entry| choice.takes(entry)) else { continue };
+            let Some(entry) = self.entries.get(place).filter(|entry| asked.choice.takes(entry)) else { continue };
             let begins = span.start;
             let words = self.text.get(span).unwrap_or_default();
-            let before = words.get(..at.saturating_sub(begins)).unwrap_or_default();
-            if in_title && before.iter().any(|byte| char::from(*byte) == '\n' || char::from(*byte) == NUMBER) {
-                continue;
-            }
             let has = |word: &Word| {
                 memmem::find(words, word.text.as_bytes()).is_some()
                     || word.number.as_ref().is_some_and(|number| memmem::find(words, number.as_bytes()).is_some())
             };
-            if others.iter().all(|word| has(word)) && seen.insert(entry.row) {
-                found.push(entry.row);
-                if found.len() >= most {
-                    return;
-                }
+            if !asked.others.iter().all(|word| has(word)) {
+                continue;
             }
+            let Some(rows) = ranked.get_mut(rank(words, at.saturating_sub(begins))) else { continue };
+            if rows.len() < asked.most && !seen.contains(&entry.row) {
+                rows.push(entry.row);
+            }
+            if ranked.first().is_some_and(|rows| rows.len() >= asked.most) {
+                break;
+            }
+        }
+        seen.extend(ranked.iter().flatten());
+        ranked
+    }
+
+    /// How many entries after `place` begin at or before the byte `at`: a few steps, then by halves.
+    fn entries_before(&self, place: usize, at: usize) -> usize {
+        let rest = self.entries.get(place + 1..).unwrap_or_default();
+        let is_before = |entry: &Entry| entry.start as usize <= at;
+        match rest.iter().take(NEAR).position(|entry| !is_before(entry)) {
+            Some(steps) => steps,
+            None => rest.partition_point(is_before),
         }
     }
 
     /// Rows whose words hold `needle` exactly, at most `limit`.
     pub(super) fn containing(&self, needle: &str, limit: usize) -> Vec<i64> {
-        let mut found = Vec::new();
         let choice = Choice { kind: None, scope: None, category: None, deleted: false, without: None };
-        self.scan(needle, false, &[], &self.taken(&choice), limit, &mut std::collections::HashSet::new(), &mut found);
+        let asked = Asked { choice: &self.taken(&choice), others: &[], most: limit };
+        let [found, _] = self.scan(needle, &asked, &mut HashSet::new(), |_, _| 0);
         found
     }
 

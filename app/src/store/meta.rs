@@ -38,6 +38,7 @@ pub(super) mod key {
     pub const WIPE: &str = "wipe";
     pub const LEASED: &str = "leased";
     pub const DERIVE_EVENTS: &str = "derive_events";
+    pub const DERIVE_POINTS: &str = "derive_points";
 }
 
 /// Everything there is one of, as last written.

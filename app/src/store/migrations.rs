@@ -210,18 +210,39 @@ const STEPS: &[&str] = &[
     -- JSON [edit, …]: edits of others that decided where this one had filled in a value, and that its author was told of.
     ALTER TABLE edit ADD COLUMN noted TEXT NOT NULL DEFAULT '[]';
     ",
+    // 9: where records are, who moved here from another grid, and where a patrol went.
+    "
+    -- Where a record says it is, in millionths of a degree, WGS-84; derived. Deleted ones are not in it.
+    CREATE TABLE point (
+        row INTEGER NOT NULL PRIMARY KEY,
+        lon INTEGER NOT NULL,
+        lat INTEGER NOT NULL
+    ) STRICT;
+    -- People who moved here, until somebody says that they did; derived.
+    CREATE TABLE arrival (
+        row INTEGER NOT NULL PRIMARY KEY,
+        from_area INTEGER NOT NULL
+    ) STRICT;
+    -- Where a patrol went, if it was switched on: stays on this handheld, for 30 days (decision 018).
+    CREATE TABLE track (
+        patrol BLOB NOT NULL CHECK (length(patrol) = 16),
+        at INTEGER NOT NULL,              -- by the server's clock as last seen
+        lon INTEGER NOT NULL,
+        lat INTEGER NOT NULL,
+        PRIMARY KEY (patrol, at)
+    ) STRICT, WITHOUT ROWID;
+    INSERT OR REPLACE INTO meta (key, value) SELECT 'derive_points', 'true' WHERE EXISTS (SELECT 1 FROM record);
+    ",
 ];
 
 /// The newest version this code knows.
-pub(super) fn newest() -> i64 {
-    i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
-}
+pub const NEWEST: i64 = STEPS.len() as i64;
 
 /// Brings the schema up to date, each step in a transaction of its own.
 pub(super) fn run(connection: &mut Connection) -> Result<(), StoreError> {
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if found > newest() {
-        return Err(StoreError::FromTheFuture { found, known: newest() });
+    if found > NEWEST {
+        return Err(StoreError::FromTheFuture { found, known: NEWEST });
     }
     for (version, step) in (1_i64..).zip(STEPS).filter(|(version, _)| *version > found) {
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

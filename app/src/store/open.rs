@@ -45,8 +45,19 @@ impl Store {
             lease,
             taken_in: AtomicUsize::new(0),
         };
-        store.derive_events()?;
+        store.derive_anew()?;
         Ok(store)
+    }
+
+    /// How large the database is, in bytes.
+    pub fn bytes(&self) -> Result<u64, StoreError> {
+        self.read(|sql| {
+            Ok(sql
+                .query_row("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()", [], |row| {
+                    row.get::<_, i64>(0)
+                })?
+                .cast_unsigned())
+        })
     }
 
     /// The key of the database.

@@ -291,6 +291,7 @@ impl Store {
                 "UPDATE photo SET delivered = ?1 WHERE state IN ('delivered', 'fetched') AND delivered = 0",
                 [now.timestamp_millis().saturating_add(off)],
             )?;
+            super::map::forget_tracks(&tx.sql, now + TimeDelta::milliseconds(off))?;
             let mut statement = tx.sql.prepare(
                 "DELETE FROM photo WHERE state IN ('delivered', 'fetched') AND delivered < ?1 RETURNING hash",
             )?;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use shared::calendar::Calendar;
-use shared::form::{FieldType, Form, Forms};
+use shared::form::{FieldType, Form, Forms, Position};
 use shared::ids::RecordId;
 use shared::mask::LinkOrText;
 use shared::merge::{Deletion, LiveWrite, PartState};
+use shared::outline::Micro;
 use shared::record::{Part, RecordKind};
 use shared::value::Value;
 use shared::view::{self, Policy};
@@ -99,6 +100,10 @@ pub(super) struct Shown {
     pub words: String,
     pub links: Vec<(String, RecordId)>,
     pub event: Option<ShownEvent>,
+    /// Where it says it is.
+    pub point: Option<Micro>,
+    /// The grid from which somebody moved here, until it is said that they did.
+    pub moved_from: Option<u32>,
     /// The record it says it was merged into.
     pub merged: Option<RecordId>,
 }
@@ -213,6 +218,8 @@ pub(super) fn project(rules: &Rules, kind: RecordKind, open: &PartState, restric
             *slot = Some(write.value.clone());
         }
         match field.kind {
+            FieldType::Position => shown.point = write.value.get::<Position>().map(Position::micro),
+            FieldType::Area if name == view::MOVED_FROM => shown.moved_from = write.value.get(),
             FieldType::Area => shown.area = write.value.get().unwrap_or_default(),
             FieldType::Links => {
                 if let Some(id) = path.element_name().and_then(|id| id.parse().ok()) {

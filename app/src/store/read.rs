@@ -231,8 +231,9 @@ impl Store {
                 linked_from: linked(
                     sql,
                     "SELECT link.field, record.id, record.kind, record.title FROM link
-                     JOIN record ON record.row = link.from_row WHERE link.target = ?1
-                     ORDER BY record.kind, record.updated DESC LIMIT 500",
+                     JOIN record ON record.row = link.from_row
+                     WHERE link.target = ?1 AND record.deleted = 0 AND record.alias = x''
+                     ORDER BY record.kind = 'event', record.updated DESC LIMIT 500",
                     params![blob(&id.0)],
                 )?,
                 open_fields,

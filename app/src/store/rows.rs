@@ -110,11 +110,20 @@ pub(super) fn shown(sql: &Connection, id: RecordId) -> Result<Option<Record>, St
     Ok(Some(record))
 }
 
-/// What stands beside the row: links and, of an event, what its lists need.
+/// What stands beside the row: links, where it is, and what lists of events and of arrivals need.
 fn put_beside(sql: &Connection, row: i64, shown: &Shown) -> Result<(), StoreError> {
     for (field, target) in &shown.links {
         sql.prepare_cached("INSERT OR IGNORE INTO link (from_row, field, target) VALUES (?1, ?2, ?3)")?
             .execute(params![row, field, blob(&target.0)])?;
+    }
+    let stays = !shown.deleted && shown.merged.is_none();
+    if let Some([lon, lat]) = shown.point.filter(|_| stays) {
+        sql.prepare_cached("INSERT OR REPLACE INTO point (row, lon, lat) VALUES (?1, ?2, ?3)")?
+            .execute(params![row, lon, lat])?;
+    }
+    if let Some(from) = shown.moved_from.filter(|_| stays) {
+        sql.prepare_cached("INSERT OR REPLACE INTO arrival (row, from_area) VALUES (?1, ?2)")?
+            .execute(params![row, from])?;
     }
     if let Some(event) = &shown.event {
         let stage = serde_json::to_string(&event.stage).unwrap_or_default();
@@ -134,7 +143,7 @@ fn put_beside(sql: &Connection, row: i64, shown: &Shown) -> Result<(), StoreErro
             reporter,
             shown.updated
         ])?;
-        if let Some(work) = event.work.as_ref().filter(|_| !shown.deleted && shown.merged.is_none()) {
+        if let Some(work) = event.work.as_ref().filter(|_| stays) {
             let subject = work.subject.map(|id| id.0.as_bytes().to_vec()).unwrap_or_default();
             let next = work.next.map_or(0, |day| day.num_days_from_ce());
             sql.prepare_cached(
@@ -227,8 +236,13 @@ impl Tx<'_> {
                 |row| row.get(0),
             )?;
         self.sql.prepare_cached("DELETE FROM link WHERE from_row = ?1")?.execute([row])?;
-        if record.kind == RecordKind::Event {
-            self.sql.prepare_cached("DELETE FROM work WHERE row = ?1")?.execute([row])?;
+        match record.kind {
+            RecordKind::Event => self.sql.prepare_cached("DELETE FROM work WHERE row = ?1")?.execute([row])?,
+            RecordKind::Person => self.sql.prepare_cached("DELETE FROM arrival WHERE row = ?1")?.execute([row])?,
+            _ => 0,
+        };
+        if record.kind != RecordKind::Person {
+            self.sql.prepare_cached("DELETE FROM point WHERE row = ?1")?.execute([row])?;
         }
         put_beside(&self.sql, row, &shown)?;
         self.changes.push(put(row, record.kind, shown));
@@ -265,6 +279,8 @@ impl Tx<'_> {
         sql.prepare_cached("DELETE FROM link WHERE from_row = ?1")?.execute([row])?;
         sql.prepare_cached("DELETE FROM event WHERE row = ?1")?.execute([row])?;
         sql.prepare_cached("DELETE FROM work WHERE row = ?1")?.execute([row])?;
+        sql.prepare_cached("DELETE FROM point WHERE row = ?1")?.execute([row])?;
+        sql.prepare_cached("DELETE FROM arrival WHERE row = ?1")?.execute([row])?;
         sql.prepare_cached("DELETE FROM confirmed WHERE place IN (?1, ?2)")?
             .execute([place(row, Part::Open), place(row, Part::Restricted)])?;
         sql.prepare_cached("DELETE FROM record WHERE row = ?1")?.execute([row])?;

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use chrono::{Datelike, Days, NaiveDate};
+use chrono::{Days, NaiveDate};
 use rusqlite::{Connection, OptionalExtension, params};
 use shared::ids::RecordId;
 use shared::merge::PartState;
-use shared::record::Part;
+use shared::record::{Part, RecordKind};
+use shared::value::Value;
 use shared::view::{self, Policy};
 use shared::work::Work;
 
-use super::meta::{self, key};
 use super::read::{Row, row};
 use super::rows::{blob, confirmed, id_at, live_edits, shown};
 use super::{Store, StoreError};
@@ -49,24 +49,6 @@ fn day(count: i32) -> Option<NaiveDate> {
 }
 
 impl Store {
-    /// Derives what an earlier version did not know of the events it held.
-    pub(super) fn derive_events(&self) -> Result<(), StoreError> {
-        if self.read(|sql| meta::get::<bool>(sql, key::DERIVE_EVENTS))?.is_none() {
-            return Ok(());
-        }
-        self.write(|tx| {
-            let ids = {
-                let mut events = tx.sql.prepare("SELECT id FROM record WHERE kind = 'event'")?;
-                events.query_map([], |row| id_at(row, 0).map(RecordId))?.collect::<Result<Vec<_>, _>>()?
-            };
-            for id in ids {
-                tx.refresh(id)?;
-            }
-            tx.sql.execute("DELETE FROM meta WHERE key = ?1", [key::DERIVE_EVENTS])?;
-            Ok(())
-        })
-    }
-
     /// The visits that are due until `until`, the longest due first. Due is what the last visit says; of people in care
     /// whose last visit names no day it is the end of their cycle after it, and `today` for those never visited.
     pub fn visits_due(&self, today: NaiveDate, until: NaiveDate) -> Result<Vec<Due>, StoreError> {
@@ -86,7 +68,9 @@ impl Store {
             let mut found = Vec::new();
             for (id, date) in due.into_iter().filter(|(_, date)| *date <= until) {
                 let Some(row) = row_of(sql, id)?.filter(|row| !row.deleted) else { continue };
-                found.push(Due { row, date });
+                if row.kind != RecordKind::Person || is_still_there(sql, row.id)? {
+                    found.push(Due { row, date });
+                }
             }
             found.sort_by_key(|due| (due.date, due.row.id));
             Ok(found)
@@ -97,7 +81,10 @@ impl Store {
     pub fn last_visit(&self, id: RecordId) -> Result<Option<i64>, StoreError> {
         self.read(|sql| {
             let at = sql
-                .prepare_cached("SELECT max(at) FROM work WHERE work = ?1 AND subject = ?2")?
+                .prepare_cached(
+                    "SELECT max(at) FROM work WHERE work = ?1 AND (subject = ?2
+                        OR subject IN (SELECT id FROM record WHERE alias = ?2 AND alias <> x''))",
+                )?
                 .query_row(params![Work::Visit.code(), blob(&id.0)], |row| row.get(0))
                 .optional()?;
             Ok(at.flatten())
@@ -108,7 +95,8 @@ impl Store {
     pub(super) fn visited_since(&self, since: i64) -> Result<HashSet<i64>, StoreError> {
         self.read(|sql| {
             let mut statement = sql.prepare_cached(
-                "SELECT DISTINCT record.row FROM work JOIN record ON record.id = work.subject
+                "SELECT DISTINCT coalesce((SELECT row FROM record WHERE id = subject.alias), subject.row)
+                 FROM work JOIN record AS subject ON subject.id = work.subject
                  WHERE work.work = ?1 AND work.at >= ?2",
             )?;
             let rows = statement.query_map(params![Work::Visit.code(), since], |row| row.get(0))?;
@@ -129,12 +117,23 @@ impl Store {
 
     /// The 专项排查 that are under way on `today`, the soonest end first.
     pub fn campaigns(&self, today: NaiveDate) -> Result<Vec<Campaign>, StoreError> {
+        let mut found = self.all_campaigns()?;
+        found.retain(|campaign| campaign.until.is_none_or(|until| until >= today));
+        Ok(found)
+    }
+
+    /// A 专项排查, also one that is over.
+    pub fn campaign(&self, id: RecordId) -> Result<Option<Campaign>, StoreError> {
+        Ok(self.all_campaigns()?.into_iter().find(|campaign| campaign.row.id == id))
+    }
+
+    fn all_campaigns(&self) -> Result<Vec<Campaign>, StoreError> {
         self.read(|sql| {
             let mut statement = sql.prepare_cached(
                 "SELECT work.row, record.id, work.next FROM work JOIN record ON record.row = work.row
-                 WHERE work.work = ?1 AND (work.next = 0 OR work.next >= ?2) ORDER BY work.next = 0, work.next",
+                 WHERE work.work = ?1 ORDER BY work.next = 0, work.next",
             )?;
-            let mut rows = statement.query(params![Work::Campaign.code(), today.num_days_from_ce()])?;
+            let mut rows = statement.query([Work::Campaign.code()])?;
             let mut found = Vec::new();
             while let Some(next) = rows.next()? {
                 let (place, id, until): (i64, RecordId, i32) = (next.get(0)?, RecordId(id_at(next, 1)?), next.get(2)?);
@@ -153,8 +152,9 @@ impl Store {
 /// The targets of a campaign that are held here; those of other grids are theirs.
 fn targets(sql: &Connection, campaign: i64) -> Result<Vec<RecordId>, StoreError> {
     let mut statement = sql.prepare_cached(
-        "SELECT record.id FROM link JOIN record ON record.id = link.target
-         WHERE link.from_row = ?1 AND link.field = ?2 AND record.deleted = 0 ORDER BY record.title",
+        "SELECT DISTINCT record.id, record.title FROM link JOIN record AS target ON target.id = link.target
+            JOIN record ON record.id = CASE target.alias WHEN x'' THEN target.id ELSE target.alias END
+         WHERE link.from_row = ?1 AND link.field = ?2 AND record.deleted = 0 ORDER BY record.title, record.id",
     )?;
     let rows = statement.query_map(params![campaign, shared::work::TARGETS], |row| id_at(row, 0).map(RecordId))?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -163,7 +163,8 @@ fn targets(sql: &Connection, campaign: i64) -> Result<Vec<RecordId>, StoreError>
 /// What was looked at for a campaign.
 fn looked_at(sql: &Connection, campaign: RecordId) -> Result<BTreeSet<RecordId>, StoreError> {
     let mut statement = sql.prepare_cached(
-        "SELECT work.subject FROM link JOIN work ON work.row = link.from_row
+        "SELECT CASE coalesce(subject.alias, x'') WHEN x'' THEN work.subject ELSE subject.alias END
+         FROM link JOIN work ON work.row = link.from_row LEFT JOIN record AS subject ON subject.id = work.subject
          WHERE link.target = ?1 AND link.field = ?2 AND length(work.subject) = 16",
     )?;
     let rows = statement.query_map(params![blob(&campaign.0), shared::work::CAMPAIGN], |row| id_at(row, 0))?;
@@ -182,11 +183,21 @@ fn row_of(sql: &Connection, id: RecordId) -> Result<Option<Row>, StoreError> {
     place.map(|place| row(sql, place)).transpose().map(Option::flatten)
 }
 
-/// The last visit of everything that was ever visited.
+/// Whether somebody lives where they are recorded, as far as is known.
+fn is_still_there(sql: &Connection, person: RecordId) -> Result<bool, StoreError> {
+    let Some(person) = shown(sql, person)? else { return Ok(false) };
+    let status = view::shown(&person.open, "residence_status", Policy::One).map(Value::plain);
+    Ok(!matches!(status.as_deref(), Some("moved_out" | "deceased")))
+}
+
+/// The last visit of everything that was ever visited, also under the id of a record that was merged into it.
 fn visited(sql: &Connection) -> Result<BTreeMap<RecordId, Visited>, StoreError> {
     // Of the row with the largest `at`: SQLite says so of bare columns beside one max().
     let mut statement = sql.prepare_cached(
-        "SELECT subject, max(at), next FROM work WHERE work = ?1 AND length(subject) = 16 GROUP BY subject",
+        "SELECT CASE coalesce(record.alias, x'') WHEN x'' THEN work.subject ELSE record.alias END AS who,
+            max(work.at), work.next
+         FROM work LEFT JOIN record ON record.id = work.subject
+         WHERE work.work = ?1 AND length(work.subject) = 16 GROUP BY who",
     )?;
     let mut rows = statement.query([Work::Visit.code()])?;
     let mut found = BTreeMap::new();

@@ -10,6 +10,8 @@ use shared::record::Part;
 use shared::validate::{self, Problem, Severity};
 use shared::value::Value;
 
+use super::state::State;
+
 /// The values of a form, by path. A path that is not there was never filled.
 pub type Values = BTreeMap<Path, Value>;
 
@@ -32,7 +34,14 @@ impl Entry {
             let (form, values) = form();
             (Signal::new(form), Signal::new(values))
         });
-        let problems = use_memo(move || problems(&form.read(), &values.read()));
+        let state = use_context::<State>();
+        let problems = use_memo(move || {
+            let (form, values) = (form.read(), values.read());
+            let doubts = Part::ALL.into_iter().flat_map(|part| {
+                validate::doubts(&form, part, &of_part(&form, &values, part), state.now(), state.drawn_bounds())
+            });
+            problems(&form, &values).into_iter().chain(doubts).collect()
+        });
         Self {
             form,
             values,

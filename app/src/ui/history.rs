@@ -78,6 +78,13 @@ impl ScreenHistory {
         self.seen.borrow().get(&before).cloned()
     }
 
+    /// Stands at another route than the page that was left, before any page is drawn of it.
+    pub fn begin_at(&self, route: &str) {
+        let place = Place { route: route.to_owned(), index: self.place.borrow().index };
+        document::eval(&script("replaceState", &place, self.addresses));
+        self.place.replace(place);
+    }
+
     fn stand(&self, place: Place) {
         let left = self.place.replace(place);
         self.seen.borrow_mut().insert(left.index, left.route);

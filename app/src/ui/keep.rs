@@ -22,6 +22,7 @@ const WHERE: &str = "where";
 /// The page on which typing goes on, noted with the first draft and forgotten when the page is left.
 #[derive(Clone)]
 pub struct Typing {
+    /// Its route, as it is noted.
     route: String,
     noted: Rc<Cell<bool>>,
 }
@@ -29,14 +30,24 @@ pub struct Typing {
 impl Typing {
     /// Something was kept here.
     pub fn note(&self, state: &State) {
-        if !self.noted.get() {
-            let route = serde_json::to_string(&self.route).unwrap_or_default();
-            self.noted.set(state.keep_draft(WHERE, &route));
+        if !self.noted.get() && state.keep_draft(WHERE, &self.route) {
+            self.noted.set(true);
+            *state.typings.borrow_mut().entry(self.route.clone()).or_default() += 1;
         }
     }
 
     fn forget(&self, state: &State) {
-        if self.noted.take() {
+        if !self.noted.take() {
+            return;
+        }
+        let left = {
+            let mut typings = state.typings.borrow_mut();
+            let left = typings.get(&self.route).copied().unwrap_or_default().saturating_sub(1);
+            typings.insert(self.route.clone(), left);
+            left
+        };
+        // Another text of this page may be unfinished; and the page that is opened comes before this one goes.
+        if left == 0 && state.draft(WHERE).as_ref() == Some(&self.route) {
             state.drop_draft(WHERE);
         }
     }
@@ -46,7 +57,7 @@ impl Typing {
 pub fn use_typing() -> Typing {
     let state = use_context::<State>();
     let route = use_route::<Route>().to_string();
-    let typing = use_hook(|| Typing { route, noted: Rc::default() });
+    let typing = use_hook(|| Typing { route: serde_json::to_string(&route).unwrap_or_default(), noted: Rc::default() });
     use_drop({
         let typing = typing.clone();
         move || typing.forget(&state)
@@ -81,8 +92,29 @@ impl Kept {
     }
 }
 
+/// Says that what was typed is saved, and its draft gone with it: for a part of a page that closes at once.
+#[derive(Clone)]
+pub struct Done(Rc<RefCell<Kept>>);
+
+impl Done {
+    /// Nothing is left to be kept.
+    pub fn saved(&self) {
+        let mut kept = self.0.borrow_mut();
+        kept.next = None;
+        kept.stored = kept.blank.clone();
+    }
+}
+
 /// A value that is typed piece by piece, kept under `key` until it is `blank` again: so a page that has saved it says.
 pub fn use_kept<T>(key: impl FnOnce() -> String, blank: impl FnOnce() -> T) -> Signal<T>
+where
+    T: Clone + PartialEq + Serialize + DeserializeOwned + 'static,
+{
+    use_kept_until(key, blank).0
+}
+
+/// The same for what closes when it is saved.
+pub fn use_kept_until<T>(key: impl FnOnce() -> String, blank: impl FnOnce() -> T) -> (Signal<T>, Done)
 where
     T: Clone + PartialEq + Serialize + DeserializeOwned + 'static,
 {
@@ -120,10 +152,13 @@ where
             });
         }
     });
-    use_drop(move || {
-        let mut kept = kept.borrow_mut();
-        kept.write(&state);
-        kept.typing.forget(&state);
+    use_drop({
+        let kept = Rc::clone(&kept);
+        move || {
+            let mut kept = kept.borrow_mut();
+            kept.write(&state);
+            kept.typing.forget(&state);
+        }
     });
-    value
+    (value, Done(kept))
 }

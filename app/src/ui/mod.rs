@@ -42,6 +42,7 @@ pub mod components;
 pub mod entry;
 pub mod history;
 pub mod keep;
+pub mod map;
 pub mod pages;
 pub mod route;
 pub mod say;
@@ -53,6 +54,7 @@ mod texts;
 pub mod value;
 pub mod words;
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use dioxus::prelude::*;
@@ -81,17 +83,13 @@ pub fn App() -> Element {
     });
     let state = use_hook(|| provide_context(State::new(consume_context::<Handheld>())));
     // Whoever comes in after somebody else begins at 今日, not at the page of who was there before.
-    let mut before = use_signal(|| None::<UserId>);
-    use_effect({
-        let (state, history) = (state.clone(), Rc::clone(&history));
-        move || {
-            let Some(me) = state.me().filter(|_| state.door() == Door::Open) else { return };
-            if before.peek().is_some_and(|before| before != me) {
-                history.replace(Route::Today {}.to_string());
-            }
-            before.set(Some(me));
-        }
-    });
+    // Looked at before the pages are drawn: each page notes its looks in the name of whoever is in.
+    let before = use_hook(|| Rc::new(Cell::new(None::<UserId>)));
+    if let Some(me) = state.me().filter(|_| state.door() == Door::Open)
+        && before.replace(Some(me)).is_some_and(|before| before != me)
+    {
+        history.begin_at(&Route::Today {}.to_string());
+    }
     use_future(move || {
         let history = Rc::clone(&history);
         async move {
@@ -122,6 +120,10 @@ pub fn App() -> Element {
     use_future({
         let state = state.clone();
         move || state.clone().watch_away()
+    });
+    use_future({
+        let state = state.clone();
+        move || state.clone().watch_patrol()
     });
     let mut enrolling = use_signal(|| false);
     let door = state.door();

@@ -3,13 +3,15 @@
 use dioxus::prelude::*;
 use shared::ids::RecordId;
 
+use super::pages::begin::{EditRecord, FillDraft, FillWork};
 use super::pages::close::CloseTogether;
 use super::pages::collect::Collect;
 use super::pages::event_list::Events;
-use super::pages::fill::{EditRecord, FillDraft, FillWork};
 use super::pages::gate::Gate;
+use super::pages::map::ShowMap;
 use super::pages::me::Me;
 use super::pages::missing::Missing;
+use super::pages::moving::MoveOut;
 use super::pages::pin::ChangePin;
 use super::pages::record::ShowRecord;
 use super::pages::report::Report;
@@ -38,7 +40,7 @@ pub enum Route {
             id: String,
         },
         /// Work that is recorded, as a draft.
-        #[route("/work/:work/:record/:subject/:campaign")]
+        #[route("/record-work/:work/:record/:subject/:campaign")]
         FillWork {
             /// The code of the work.
             work: String,
@@ -62,6 +64,15 @@ pub enum Route {
         #[route("/edit/:id")]
         EditRecord {
             /// Which.
+            id: RecordId,
+        },
+        /// 地图
+        #[route("/map")]
+        ShowMap {},
+        /// 迁出
+        #[route("/move/:id")]
+        MoveOut {
+            /// Who.
             id: RecordId,
         },
         /// 查询
@@ -158,6 +169,8 @@ impl Route {
             Self::ShowCampaign { .. } => "campaign",
             Self::Visits {} => "visits",
             Self::EditRecord { .. } => "edit",
+            Self::ShowMap {} => "map",
+            Self::MoveOut { .. } => "move",
             Self::Search {} => "search",
             Self::ShowRecord { .. } => "record",
             Self::Events {} => "events",

@@ -27,7 +27,19 @@ fn forms() -> Forms {
 fn kept(kind: RecordKind, fresh: bool, base: Values, values: Values) -> Kept {
     let record = RecordId(Uuid::from_u128(7));
     let area = Some(AreaId(3));
-    Kept { kind, record, fresh, form: 1, context: BTreeMap::new(), seen: None, base, values, area, last: None }
+    Kept {
+        kind,
+        record,
+        fresh,
+        form: 1,
+        context: BTreeMap::new(),
+        seen: None,
+        base,
+        values,
+        area,
+        last: None,
+        track: false,
+    }
 }
 
 fn values(pairs: &[(&str, &str)]) -> Values {

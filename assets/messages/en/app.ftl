@@ -44,6 +44,7 @@ app-keep = Leave it
 app-remove = Remove
 app-choose = Choose
 app-optional = optional
+app-required = required
 app-area = Grid
 app-you = You
 app-somebody = somebody elsewhere
@@ -111,6 +112,7 @@ app-sync-line = { $last }, { $rest }
 app-sync-line-offline = Offline · { $last }, { $rest }
 app-sync-last = Synced { $ago }
 app-sync-never = never synced
+app-first-fill = The records of the grid come for the first time; then all of it works offline. You can report already.
 app-sync-running = syncing
 app-sync-all-sent = everything is sent
 app-sync-not-sent = { $n } not sent
@@ -288,6 +290,7 @@ app-act-supervise = Supervise
 app-act-supervise-help = The centre keeps an eye on it.
 app-back-close = Close together
 app-close-some = { $n } settled on site can be closed together
+app-close-many = More than { $n } settled on site can be closed together
 app-close-together = Close together
 app-close-help = All of these were settled on site. Tick those to close, choose the outcome, close them at once. Each dispute has an outcome of its own.
 app-close-list = Can be closed
@@ -337,6 +340,7 @@ app-review-third = Neither: type another
 app-review-use-typed = Use what I typed
 app-review-whole = The whole record
 app-review-settled = Settled: { $field }
+app-review-restricted = what stands on the person’s page under Care
 app-review-used = { $value } is used, { $when }
 app-review-used-told = { $value } is used, { $when }. Who else filled it in sees it at the next sync
 app-review-promise = The other sees it at the next sync; you can undo it at any time.
@@ -349,7 +353,7 @@ app-told-some = { $n ->
     *[other] { $n } values of yours were checked
     }
 app-told-list = Checked by others
-app-told = { $who } checked { $field } of { $record }: { $value } is used
+app-told = { $who } saw what you filled in; { $field } of { $record } is now { $value }
 app-told-yours = It is the value you filled in, { $when }
 app-told-not-yours = You had filled in { $value }, { $when }
 
@@ -533,6 +537,8 @@ app-meeting-due = This week’s meeting is not recorded yet
 app-campaign-left = { $left } of { $of } left
 app-campaign-remaining = Not looked at yet
 app-campaign-done = Everything here was looked at.
+app-campaign-over = Its last day is over.
+app-campaign-gone = This campaign is no longer on this handheld.
 app-report-faults = Report what is wrong
 app-call = Call
 app-back-work = Back
@@ -544,3 +550,71 @@ app-places-inside = Inside
 app-place-above = Part of
 app-repeat = As in the last one: { $values }
 app-search-unvisited = Not visited for { $n } days
+
+# Map, track
+app-map = Map
+app-map-ways = Ways to look
+app-map-list = List
+app-map-see = On the map
+app-map-shown = Shown
+app-map-label = The area of { $area } and { $n } records. The same is in the list.
+app-map-me = Where I am
+app-map-nearer = Nearer
+app-map-farther = Farther
+app-map-whole = All of it
+app-map-nowhere = No position. Try again in the open.
+app-map-metres = { $n } m
+app-map-kilometres = { $n } km
+app-map-spot = { $n ->
+    [one] One record
+   *[other] { $n } records
+  }
+app-map-urgent = Due soon or overdue: { $title }
+app-map-chosen = Here
+app-map-hint = { $n ->
+    [0] No record with a position here.
+    [one] One record in sight. Press to see what it is.
+   *[other] { $n } records in sight. Press one to see what it is.
+  }
+app-map-empty = No record has a position yet. Press “Position” in a form and it stands here.
+app-map-patrol = Begin a patrol
+app-map-patrol-on = On patrol
+app-map-track = The track on the map
+app-track-off = Record the track
+app-track-begins = Recording the track, press to stop
+app-track-on = Recording the track: { $n } points, press to stop
+app-track-stopped = Track stopped at { $n } points, press to go on
+app-track-help = Not needed. The track stays on this handheld, is never sent, and is deleted after 30 days.
+app-back-map = Map
+
+# Moving out and in
+app-move = Move out
+app-move-to = Where to
+app-move-choose = Please choose
+app-move-away = Out of the town
+app-move-help = The record goes to that grid, which confirms it. The house stays behind, and so does a householder who does not come along.
+app-move-away-help = The residence status becomes “moved out”; the record stays here, and no visit is due any more.
+app-move-along = Who of the household goes along
+app-move-do = { $n ->
+    [one] Move one person out
+   *[other] Move { $n } people out
+  }
+app-move-where = Please choose where to.
+app-move-away-done = Noted: moved out of the town.
+app-move-done = Handed to { $area }, which has to confirm it.
+app-arrivals = Moving in, to be confirmed
+app-arrival-from = Moved here from { $area }
+app-arrival-help = Confirm when they live here, then add the new address; send them back if they are not here.
+app-arrival-yes = They live here
+app-arrival-no = Not here, send back
+app-back-move = Move out
+
+app-diagnostics = Write a diagnostics file
+app-diagnostics-help = For when it does not sync and you ask the administrator. Figures and codes only, nothing about residents.
+app-diagnostics-done = Written: { $path }
+
+app-delete = Delete this record
+app-delete-help = Only for what was recorded by mistake or twice. Lists show it no more; it can be brought back on this page.
+app-delete-sure = Delete
+app-delete-not = Keep
+app-bring-back = Bring it back

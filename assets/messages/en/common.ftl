@@ -168,3 +168,8 @@ work-inspection = Inspection
 work-meeting = Meeting
 work-campaign = Campaign
 work-title = { $work } { $month }/{ $day }
+
+# Asked about, not refused
+doubt-future = That is still to come, please check. If it is right, save it all the same.
+doubt-position-zero = The receiver seems to have failed (0°, 0°), please locate again. It can be saved as it is.
+doubt-position-outside = That is outside of the town, please check. If it is right, save it all the same.

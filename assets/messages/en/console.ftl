@@ -367,3 +367,4 @@ console-campaign-remaining = { $n } left
 console-campaign-past = The last day is over.
 console-campaign-empty = There are no such targets in this area.
 console-campaign-too-many = A grid has more than 450 targets: split the campaign by type or area.
+console-outbox-too-slow = The file took too long and was stopped; nothing was imported. Try again on a faster line, or have the administrator import it on the server.

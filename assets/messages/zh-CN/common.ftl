@@ -150,3 +150,8 @@ work-inspection = 检查
 work-meeting = 例会
 work-campaign = 专项排查
 work-title = { $work } { $month }月{ $day }日
+
+# 问一声，不拦
+doubt-future = 这个时间还没到，请核对。确实如此就照常保存。
+doubt-position-zero = 定位像是失灵了（0°，0°），请重新定位。也可以先这样保存。
+doubt-position-outside = 这个位置不在本镇范围内，请核对。确实如此就照常保存。

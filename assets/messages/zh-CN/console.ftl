@@ -367,3 +367,4 @@ console-campaign-remaining = 还剩 { $n } 个
 console-campaign-past = 截止日期已经过了。
 console-campaign-empty = 这个范围里没有这样的对象。
 console-campaign-too-many = 有的网格超过 450 个对象，请按类型或区域分开来排查。
+console-outbox-too-slow = 文件传得太久，已经停止，没有导入任何内容。请换一条快些的网络再试，或者告诉管理员，在服务器上导入。

@@ -79,10 +79,13 @@ pub struct Setup {
     pub town: AreaId,
     /// Who uses it.
     pub user: Me,
-    /// The areas of the scope, and those above them up to the root.
+    /// The areas of the town, and those above it up to the root; only those of the scope and above it with their outlines.
     pub areas: Vec<Area>,
     /// The roots of the scope: what the user reads and writes is in them or below.
     pub scope: Vec<AreaId>,
+    /// Which of them have a leader of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub led: Vec<AreaId>,
     /// Departments and people an event can be given to: id and name.
     pub handlers: Vec<Handler>,
     /// The age recipient (`age1…`) to which what leaves a handheld as a file is encrypted; only the centre opens it.

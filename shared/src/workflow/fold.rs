@@ -7,7 +7,7 @@
 use chrono::{DateTime, Utc};
 
 use super::pairs::{Move, Verdict, verdict};
-use super::{Asked, EventState, Level, STEPS, Stage, Step, StepEntry, usual_limit};
+use super::{Asked, EventState, Level, Limit, STEPS, Stage, Step, StepEntry, usual_limit};
 use crate::author::Role;
 use crate::calendar::Calendar;
 use crate::ids::{Dot, EditId, UserId};
@@ -119,10 +119,24 @@ fn state_of(places: &[usize], entries: &[Entry<'_>], after: &[EventState]) -> Ev
     state
 }
 
+/// All of an entry that a verdict goes by.
+type Said<'b> = (Move, Option<UserId>, &'b [UserId], Option<Limit>, Option<&'b str>, Option<&'b str>);
+
+fn said<'b>((_, makes, after): &Stood<'_, 'b>) -> Said<'b> {
+    (*makes, after.host, &after.helpers, after.limit, after.outcome.as_deref(), after.ledger.as_deref())
+}
+
 /// What moves say together that did not see each other.
 fn together(open: &[Stood<'_, '_>]) -> EventState {
     let against = |a: &Stood<'_, '_>, b: &Stood<'_, '_>| verdict((a.1, a.2), (b.1, b.2));
-    let stands = |it: &Stood<'_, '_>| !open.iter().any(|other| against(it, other) == Verdict::SecondStands);
+    // One stands for all that say the same, so that hundreds of reports do not cost their square.
+    let mut kinds: Vec<&Stood<'_, '_>> = Vec::new();
+    for it in open {
+        if !kinds.iter().any(|kind| said(kind) == said(it)) {
+            kinds.push(it);
+        }
+    }
+    let stands = |it: &Stood<'_, '_>| !kinds.iter().any(|other| against(it, other) == Verdict::SecondStands);
     let mut standing: Vec<&Stood<'_, '_>> = open.iter().filter(|it| stands(it)).collect();
     // The least advanced stage leads: what is not finished for somebody is not finished. Then the smallest dot.
     standing.sort_by_key(|(entry, _, after)| (after.stage, entry.dot));
@@ -130,8 +144,10 @@ fn together(open: &[Stood<'_, '_>]) -> EventState {
     let mut state = (*leading).clone();
     state.level = open.iter().map(|(.., after)| after.level).max().unwrap_or_default();
     state.contested = Vec::new();
+    let at_odds = |a: &Stood<'_, '_>| kinds.iter().any(|b| against(a, b) == Verdict::Contested);
     let mut by_dot = standing.clone();
     by_dot.sort_by_key(|(entry, ..)| entry.dot);
+    by_dot.retain(|it| at_odds(it));
     for (place, a) in by_dot.iter().enumerate() {
         for b in by_dot.iter().skip(place + 1).filter(|b| against(a, b) == Verdict::Contested) {
             state.contested.push((a.0.id, b.0.id));

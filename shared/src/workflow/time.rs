@@ -44,6 +44,13 @@ pub fn held_by(state: &EventState, now: DateTime<Utc>) -> Level {
     (0..days.clamp(0, 2)).fold(state.level, |level, _| level.above())
 }
 
+/// Whether `level` decides about an event now: it holds it, or it is the community's and the grid below has no leader of
+/// its own (`led`), so that nothing lies a day on nobody's list.
+pub fn decides_now(state: &EventState, level: Level, led: bool, now: DateTime<Utc>) -> bool {
+    let holder = held_by(state, now);
+    holder == level || (holder == Level::Grid && level == Level::Community && !led)
+}
+
 impl Level {
     /// The next one up; the centre has none above it.
     pub fn above(self) -> Self {

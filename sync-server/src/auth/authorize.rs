@@ -4,6 +4,7 @@ use shared::area::{AreaId, AreaTree};
 use shared::author::Role;
 use shared::ids::UserId;
 use shared::record::{Part, RecordKind};
+use shared::view::MERGED_INTO;
 
 use super::Who;
 use crate::store::StoredPart;
@@ -17,12 +18,14 @@ pub struct Reach {
     pub areas: Vec<AreaId>,
     /// Of an event: reporter, 主办, 协办.
     pub readers: Vec<UserId>,
+    /// Whether it tells of a visit: then what was found at somebody's home stands in it.
+    pub visit: bool,
 }
 
 impl Reach {
     /// Of a stored part.
     pub fn of(part: &StoredPart) -> Self {
-        Self { kind: part.kind, areas: part.areas.clone(), readers: part.readers.clone() }
+        Self { kind: part.kind, areas: part.areas.clone(), readers: part.readers.clone(), visit: part.visit }
     }
 }
 
@@ -94,12 +97,22 @@ pub fn reads_by_scope(role: Role, kind: RecordKind) -> bool {
     }
 }
 
+/// Whether a reader of this role sees visits because they lie in the scope: whoever works with the people who live there.
+pub fn reads_visits(role: Role) -> bool {
+    reads_by_scope(role, RecordKind::Person) && role != Role::Admin
+}
+
 fn in_scope(who: &Who, areas: &[AreaId]) -> bool {
     areas.iter().any(|area| who.scope.contains(*area))
 }
 
+fn by_scope(who: &Who, reach: &Reach) -> bool {
+    let role = who.user.role;
+    reads_by_scope(role, reach.kind) && (!reach.visit || reads_visits(role)) && in_scope(who, &reach.areas)
+}
+
 fn may_read(who: &Who, part: Part, reach: &Reach) -> bool {
-    let by_scope = reads_by_scope(who.user.role, reach.kind) && in_scope(who, &reach.areas);
+    let by_scope = by_scope(who, reach);
     match part {
         Part::Open => by_scope || reach.readers.contains(&who.user.id),
         Part::Restricted => by_scope && who.user.cleared && who.user.role != Role::Admin,
@@ -113,12 +126,14 @@ fn may_write(who: &Who, part: Part, fields: &[&str], before: Option<&Reach>, aft
         return false;
     }
     let Some(before) = before else {
-        return part == Part::Open && may_create(who, after);
+        // What nobody has seen yet is no duplicate of anything.
+        return part == Part::Open && !fields.contains(&MERGED_INTO) && may_create(who, after);
     };
-    if who.user.role.changes(before.kind) && in_scope(who, &before.areas) {
+    // Nobody writes what they do not read: a step would make them one of those it names.
+    if who.user.role.changes(before.kind) && by_scope(who, before) {
         let cleared = part == Part::Open || who.user.cleared;
         // Merging duplicates is the centre's.
-        let staff = who.user.role == Role::CenterStaff || !fields.contains(&"merged_into");
+        let staff = who.user.role == Role::CenterStaff || !fields.contains(&MERGED_INTO);
         return cleared && staff;
     }
     // Made responsible, or having reported it: steps (the workflow judges which) and photos, nothing else.
@@ -142,13 +157,7 @@ mod tests {
     use crate::store::User;
 
     fn tree() -> AreaTree {
-        let area = |id, parent: Option<u32>, level| Area {
-            id: AreaId(id),
-            parent: parent.map(AreaId),
-            level,
-            name: String::new(),
-            code: String::new(),
-        };
+        let area = |id, parent: Option<u32>, level| Area::new(AreaId(id), parent.map(AreaId), level, "", "");
         [
             area(1, None, AreaLevel::County),
             area(2, Some(1), AreaLevel::Town),
@@ -178,7 +187,7 @@ mod tests {
     }
 
     fn at(kind: RecordKind, area: u32) -> Reach {
-        Reach { kind, areas: vec![AreaId(area)], readers: vec![] }
+        Reach { kind, areas: vec![AreaId(area)], readers: vec![], visit: false }
     }
 
     #[test]
@@ -255,12 +264,31 @@ mod tests {
     }
 
     #[test]
+    fn a_visit_is_read_and_written_by_whoever_works_with_the_people_who_live_there() {
+        use Role::*;
+        let visit = Reach { visit: true, ..at(RecordKind::Event, 4) };
+        let write = Action::Write { part: Part::Open, fields: &["steps"] };
+        for role in Role::ALL {
+            let who = who(role, 3, true);
+            let works_there = matches!(role, GridMember | GridLeader | CenterStaff);
+            for action in [Action::Read(Part::Open), write] {
+                let may = authorize(&who, action, Some(&visit), &visit, &tree()).is_ok();
+                assert_eq!(may, works_there, "{action:?} {role:?}");
+            }
+            let named = Reach { readers: vec![who.user.id], ..visit.clone() };
+            assert!(authorize(&who, Action::Read(Part::Open), Some(&named), &named, &tree()).is_ok(), "{role:?}");
+        }
+    }
+
+    #[test]
     fn merging_is_the_centres_and_nobody_inactive_does_anything() {
         let person = at(RecordKind::Person, 4);
         let action = Action::Write { part: Part::Open, fields: &["merged_into"] };
         let may = |who: &Who| authorize(who, action, Some(&person), &person, &tree()).is_ok();
         assert!(may(&who(Role::CenterStaff, 2, false)));
         assert!(!may(&who(Role::GridMember, 4, false)));
+        let created = authorize(&who(Role::CenterStaff, 2, true), action, None, &person, &tree());
+        assert!(created.is_err(), "what is made is no duplicate yet");
         let mut gone = who(Role::CenterStaff, 2, true);
         gone.user.active = false;
         assert!(!may(&gone));

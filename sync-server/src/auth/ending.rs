@@ -93,12 +93,12 @@ pub fn release(app: &AppState, who: &Who, id: Uuid) -> Result<Option<Done>, Stor
         if !tx.release_approval(id, user, now)? || !tx.use_approval(id, now)? {
             return Ok(None);
         }
-        if let Some(stands) = doom(app, tx, asked.device, asked.fate, now)? {
-            return Ok(Some(Done::Stands(stands)));
-        }
-        let detail = format!("asked_by {}", asked.approval.asked_by);
+        let stands = doom(app, tx, asked.device, asked.fate, now)?;
+        // The release is used up either way. Where it came too late the detail says what stands in its place.
+        let what = stands.map(|stands| format!("stands {} ", stands.code())).unwrap_or_default();
+        let detail = format!("{what}asked_by {}", asked.approval.asked_by);
         tx.put_audit(&entry(user, now, asked.fate.action(), asked.device, &detail))?;
-        Ok(Some(Done::Ended))
+        Ok(Some(stands.map_or(Done::Ended, Done::Stands)))
     })
 }
 

@@ -3,6 +3,7 @@
 pub mod authorize;
 pub mod ending;
 pub mod enrol;
+pub mod outline;
 pub mod password;
 pub mod people;
 pub mod second;

@@ -1,11 +1,13 @@
 //! Adding people and areas: what the command line and the demo call.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shared::area::{Area, AreaId, AreaLevel};
 use shared::author::Role;
 use shared::ids::UserId;
+use shared::outline::Outline;
 
+use super::outline;
 use crate::AppState;
 use crate::auth::password::{self, BadPassword};
 use crate::store::{self, Audit, StoreError, User};
@@ -153,11 +155,13 @@ pub fn change_user(app: &AppState, user: &User, change: UserChange) -> Result<Us
     Ok(now)
 }
 
-/// Reads areas from CSV with the header `id,parent,level,name,code` (UTF-8, a BOM is taken) and adds or replaces them,
-/// all or none. Returns how many there were.
+/// Reads areas from CSV with the header `id,parent,level,name,code,outline` (UTF-8, a BOM is taken) and adds or replaces
+/// them, all or none. The last column is a polygon as WKT in degrees, WGS-84, as geographic programs write it; without the
+/// column, or where it is empty, what was drawn before stays. Returns how many there were.
 pub fn import_areas(app: &AppState, csv: impl std::io::Read) -> Result<usize, AddError> {
     let known: Vec<Area> = app.store.areas()?;
-    let mut ids: BTreeSet<AreaId> = known.iter().map(|area| area.id).collect();
+    let mut drawn: BTreeMap<AreaId, Outline> = known.into_iter().map(|area| (area.id, area.outline)).collect();
+    let mut ids: BTreeSet<AreaId> = drawn.keys().copied().collect();
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(csv);
     let mut areas = Vec::new();
     for (row, line) in reader.records().zip(2_u64..) {
@@ -174,7 +178,11 @@ pub fn import_areas(app: &AppState, csv: impl std::io::Read) -> Result<usize, Ad
             return Err(bad("the name is missing"));
         }
         ids.insert(id);
-        areas.push((line, Area { id, parent, level, name: cell(3).to_owned(), code: cell(4).to_owned() }));
+        let outline = match cell(5) {
+            "" => drawn.remove(&id).unwrap_or_default(),
+            text => outline::from_wkt(text).map_err(|error| bad(&error.to_string()))?,
+        };
+        areas.push((line, Area { id, parent, level, name: cell(3).to_owned(), code: cell(4).to_owned(), outline }));
     }
     for (line, area) in &areas {
         if let Some(parent) = area.parent.filter(|parent| !ids.contains(parent)) {

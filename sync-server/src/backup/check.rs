@@ -9,6 +9,7 @@ use shared::merge::{Deletion, PartState};
 use shared::record::Part;
 
 use super::{Finding, files};
+use crate::auth::authorize::Reach;
 use crate::store::{self, PartFilter, Read, Store, StoreError, StoredPart};
 use crate::sync::projection;
 use crate::sync::rebuild::anew;
@@ -68,7 +69,7 @@ fn is_beside(stored: &StoredPart, state: &PartState, calendar: &Calendar) -> boo
         return deleted;
     }
     let reach = projection::reach(stored.kind, state, calendar);
-    deleted && stored.areas == reach.areas && stored.readers == reach.readers
+    deleted && Reach::of(stored) == reach
 }
 
 /// Looks at every photo of a store: there, and of its hash.

@@ -39,8 +39,8 @@ pub fn is(path: &Path, bytes: u64, sha256: &str) -> io::Result<bool> {
     }
 }
 
-/// The files right in a data folder that belong into a backup beside the database: keys. What begins with a dot, the
-/// database with its logs and the list of erased ids do not.
+/// The files right in a data folder that belong into a backup beside the database: keys, and the town's own
+/// `retention.toml`. What begins with a dot, the database with its logs and the list of erased ids do not.
 pub fn beside_database(data: &Path) -> io::Result<Vec<PathBuf>> {
     let belongs = |path: &Path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();

@@ -111,13 +111,7 @@ fn fill(
         if let Some(folder) = to.parent() {
             disk::create_private_dir_all(folder).map_err(BackupError::file(folder))?;
         }
-        // What lies beside the database is keys. The database is too large for memory.
-        let copied = match entry.path.as_str() {
-            DATABASE => disk::copy_private(&source, &to),
-            path if path.contains('/') => disk::copy(&source, &to),
-            _ => files::copy_private(&source, &to),
-        };
-        copied.map_err(BackupError::file(&to))?;
+        disk::copy_private(&source, &to).map_err(BackupError::file(&to))?;
         // What is restored is what was backed up, whatever the disk gave while it was copied.
         if !files::is(&to, entry.bytes, &entry.sha256).map_err(BackupError::file(&to))? {
             return Err(BackupError::NotWhole(vec![Finding::new("keep-found-bytes", &[("path", &entry.path)])]));
@@ -135,6 +129,7 @@ fn fill(
         })?;
     }
     list::write(aside, ids).map_err(BackupError::file(aside))?;
+    disk::tighten(&aside.join(ERASED)).map_err(BackupError::file(aside))?;
     let above = towns.first().copied().unwrap_or(AreaId(0));
     let epoch =
         store::write::<_, StoreError>(&store, above, |tx| epoch::begin(tx, now, manifest.epoch, Why::Restored))?;

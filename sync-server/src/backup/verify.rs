@@ -79,7 +79,7 @@ pub fn verify_backup(folder: &Path, calendar: &Calendar) -> Result<(Manifest, Ve
 fn on_copy(folder: &Path, scratch: &Path, calendar: &Calendar, found: &mut Vec<Finding>) -> Result<(), BackupError> {
     disk::create_private_dir_all(scratch).map_err(BackupError::file(scratch))?;
     let copy = scratch.join(DATABASE);
-    disk::copy(&folder.join(DATABASE), &copy).map_err(BackupError::file(&copy))?;
+    disk::copy_private(&folder.join(DATABASE), &copy).map_err(BackupError::file(&copy))?;
     let store = SqliteStore::open(&copy)?;
     check::store(&store, calendar, found)?;
     // That each photo hashes to what the manifest says was looked at; that the manifest has all of them was not.

@@ -170,7 +170,7 @@ fn gone(read: &dyn Read, cut: &Cut<'_>, told: &BTreeSet<RecordId>) -> Result<Vec
     let mut left = BTreeSet::new();
     let mut erased = BTreeMap::new();
     read.feed(Part::Open, cut.after.0, &mut |entry| {
-        if let FeedWhat::Left { key: ReaderKey::Area(area), erased: kind } = entry.what
+        if let FeedWhat::Left { key: ReaderKey::Area(area) | ReaderKey::Visits(area), erased: kind } = entry.what
             && cut.scope.contains(area)
             && !told.contains(&entry.record)
         {

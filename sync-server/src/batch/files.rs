@@ -10,11 +10,16 @@ use shared::record::RecordKind;
 use super::manifest::FileEntry;
 use super::{BatchError, Format, Sealed};
 
+/// How often a folder is made anew that somebody took away between making and holding it.
+const ATTEMPTS: usize = 10;
+
 /// The files of a batch on their way.
 pub struct Aside {
     folder: PathBuf,
     files: BTreeMap<(RecordKind, Format), Writing>,
     kept: bool,
+    /// Tells whoever clears up, in whatever process, that it is being made; none where folders have no locks.
+    held: Option<disk::File>,
 }
 
 struct Writing {
@@ -43,11 +48,11 @@ impl Write for Hashing {
 }
 
 impl Aside {
-    /// An empty folder beside the batches.
+    /// An empty folder beside the batches, held until what [`Self::seal`] gives is dropped.
     pub fn new(batches: &Path, id: uuid::Uuid) -> Result<Self, BatchError> {
         let folder = batches.join(format!(".aside-{id}"));
-        disk::create_private_dir_all(&folder).map_err(BatchError::io("making its folder"))?;
-        Ok(Self { folder, files: BTreeMap::new(), kept: false })
+        let held = made(&folder).map_err(BatchError::io("making its folder"))?;
+        Ok(Self { folder, files: BTreeMap::new(), kept: false, held })
     }
 
     /// Where the rows of a kind and format go; `begin` writes the header of a fresh file.
@@ -61,7 +66,7 @@ impl Aside {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => {
                 let name = format!("{}.{}", kind.code(), format.code());
-                let file = disk::File::create(&self.folder.join(&name), disk::Access::Usual)
+                let file = disk::File::create(&self.folder.join(&name), disk::Access::Owner)
                     .map_err(BatchError::io("making a file"))?;
                 let mut out = BufWriter::with_capacity(256 * 1024, Hashing { file, hash: Sha256::new(), bytes: 0 });
                 begin(&mut out).map_err(BatchError::io("writing a header"))?;
@@ -72,8 +77,9 @@ impl Aside {
         Ok(&mut writing.out)
     }
 
-    /// Brings everything to the disk and puts the folder in place.
-    pub fn seal(mut self, place: &Path) -> Result<Vec<FileEntry>, BatchError> {
+    /// Brings everything to the disk and puts the folder in place. It is held there for as long as what is given back lives:
+    /// no number names it yet.
+    pub fn seal(mut self, place: &Path) -> Result<(Vec<FileEntry>, Option<disk::File>), BatchError> {
         let mut entries = Vec::with_capacity(self.files.len());
         for ((kind, format), writing) in std::mem::take(&mut self.files) {
             let inner = writing.out.into_inner().map_err(|error| error.into_error());
@@ -91,8 +97,24 @@ impl Aside {
         disk::sync_dir(&self.folder).map_err(BatchError::io("bringing its folder to the disk"))?;
         disk::rename(&self.folder, place).map_err(BatchError::io("putting its folder in place"))?;
         self.kept = true;
-        Ok(entries)
+        Ok((entries, self.held.take()))
     }
+}
+
+/// Makes a folder and holds it.
+fn made(folder: &Path) -> io::Result<Option<disk::File>> {
+    for _ in 0..ATTEMPTS {
+        disk::create_private_dir_all(folder)?;
+        match disk::hold_dir(folder) {
+            Ok(Some(held)) if disk::exists(folder)? => return Ok(Some(held)),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(None),
+            // Somebody who clears up came between.
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::ResourceBusy.into())
 }
 
 impl Drop for Aside {
@@ -162,5 +184,5 @@ pub fn copy_out(sealed: &Sealed, out: &Path) -> Result<PathBuf, BatchError> {
 }
 
 fn put(folder: &Path, name: &str, write: impl FnOnce(&mut disk::File) -> io::Result<()>) -> Result<(), BatchError> {
-    disk::replace_with(&folder.join(name), disk::Access::Usual, write).map_err(BatchError::io("writing a file"))
+    disk::replace_with(&folder.join(name), disk::Access::Owner, write).map_err(BatchError::io("writing a file"))
 }

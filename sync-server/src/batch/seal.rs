@@ -1,6 +1,7 @@
 //! Sealing a batch, and taking a sealed one again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use chrono::Datelike as _;
@@ -29,7 +30,7 @@ pub(super) const BATCHES: usize = 10_000;
 pub(super) fn check(user: &User, areas: &[AreaId], tree: &AreaTree) -> Result<(), BatchError> {
     let who = Who::of(user.clone(), tree);
     let denied = |area: &&AreaId| {
-        let reach = Reach { kind: RecordKind::Person, areas: vec![**area], readers: Vec::new() };
+        let reach = Reach { kind: RecordKind::Person, areas: vec![**area], readers: Vec::new(), visit: false };
         authorize(&who, Action::TakeOut, None, &reach, tree).is_err()
     };
     match areas.iter().find(denied) {
@@ -112,7 +113,8 @@ pub fn pull(
         return Ok(Pulled::NothingNew);
     }
     let place = batches.join(id.to_string());
-    let files = aside.seal(&place)?;
+    // Held until the number names it, or it is gone again.
+    let (files, _held) = aside.seal(&place)?;
     let mut areas = pull.areas.clone();
     areas.sort_unstable();
     let names = areas.iter().map(|id| (*id, crate::export::area_name(&tree, *id))).collect();
@@ -303,23 +305,36 @@ pub fn damaged(store: &dyn Store, data: &Path, town: AreaId) -> Result<Vec<Strin
     Ok(damaged)
 }
 
-/// Takes away folders that a crash left before the batch had its number: older than a day, so that nobody is still
-/// writing to them.
-pub fn clear_unnamed(store: &dyn Store, data: &Path, now: chrono::DateTime<chrono::Utc>) -> Result<(), BatchError> {
-    let batches = data.join("batches");
-    let listed = match disk::list(&batches) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        other => other.map_err(BatchError::io("looking through the folder of batches"))?,
+/// Takes away folders that a crash left before the batch had its number: no erasure would find what is in them. Those that
+/// somebody is making just now stay; where folders have no locks, those of the last day.
+pub fn clear_unnamed(store: &dyn Store, data: &Path, now: chrono::DateTime<chrono::Utc>) -> Result<(), StoreError> {
+    let io = |source| StoreError::Other { action: "cleared away batches without a number", source: Box::new(source) };
+    let listed = match disk::list(&data.join("batches")) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(io)?,
     };
     let towns = store.towns()?;
+    let is_named = |id| {
+        let found = towns.iter().map(|town| store::read::<_, StoreError>(store, *town, |read| read.batch(id)));
+        Ok::<_, StoreError>(found.collect::<Result<Vec<_>, _>>()?.iter().any(Option::is_some))
+    };
     for entry in listed.into_iter().filter(|entry| entry.is_folder) {
         let name = entry.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let Ok(id) = name.trim_start_matches(".aside-").parse::<uuid::Uuid>() else { continue };
-        let named = |town: &AreaId| store::read::<_, StoreError>(store, *town, |read| read.batch(id));
-        let named = towns.iter().map(named).collect::<Result<Vec<_>, _>>()?.iter().any(Option::is_some);
-        if !named && store::made_at(id).is_some_and(|made| now - made > chrono::TimeDelta::days(1)) {
-            disk::remove_dir_all(&entry.path).map_err(BatchError::io("taking a leftover folder away"))?;
+        if is_named(id)? {
+            continue;
         }
+        let old = || store::made_at(id).is_some_and(|made| now - made > chrono::TimeDelta::days(1));
+        let _held = match disk::hold_dir(&entry.path) {
+            Err(error) if error.kind() == ErrorKind::Unsupported && old() => None,
+            Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::NotFound) => continue,
+            held => match held.map_err(io)? {
+                // It got its number before it was let go.
+                Some(held) if !is_named(id)? => Some(held),
+                _ => continue,
+            },
+        };
+        disk::remove_dir_all(&entry.path).map_err(io)?;
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Uploads that nobody goes on with end a week after they began (tus 1.0, expiration), and their bytes go.
+//! What nobody goes on with, looked for daily. Uploads end a week after they began (tus 1.0, expiration), and their bytes
+//! go; folders of batches that a crash left before they had a number go at once.
 
 use std::time::Duration;
 
@@ -47,18 +48,28 @@ pub fn clear(app: &AppState) -> Result<usize, StoreError> {
     Ok(cleared)
 }
 
-/// Does it at once and then daily.
+/// Looks for both at once and then daily.
 pub async fn daily(app: App) {
     let mut days = tokio::time::interval(DAILY);
     loop {
         days.tick().await;
         let app = App::clone(&app);
-        match tokio::task::spawn_blocking(move || clear(&app)).await {
-            Ok(Ok(cleared)) => tracing::info!(uploads = cleared, "looked for uploads that nobody went on with"),
-            Ok(Err(error)) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "uploads that have ended are still there");
+        let both = move || (clear(&app), crate::batch::clear_unnamed(&*app.store, &app.data, app.outside.now()));
+        match tokio::task::spawn_blocking(both).await {
+            Ok((uploads, batches)) => {
+                match uploads {
+                    Ok(cleared) => tracing::info!(uploads = cleared, "looked for uploads that nobody went on with"),
+                    Err(error) => said(&error, "uploads that have ended are still there"),
+                }
+                if let Err(error) = batches {
+                    said(&error, "folders of batches without a number are still there");
+                }
             }
-            Err(error) => tracing::error!(%error, "uploads that have ended are still there"),
+            Err(error) => said(&error, "what nobody goes on with is still there"),
         }
     }
+}
+
+fn said(error: &(dyn std::error::Error + 'static), what: &str) {
+    tracing::error!(error, "{what}");
 }

@@ -52,10 +52,10 @@ pub enum FinishError {
 }
 
 impl Blobs {
-    /// Opens the folder, making it where it is not there.
+    /// Opens the folder, making it where it is not there. What is made is for its owner only.
     pub fn open(root: &Path) -> io::Result<Self> {
-        disk::create_dir_all(&root.join("uploads"))?;
-        disk::create_dir_all(&root.join("photos"))?;
+        disk::create_private_dir_all(&root.join("uploads"))?;
+        disk::create_private_dir_all(&root.join("photos"))?;
         Ok(Self { root: root.to_owned() })
     }
 
@@ -82,7 +82,7 @@ impl Blobs {
 
     /// Begins an upload.
     pub fn begin(&self, id: Uuid) -> io::Result<()> {
-        disk::File::create(&self.upload(id), disk::Access::Usual).map(|_| ())
+        disk::File::create(&self.upload(id), disk::Access::Owner).map(|_| ())
     }
 
     /// How many bytes of an upload are on the disk.
@@ -110,7 +110,7 @@ impl Blobs {
         }
         let to = self.path(hash);
         if let Some(folder) = to.parent() {
-            disk::create_dir_all(folder)?;
+            disk::create_private_dir_all(folder)?;
             disk::rename(&from, &to)?;
         }
         Ok(())

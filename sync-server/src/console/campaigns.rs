@@ -73,7 +73,9 @@ fn campaigns(ctx: &Ctx, read: &dyn Read) -> Result<Campaigns, PageError> {
         match Work::of(&open) {
             Some(Work::Campaign) => {
                 let ids = view::many(&open, work::TARGETS).into_iter().filter_map(|(id, _)| id.parse().ok());
-                let of_grid = OfGrid { area: part.areas.first().copied(), targets: ids.collect(), done: 0, faults: 0 };
+                // One that was moved by two lies in both places: it is told where this person looks.
+                let area = part.areas.iter().copied().find(|area| ctx.who.scope.contains(*area));
+                let of_grid = OfGrid { area, targets: ids.collect(), done: 0, faults: 0 };
                 found.insert(part.record, ((part.title.clone(), text(&open, "until")), of_grid));
             }
             Some(_) => {
@@ -259,7 +261,7 @@ pub async fn start(State(app): State<App>, asked: Asked, fields: Fields) -> Resp
     .await
 }
 
-/// What is to be looked at, by the area where it lies.
+/// What is to be looked at, by the one of the areas where it lies.
 fn targets(
     ctx: &Ctx,
     read: &dyn Read,
@@ -268,10 +270,12 @@ fn targets(
     areas: Vec<AreaId>,
 ) -> Result<BTreeMap<AreaId, Vec<RecordId>>, PageError> {
     let mut found: BTreeMap<AreaId, Vec<RecordId>> = BTreeMap::new();
+    let wanted: BTreeSet<AreaId> = areas.iter().copied().collect();
     let filter = PartFilter { kind: Some(kind), areas: Some(areas), ..PartFilter::default() };
     let mut failed = None;
     read.each_part(&filter, &mut |part| {
-        let Some(area) = part.areas.first().copied().filter(|_| !part.deleted) else { return Ok(true) };
+        let area = part.areas.iter().copied().find(|area| wanted.contains(area));
+        let Some(area) = area.filter(|_| !part.deleted) else { return Ok(true) };
         if !ctx.may_read(Part::Open, &part) {
             return Ok(true);
         }

@@ -14,12 +14,12 @@ use shared::area::{AreaId, AreaTree};
 use shared::author::{Author, Role};
 use shared::calendar::Calendar;
 use shared::ids::{RecordId, UserId};
-use shared::record::Part;
+use shared::record::{Part, RecordKind};
 
 use super::layout::{self, Place};
 use crate::App;
 use crate::auth::Who;
-use crate::auth::authorize::{Action, Reach, authorize};
+use crate::auth::authorize::{Action, Reach, authorize, reads_by_scope, reads_visits};
 use crate::auth::session::{self, Found};
 use crate::export::Telling;
 use crate::store::{self, Audit, PartFilter, Read, Session, StoreError, StoredPart};
@@ -63,6 +63,8 @@ pub struct Ctx {
     pub counts: Counts,
     /// The names of users.
     pub users: BTreeMap<UserId, String>,
+    /// The users whose names stay with the centre, each with what they are.
+    anonymous: BTreeMap<UserId, Role>,
 }
 
 /// Why a page is not shown.
@@ -277,18 +279,22 @@ impl Ctx {
             calendar,
             counts: Counts::default(),
             users: BTreeMap::new(),
+            anonymous: BTreeMap::new(),
             app,
         };
-        (ctx.users, ctx.counts) = ctx.read(|read| {
-            let users = read.users()?.into_iter().map(|user| (user.id, user.name)).collect();
-            let filter = PartFilter { areas: Some(ctx.scope()), open_only: true, ..PartFilter::default() };
+        let users;
+        (users, ctx.counts) = ctx.read(|read| {
+            let filter = PartFilter { open_only: true, ..ctx.by_scope() };
             let to_decide = if ctx.sees(Place::ToDecide) { read.count_parts(&filter)? } else { 0 };
             let inbox = if ctx.sees(Place::Inbox) { super::events::waiting(&ctx, read)?.len() } else { 0 };
             let quarantine = if ctx.sees(Place::Quarantine) { super::quarantine::count(&ctx, read, 100)? } else { 0 };
             let remains = if ctx.sees(Place::Remains) { super::remains::count(&ctx, read)? } else { 0 };
             let n = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-            Ok::<_, PageError>((users, Counts { inbox: n(inbox), to_decide, quarantine, remains }))
+            Ok::<_, PageError>((read.users()?, Counts { inbox: n(inbox), to_decide, quarantine, remains }))
         })?;
+        let hidden = users.iter().filter(|user| user.role.is_anonymous_to_others());
+        ctx.anonymous = hidden.map(|user| (user.id, user.role)).collect();
+        ctx.users = users.into_iter().map(|user| (user.id, user.name)).collect();
         Ok(ctx)
     }
 
@@ -300,6 +306,14 @@ impl Ctx {
     /// Every area of the person's scope.
     pub fn scope(&self) -> Vec<AreaId> {
         self.who.scope.iter().collect()
+    }
+
+    /// The open parts this person reads by their scope, for lists and figures: what they may not read is not counted.
+    pub fn by_scope(&self) -> PartFilter {
+        let role = self.who.user.role;
+        let kinds = RecordKind::ALL.into_iter().filter(|kind| reads_by_scope(role, *kind)).collect();
+        let (areas, without_visits) = (Some(self.scope()), !reads_visits(role));
+        PartFilter { kinds: Some(kinds), without_visits, areas, ..PartFilter::default() }
     }
 
     /// Whether a place of the side is for this person.
@@ -356,14 +370,21 @@ impl Ctx {
     pub fn author(&self, author: &Author) -> String {
         let own = author.user == Some(self.who.user.id);
         let author = if own || knows_names(&self.who) { author.clone() } else { author.masked() };
-        if author.name.is_empty() {
-            let role = self.words.text(&format!("role-{}", author.role.code()));
-            if author.role.is_anonymous_to_others() {
-                return self.words.with("role-only", &[("role", role.into())]);
-            }
-            return role;
+        if author.name.is_empty() { self.role(author.role) } else { author.name }
+    }
+
+    /// A user as this reader may know them; nothing of one who is not of the town.
+    pub fn user(&self, id: UserId) -> String {
+        match self.anonymous.get(&id).filter(|_| id != self.who.user.id && !knows_names(&self.who)) {
+            Some(role) => self.role(*role),
+            None => self.users.get(&id).cloned().unwrap_or_default(),
         }
-        author.name
+    }
+
+    /// A role in place of a name.
+    fn role(&self, role: Role) -> String {
+        let word = self.words.text(&format!("role-{}", role.code()));
+        if role.is_anonymous_to_others() { self.words.with("role-only", &[("role", word.into())]) } else { word }
     }
 
     /// How values are told here: masked, in the person's language.

@@ -1,11 +1,11 @@
 //! Events of the console: which wait for whom, and the forms of the six steps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::{Path as UrlPath, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use shared::area::AreaLevel;
+use shared::area::{AreaId, AreaLevel};
 use shared::author::Role;
 use shared::ids::{EditId, RecordId, UserId};
 use shared::merge::PartState;
@@ -127,13 +127,20 @@ impl Why {
 /// The events whose next move is this person's, and why; the soonest limit first.
 pub fn waiting(ctx: &Ctx, read: &dyn Read) -> Result<Vec<(Event, Why)>, PageError> {
     let actor = actor(ctx);
-    let mut waiting: Vec<(Event, Why)> =
-        all(ctx, read)?.into_iter().filter_map(|event| why(ctx, &actor, &event).map(|why| (event, why))).collect();
+    let users = read.users()?;
+    let leads = |user: &&User| user.active && user.role == Role::GridLeader;
+    let led: BTreeSet<AreaId> = users.iter().filter(leads).flat_map(|user| user.scope.iter().copied()).collect();
+    let waits = |event: Event| {
+        let led = event.part.areas.iter().any(|area| led.contains(area));
+        why(ctx, &actor, &event, led).map(|why| (event, why))
+    };
+    let mut waiting: Vec<(Event, Why)> = all(ctx, read)?.into_iter().filter_map(waits).collect();
     waiting.sort_by_key(|(event, _)| (event.state.due.is_none(), event.state.due, event.state.moved_at));
     Ok(waiting)
 }
 
-fn why(ctx: &Ctx, actor: &Actor, event: &Event) -> Option<Why> {
+/// `led`: its grid has a leader of its own.
+fn why(ctx: &Ctx, actor: &Actor, event: &Event, led: bool) -> Option<Why> {
     if !event.is_open() {
         return None;
     }
@@ -144,8 +151,10 @@ fn why(ctx: &Ctx, actor: &Actor, event: &Event) -> Option<Why> {
     }
     let dispatched = state.dispatcher == Some(actor.user);
     match state.stage {
-        Stage::Reported if leads && workflow::held_by(state, ctx.now) == actor.level => {
+        Stage::Reported if leads && workflow::decides_now(state, actor.level, led, ctx.now) => {
+            let untouched = workflow::held_by(state, ctx.now) != state.level;
             Some(match (state.level == actor.level, state.level == workflow::Level::Grid) {
+                (false, true) if !untouched => Why::Reported,
                 (false, _) => Why::Untouched,
                 (true, false) => Why::Raised,
                 (true, true) => Why::Reported,

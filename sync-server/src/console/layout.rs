@@ -122,6 +122,23 @@ pub fn top(ctx: &Ctx, title: &str, beside: &str, query: &str) -> Markup {
     }
 }
 
+/// The way to the pages before and after this one, of a list whose length nobody has counted.
+pub fn pages(ctx: &Ctx, path: &str, page: usize, more: bool) -> Markup {
+    let to = |page: usize, key: &str| {
+        html! { a.btn.btn--quiet href={ (path) "?page=" (page) } { (ctx.words.text(key)) } }
+    };
+    html! {
+        @if page > 1 || more {
+            div.pager {
+                span.end {
+                    @if page > 1 { (to(page - 1, "console-earlier-page")) }
+                    @if more { (to(page + 1, "console-next-page")) }
+                }
+            }
+        }
+    }
+}
+
 /// An icon of the sprite.
 pub fn icon(name: &str) -> Markup {
     html! { svg.i aria-hidden="true" { use href={ "#" (name) } {} } }

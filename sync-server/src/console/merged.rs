@@ -36,7 +36,10 @@ impl Around {
         for loser in alias::losers(read, id)? {
             // An alias gives nobody the right to read.
             match Seen::load(ctx, read, loser) {
-                Ok(seen) => around.losers.push((seen, alias::late(read, loser, ctx.who.user.cleared)?)),
+                Ok(seen) => {
+                    let care = ctx.may_read(Part::Restricted, &seen.part);
+                    around.losers.push((seen, alias::late(read, loser, care)?));
+                }
                 Err(PageError::NotFound) => {}
                 Err(error) => return Err(error),
             }

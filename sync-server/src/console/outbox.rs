@@ -74,7 +74,9 @@ pub fn form(ctx: &Ctx) -> Markup {
 /// `POST /console/terminals/outbox`
 pub async fn take(State(app): State<App>, asked: Asked, request: Request) -> Response {
     let lang = asked.lang;
-    match receive(&app, &asked, request).await {
+    // Only what comes in is limited: cut off while it is taken in, the answer would say less than was done.
+    let coming = tokio::time::timeout(app.upload_time, receive(&app, &asked, request));
+    match coming.await.unwrap_or(Err(PageError::BadFile("console-outbox-too-slow"))) {
         Ok(file) => {
             with(app, asked, move |ctx| {
                 ctx.must_see(Place::Terminals)?;

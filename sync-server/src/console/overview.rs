@@ -48,7 +48,7 @@ pub async fn show(State(app): State<App>, asked: Asked) -> Response {
             if ctx.sees(Place::Ledger) {
                 for area in shown {
                     let areas = ctx.areas.scope(&[area.id]).iter().collect();
-                    let count = read.count_parts(&PartFilter { areas: Some(areas), ..PartFilter::default() })?;
+                    let count = read.count_parts(&PartFilter { areas: Some(areas), ..ctx.by_scope() })?;
                     communities.push((area.name.clone(), count));
                 }
             }

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::extract::{Path as UrlPath, State};
+use axum::extract::{Path as UrlPath, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
+use serde::Deserialize;
 use shared::ids::{EditId, RecordId};
 use shared::record::Part;
 use shared::wire::{HistoryEntry, Rejection};
@@ -21,8 +22,8 @@ use crate::sync::accept::Rules;
 use crate::sync::changes::knows_names;
 use crate::sync::quarantine::{self, Decided};
 
-/// The most edits a page lists.
-const LISTED: usize = 200;
+/// Edits a page.
+const PAGE: usize = 100;
 /// The most characters of what is said to the author.
 const WHY: usize = 500;
 
@@ -39,27 +40,53 @@ struct Waits {
     titles: BTreeMap<RecordId, String>,
 }
 
+/// Which page.
+#[derive(Debug, Default, Deserialize)]
+pub struct Choice {
+    page: Option<usize>,
+}
+
+/// The edits that wait for this person's decision, newest first, `most` of them after the first `passed`. Whoever sends many
+/// that are not for them does not push out those that are.
+fn waiting(ctx: &Ctx, read: &dyn Read, passed: usize, most: usize) -> Result<Vec<EditId>, PageError> {
+    let rules = ctx.app.rules()?;
+    let (mut found, mut left) = (Vec::new(), passed);
+    read.each_undecided(&mut |undecided| {
+        if !quarantine::is_for(&rules, &ctx.who, &undecided) {
+            return Ok(true);
+        }
+        if left > 0 {
+            left -= 1;
+        } else {
+            found.push(undecided.edit);
+        }
+        Ok(found.len() < most)
+    })?;
+    Ok(found)
+}
+
 /// How many edits wait for this person's decision, at most `most`.
 pub fn count(ctx: &Ctx, read: &dyn Read, most: usize) -> Result<u64, PageError> {
-    let rules = ctx.app.rules()?;
-    let mut count = 0;
-    for held in read.quarantine(true, most)? {
-        count += u64::from(quarantine::may_decide(read, &rules, &ctx.who, &held)?);
-    }
-    Ok(count)
+    Ok(u64::try_from(waiting(ctx, read, 0, most)?.len()).unwrap_or(u64::MAX))
 }
 
 /// `GET /console/quarantine`
-pub async fn show(State(app): State<App>, asked: Asked) -> Response {
-    with(app, asked, |ctx| {
+pub async fn show(State(app): State<App>, asked: Asked, Query(choice): Query<Choice>) -> Response {
+    with(app, asked, move |ctx| {
         ctx.must_see(Place::Quarantine)?;
         let rules = ctx.app.rules()?;
-        let rows = ctx.read(|read| {
+        let page = choice.page.unwrap_or(1).clamp(1, 100_000);
+        let (rows, more) = ctx.read(|read| {
+            let mut ids = waiting(ctx, read, (page - 1) * PAGE, PAGE + 1)?;
+            let more = ids.len() > PAGE;
+            ids.truncate(PAGE);
             let mut rows = Vec::new();
-            for held in read.quarantine(true, LISTED)? {
-                rows.extend(waits(ctx, read, &rules, held)?);
+            for id in ids {
+                if let Some(held) = read.quarantined(id)? {
+                    rows.extend(waits(ctx, read, &rules, held)?);
+                }
             }
-            Ok::<_, PageError>(rows)
+            Ok::<_, PageError>((rows, more))
         })?;
         let restricted = rows.iter().map(|waits| &waits.held.edit).filter(|edit| edit.part == Part::Restricted);
         let looks: BTreeSet<String> = restricted.map(|edit| edit.record.to_string()).collect();
@@ -73,6 +100,7 @@ pub async fn show(State(app): State<App>, asked: Asked) -> Response {
             div.cols.cols--top.c-half {
                 @for waits in &rows { (panel(ctx, waits)) }
             }
+            (layout::pages(ctx, "/console/quarantine", page, more))
         };
         Ok(ctx.answer(Place::Quarantine, &word("console-quarantine"), &body))
     })

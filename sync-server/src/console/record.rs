@@ -23,6 +23,9 @@ use crate::export::{Telling, columns, show};
 use crate::store::{Read, StoredPart, User};
 use crate::sync;
 
+/// The most bytes of a field's name in the audit.
+const FIELD: usize = 60;
+
 /// A record as this reader may see it.
 pub struct Seen {
     /// The open part as stored.
@@ -111,6 +114,10 @@ fn answer(ctx: &Ctx, id: RecordId, unmasked: Option<String>) -> Result<Response,
         }
         ctx.note("audit-unmask", &id.to_string(), &field.name)?;
     }
+    let of_unknown = columns::unknown(form, &seen.open).find(|(path, _)| unmasked.as_ref() == Some(path));
+    if let Some((path, _)) = of_unknown {
+        ctx.note("audit-unmask", &id.to_string(), name_to_note(&path))?;
+    }
     if seen.restricted.is_some() {
         ctx.note("audit-restricted", &id.to_string(), "")?;
     }
@@ -126,6 +133,14 @@ fn answer(ctx: &Ctx, id: RecordId, unmasked: Option<String>) -> Result<Response,
     let body = body(ctx, &seen, &around, form, &told, unmasked.as_deref())?;
     let place = if seen.part.kind == RecordKind::Event { Place::Inbox } else { Place::Ledger };
     Ok(ctx.answer(place, &seen.part.title, &body))
+}
+
+/// The name of a field as the audit takes it. Nobody here knows what an unknown one says: not even its name, unless it looks
+/// like one.
+fn name_to_note(path: &str) -> &str {
+    let name = path.split('/').next().unwrap_or_default();
+    let is_name = name.len() <= FIELD && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if is_name { name } else { "?" }
 }
 
 fn body(
@@ -218,20 +233,34 @@ fn fields(ctx: &Ctx, seen: &Seen, form: &Form, told: &Telling<'_>, unmasked: Opt
                                 dd {
                                     (value(ctx, seen, field, part, &text))
                                     @if field.restricted { (icon("lock")) }
-                                    @if field.mask.is_some() && !full && ctx.who.user.may_unmask {
-                                        form method="post" action={ "/console/records/" (seen.part.record) "/unmask" } {
-                                            (csrf(ctx)) input type="hidden" name="field" value=(field.name);
-                                            button.btn.btn--quiet { (word("console-show")) }
-                                        }
-                                    }
+                                    @if field.mask.is_some() && !full { (show_button(ctx, seen, &field.name)) }
                                 }
                             }
                         }
                     }
                 }
+                // What a newer version wrote: nobody here knows what it is, so it is hidden like a number.
                 @for (path, json) in columns::unknown(form, &seen.open) {
-                    div { dt { (path) } dd { @if ctx.who.user.may_unmask { (json) } @else { "***" } } }
+                    div {
+                        dt { (path) }
+                        dd {
+                            @if unmasked == Some(path.as_str()) && ctx.who.user.may_unmask { (json) }
+                            @else { "***" (show_button(ctx, seen, &path)) }
+                        }
+                    }
                 }
+            }
+        }
+    }
+}
+
+/// Asks for a value in full, for those who may.
+fn show_button(ctx: &Ctx, seen: &Seen, field: &str) -> Markup {
+    html! {
+        @if ctx.who.user.may_unmask {
+            form method="post" action={ "/console/records/" (seen.part.record) "/unmask" } {
+                (csrf(ctx)) input type="hidden" name="field" value=(field);
+                button.btn.btn--quiet { (ctx.words.text("console-show")) }
             }
         }
     }

@@ -47,7 +47,7 @@ pub async fn show(State(app): State<App>, asked: Asked, Query(choice): Query<Cho
             newest_first: true,
             offset: (page - 1) * PAGE,
             limit: Some(PAGE),
-            ..PartFilter::default()
+            ..ctx.by_scope()
         };
         let mut rows = Vec::new();
         let count = ctx.read(|read| {

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use axum::extract::{Path as UrlPath, State};
+use axum::extract::{Path as UrlPath, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
+use serde::Deserialize;
 use shared::author::Role;
 use shared::edit::Edit;
 use shared::ids::{Dot, EditId, RecordId, Slot};
@@ -24,8 +25,10 @@ use crate::batch::state;
 use crate::store::{self, Audit, KeptRemain, Read, StoreError};
 use crate::sync::remains;
 
-/// The most values a page lists.
-const LISTED: usize = 500;
+/// Records a page.
+const PAGE: usize = 50;
+/// How many values of a record are listed, to the end of an edit; the others once these were seen to.
+const VALUES: usize = 200;
 
 /// What is shown of one record.
 struct Lost {
@@ -41,31 +44,52 @@ struct Lost {
 
 /// Whether this person sees a remain: what they may read of a record that is here; of one that is not, staff of all of
 /// the town.
-fn visible(ctx: &Ctx, reach: Option<&Reach>, kept: &KeptRemain) -> bool {
+fn visible(ctx: &Ctx, reach: Option<&Reach>, part: Part) -> bool {
     let user = &ctx.who.user;
     let all = user.role == Role::CenterStaff && ctx.who.scope.contains(user.town);
-    (reach.is_some() || all) && remains::may(&ctx.who, &ctx.areas, reach, &kept.remain)
+    (reach.is_some() || all) && remains::may(&ctx.who, &ctx.areas, reach, part)
 }
 
-fn seen(ctx: &Ctx, read: &dyn Read) -> Result<Vec<KeptRemain>, StoreError> {
-    let mut kept = read.remains(LISTED)?;
-    let records = kept.iter().map(|kept| kept.remain.record).collect();
-    let reaches = remains::reaches(read, &records)?;
-    kept.retain(|kept| visible(ctx, reaches.get(&kept.remain.record), kept));
+/// The records of which something waits for this person, by id, with the parts.
+fn records(ctx: &Ctx, read: &dyn Read) -> Result<BTreeMap<RecordId, BTreeSet<Part>>, StoreError> {
+    let mut found: BTreeMap<RecordId, BTreeSet<Part>> = BTreeMap::new();
+    read.each_lost(&mut |lost| {
+        if visible(ctx, lost.reach.as_ref(), lost.part) {
+            found.entry(lost.record).or_default().insert(lost.part);
+        }
+        Ok(true)
+    })?;
+    Ok(found)
+}
+
+/// What of a record waits for this person to be looked at: as much as is listed at once.
+fn seen(read: &dyn Read, record: RecordId, parts: &BTreeSet<Part>) -> Result<Vec<KeptRemain>, StoreError> {
+    let mut kept = read.unsettled_of(record)?;
+    kept.retain(|kept| parts.contains(&kept.remain.part));
+    // An edit is listed whole: it is seen to as one.
+    let last = kept.get(VALUES - 1).map(|kept| kept.remain.edit);
+    let end = kept.iter().rposition(|kept| Some(kept.remain.edit) == last).map_or(kept.len(), |place| place + 1);
+    kept.truncate(end);
     Ok(kept)
 }
 
 /// Of how many records something waits for this person to be looked at.
 pub fn count(ctx: &Ctx, read: &dyn Read) -> Result<u64, StoreError> {
-    let records: BTreeSet<RecordId> = seen(ctx, read)?.iter().map(|kept| kept.remain.record).collect();
-    Ok(u64::try_from(records.len()).unwrap_or(u64::MAX))
+    Ok(u64::try_from(records(ctx, read)?.len()).unwrap_or(u64::MAX))
+}
+
+/// Which page.
+#[derive(Debug, Default, Deserialize)]
+pub struct Choice {
+    page: Option<usize>,
 }
 
 /// `GET /console/remains`
-pub async fn show(State(app): State<App>, asked: Asked) -> Response {
-    with(app, asked, |ctx| {
+pub async fn show(State(app): State<App>, asked: Asked, Query(choice): Query<Choice>) -> Response {
+    with(app, asked, move |ctx| {
         ctx.must_see(Place::Remains)?;
-        let records = ctx.read(|read| lost(ctx, read))?;
+        let page = choice.page.unwrap_or(1).clamp(1, 100_000);
+        let (records, more) = ctx.read(|read| lost(ctx, read, page))?;
         let restricted = records.iter().filter(|lost| lost.restricted);
         ctx.note_all("audit-restricted", restricted.map(|lost| (lost.record.to_string(), String::new())).collect())?;
         let word = |key: &str| ctx.words.text(key);
@@ -75,19 +99,20 @@ pub async fn show(State(app): State<App>, asked: Asked) -> Response {
                 section.panel { p.panel__b.sub { (word("console-remains-empty")) } }
             }
             div.cols.cols--top.c-half { @for lost in &records { (panel(ctx, lost)) } }
+            (layout::pages(ctx, "/console/remains", page, more))
         };
         Ok(ctx.answer(Place::Remains, &word("console-remains"), &body))
     })
     .await
 }
 
-fn lost(ctx: &Ctx, read: &dyn Read) -> Result<Vec<Lost>, PageError> {
-    let mut by_record: BTreeMap<RecordId, Vec<KeptRemain>> = BTreeMap::new();
-    for kept in seen(ctx, read)? {
-        by_record.entry(kept.remain.record).or_default().push(kept);
-    }
+/// A page of records, and whether another follows.
+fn lost(ctx: &Ctx, read: &dyn Read, page: usize) -> Result<(Vec<Lost>, bool), PageError> {
+    let all = records(ctx, read)?;
+    let more = all.len() > page * PAGE;
     let mut records = Vec::new();
-    for (record, kept) in by_record {
+    for (record, parts) in all.into_iter().skip((page - 1) * PAGE).take(PAGE) {
+        let kept = seen(read, record, &parts)?;
         let parts = read.load_many(&[(record, Part::Open), (record, Part::Restricted)])?;
         let open = parts.iter().find(|part| part.part == Part::Open);
         let Some(first) = kept.first() else { continue };
@@ -118,7 +143,7 @@ fn lost(ctx: &Ctx, read: &dyn Read) -> Result<Vec<Lost>, PageError> {
         }
         records.push(Lost { record, kind, title, edits, restricted });
     }
-    Ok(records)
+    Ok((records, more))
 }
 
 /// As much of the lost edit as is known.
@@ -166,7 +191,7 @@ fn panel(ctx: &Ctx, lost: &Lost) -> Markup {
                             time { (moment(ctx, kept.remain.at)) }
                             (word("list-separator"))
                             (ctx.words.with("console-remains-shown", &[
-                                ("name", users(kept.shown_by).unwrap_or_default().into()),
+                                ("name", ctx.user(kept.shown_by).into()),
                                 ("at", moment(ctx, kept.shown).into()),
                             ]))
                         }
@@ -191,8 +216,9 @@ pub async fn done(State(app): State<App>, UrlPath(id): UrlPath<RecordId>, asked:
         let listed: BTreeSet<EditId> = fields.all("edit").filter_map(|text| text.parse().ok()).collect();
         let settled = store::write::<_, StoreError>(&*ctx.app.store, ctx.who.user.town, |tx| {
             let mut settled = 0;
-            for kept in seen(ctx, &*tx)? {
-                if kept.remain.record == id && listed.contains(&kept.remain.edit) {
+            let parts = records(ctx, &*tx)?.remove(&id).unwrap_or_default();
+            for kept in seen(&*tx, id, &parts)? {
+                if listed.contains(&kept.remain.edit) {
                     settled += u64::from(tx.settle_remain(kept.remain.edit, &kept.remain.path, ctx.now)?);
                 }
             }

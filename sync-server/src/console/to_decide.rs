@@ -11,7 +11,7 @@ use shared::merge::LiveWrite;
 use shared::path::Path;
 use shared::record::{Part, RecordKind};
 use shared::value::Value;
-use shared::view::{self, One, Policy};
+use shared::view::{self, MERGED_INTO, One, Policy};
 
 use super::ctx::{Asked, with, with_form};
 use super::layout::{self, Place, csrf, moment};
@@ -29,13 +29,7 @@ const LISTED: u64 = 30;
 pub async fn show(State(app): State<App>, asked: Asked) -> Response {
     with(app, asked, |ctx| {
         ctx.must_see(Place::ToDecide)?;
-        let filter = PartFilter {
-            areas: Some(ctx.scope()),
-            open_only: true,
-            newest_first: true,
-            limit: Some(LISTED),
-            ..PartFilter::default()
-        };
+        let filter = PartFilter { open_only: true, newest_first: true, limit: Some(LISTED), ..ctx.by_scope() };
         let records = ctx.read(|read| {
             let mut ids = Vec::new();
             read.each_part(&filter, &mut |part| {
@@ -143,7 +137,7 @@ pub fn cards(ctx: &Ctx, seen: &Seen, form: &Form, told: &Telling<'_>) -> Markup 
 
 fn card(ctx: &Ctx, seen: &Seen, field: &Field, writes: &[LiveWrite<'_>], told: &Telling<'_>) -> Markup {
     let word = |key: &str| ctx.words.text(key);
-    let may = ctx.may_write(field.part(), &field.name, &seen.part);
+    let may = may_settle(ctx, seen, field);
     let label = field.label.in_lang(told.lang.tag());
     let action = format!("/console/records/{}/settle", seen.part.record);
     let hidden = html! {
@@ -185,6 +179,12 @@ fn card(ctx: &Ctx, seen: &Seen, field: &Field, writes: &[LiveWrite<'_>], told: &
     }
 }
 
+/// Whether this person decides on a field. Two merges that did not see each other are decided on by merging or parting the
+/// records, where the right is asked for both.
+fn may_settle(ctx: &Ctx, seen: &Seen, field: &Field) -> bool {
+    field.policy() == Policy::One && field.name != MERGED_INTO && ctx.may_write(field.part(), &field.name, &seen.part)
+}
+
 /// How a third value is typed.
 fn third(field: &Field, told: &Telling<'_>) -> Markup {
     let lang = told.lang.tag();
@@ -221,12 +221,11 @@ pub async fn settle(State(app): State<App>, UrlPath(id): UrlPath<RecordId>, aske
         let bad = || PageError::Bad("console-error-form".to_owned());
         let seen = ctx.read(|read| Seen::load(ctx, read, id))?;
         let form = ctx.app.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
-        let may = |field: &Field| field.policy() == Policy::One && ctx.may_write(field.part(), &field.name, &seen.part);
-        if !form.fields().any(may) {
+        if !form.fields().any(|field| may_settle(ctx, &seen, field)) {
             return Err(PageError::NotAllowed);
         }
         let field = given.get("field").and_then(|name| form.field(name)).ok_or_else(bad)?;
-        if !may(field) {
+        if !may_settle(ctx, &seen, field) {
             return Err(PageError::NotAllowed);
         }
         let state = seen.state(field.part()).ok_or(PageError::NotAllowed)?;

@@ -1,6 +1,6 @@
 //! A field's value as text for a person: choices by their label, links by their title, numbers under their mask.
 
-use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta, Utc};
 use shared::author::Author;
 use shared::form::{Field, FieldType, MaskKind};
 use shared::ids::RecordId;
@@ -13,7 +13,11 @@ use super::Telling;
 /// 北京时间, which the town's clocks show.
 pub fn beijing(at: DateTime<Utc>) -> DateTime<FixedOffset> {
     let zone = FixedOffset::east_opt(8 * 3600).unwrap_or_else(|| chrono::Offset::fix(&Utc));
-    at.with_timezone(&zone)
+    // A day from either end of the calendar, where a forged time can lie: chrono panics over what another zone makes of it.
+    let day = TimeDelta::days(1);
+    let first = DateTime::<Utc>::MIN_UTC.checked_add_signed(day).unwrap_or(at);
+    let last = DateTime::<Utc>::MAX_UTC.checked_sub_signed(day).unwrap_or(at);
+    at.max(first).min(last).with_timezone(&zone)
 }
 
 /// The mask over a number or date, as everywhere.

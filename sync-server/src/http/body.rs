@@ -1,9 +1,11 @@
 //! Bodies: read up to a limit, decompressed up to a limit, JSON without duplicate keys; answers compressed.
 
 use std::io::Read;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::response::Response;
+use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -30,6 +32,21 @@ pub async fn bytes(body: Body, most: usize) -> Result<Bytes, Problem> {
         let large = std::error::Error::source(&error).is_some_and(|it| it.is::<http_body_util::LengthLimitError>());
         if large { Problem::too_large("body_too_large").with("most", most) } else { Problem::bad("body_broken") }
     })
+}
+
+/// Lets what is still to come of a body pass, and keeps none of it. Were it left unread the connection would break off, and
+/// who sends it would not hear why they are refused.
+pub fn let_pass(body: Body, most: usize, time: Duration) {
+    let passing = async move {
+        let (mut rest, mut passed) = (body.into_data_stream(), 0);
+        while let Some(Ok(piece)) = rest.next().await {
+            passed += piece.len();
+            if passed > most {
+                return;
+            }
+        }
+    };
+    tokio::spawn(tokio::time::timeout(time, passing));
 }
 
 /// Decompresses and reads a `T`. Call where it may block.

@@ -2,13 +2,15 @@
 
 use std::ops::Deref;
 
+use axum::body::{Body, Bytes};
 use http::{HeaderMap, StatusCode, header};
 
+use super::body;
 use super::pressure::{self, Flight};
 use crate::App;
 use crate::auth::{Who, enrol, token};
 use crate::error::Problem;
-use crate::store::{self, Audit, Device, Fate, StoreError};
+use crate::store::{self, Audit, Device, Fate, StoreError, User};
 use crate::sync::round::Caller;
 
 /// A caller whose request is under way; keep it until the answer is made.
@@ -51,22 +53,21 @@ pub fn wiped(app: &App, headers: &HeaderMap) -> Result<Admitted, Problem> {
     admit(app, headers, For::Wiped)
 }
 
+/// The body of a request. Only who may call is it taken of, before any of it is kept: whoever else could make the server
+/// hold as much as they send.
+pub async fn body_of(app: &App, headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, Problem> {
+    let (state, asked) = (App::clone(app), headers.clone());
+    match super::blocking(move || enrolled(&state, &asked, For::Bringing).map(drop)).await {
+        Ok(()) => body::bytes(body, most).await,
+        Err(problem) => {
+            body::let_pass(body, most, app.request_time);
+            Err(problem)
+        }
+    }
+}
+
 fn admit(app: &App, headers: &HeaderMap, what: For) -> Result<Admitted, Problem> {
-    let refused = |code| Problem::new(StatusCode::UNAUTHORIZED, code).header("www-authenticate", "Bearer");
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = given.and_then(|text| text.strip_prefix("Bearer ")).ok_or_else(|| refused("token_missing"))?;
-    let (mut device, user, turn) = token::known(app, token.trim())?.ok_or_else(|| refused("token_invalid"))?;
-    match device.fate.map(|(fate, _)| fate) {
-        Some(Fate::Stolen) if what != For::Wiped => return Err(refused("token_wipe")),
-        Some(Fate::Revoked | Fate::Wiped | Fate::HandedOver) => return Err(refused("token_revoked")),
-        Some(Fate::Wipe | Fate::Stolen) | None => {}
-    }
-    if device.expires <= app.outside.now() {
-        return Err(refused("token_expired"));
-    }
-    if !user.active {
-        return Err(refused("token_invalid"));
-    }
+    let (mut device, user, turn) = enrolled(app, headers, what)?;
     // A stolen one may be the one whose credential is spent: it says that it is wiped all the same.
     if what != For::Wiped {
         let spent = !take_turn(app, &mut device, turn)?;
@@ -77,6 +78,34 @@ fn admit(app: &App, headers: &HeaderMap, what: For) -> Result<Admitted, Problem>
     let flight = pressure::admit(app, device.id)?;
     let who = Who::of(user, &*app.areas()?);
     Ok(Admitted { caller: Caller { device, who }, _flight: flight })
+}
+
+fn refused(code: &'static str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, code).header("www-authenticate", "Bearer")
+}
+
+/// Whose credential it is, and which turn of it, if it is good for `what`. Uses nothing up.
+fn enrolled(app: &App, headers: &HeaderMap, what: For) -> Result<(Device, User, u32), Problem> {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = given.and_then(|text| text.strip_prefix("Bearer ")).ok_or_else(|| refused("token_missing"))?;
+    let (device, user, turn) = token::known(app, token.trim())?.ok_or_else(|| refused("token_invalid"))?;
+    let fate = device.fate.map(|(fate, _)| fate);
+    match fate {
+        Some(Fate::Stolen) if what != For::Wiped => return Err(refused("token_wipe")),
+        Some(Fate::Revoked | Fate::Wiped | Fate::HandedOver) => return Err(refused("token_revoked")),
+        Some(Fate::Wipe | Fate::Stolen) | None => {}
+    }
+    // What was told to erase itself says that it did whenever it comes, whoever works here by then: nothing is given for it.
+    if what == For::Wiped && fate.is_some() {
+        return Ok((device, user, turn));
+    }
+    if device.expires <= app.outside.now() {
+        return Err(refused("token_expired"));
+    }
+    if !user.active {
+        return Err(refused("token_invalid"));
+    }
+    Ok((device, user, turn))
 }
 
 /// Notes that a credential is used for the first time, which spends the one before. Says whether it is not spent itself;

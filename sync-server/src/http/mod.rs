@@ -34,7 +34,9 @@ use crate::sync::accept::mend;
 use crate::tls::listener::TlsListener;
 
 /// A request that takes longer is given up. Long enough for a photo on a slow line.
-const REQUEST_TIME: Duration = Duration::from_secs(120);
+pub const REQUEST_TIME: Duration = Duration::from_secs(120);
+/// A file that staff bring may take so long: half a gigabyte at a megabit a second.
+pub const UPLOAD_TIME: Duration = Duration::from_secs(3_600);
 
 /// Every route of the server.
 pub fn router(app: App) -> Router {
@@ -50,7 +52,8 @@ pub fn router(app: App) -> Router {
         .merge(photos::routes())
         .merge(crate::console::router())
         .layer(DefaultBodyLimit::max(shared::limits::REQUEST_BYTES))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIME))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, app.request_time))
+        // How long those may take they look to themselves: what has come is taken in to its end.
         .merge(crate::console::uploads())
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"))
@@ -61,17 +64,18 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// Serves, with TLS if there is a certificate, until `stop` is done and what is under way is answered.
+/// Serves, with TLS if there is a certificate, until `stop` is done and what is under way is answered or has taken as long as
+/// a request may.
 pub async fn serve(
     app: App,
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let (router, head_time) = (router(app.clone()), app.head_time);
+    let (router, times) = (router(app.clone()), connections::Times::of(&app));
     if app.tls.is_spoken() {
-        connections::answer(TlsListener::new(app, listener)?, router, true, head_time, stop).await;
+        connections::answer(TlsListener::new(app, listener)?, router, true, times, stop).await;
     } else {
-        connections::answer(listener, router, false, head_time, stop).await;
+        connections::answer(listener, router, false, times, stop).await;
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use shared::ids::PhotoHash;
 use shared::limits::PHOTO_BYTES;
 use uuid::Uuid;
 
-use super::{blocking, body, caller};
+use super::{blocking, caller};
 use crate::blobs::{AppendError, FinishError, expiry, jpeg::NoJpeg};
 use crate::error::Problem;
 use crate::store::{self, Photo, StoreError, Upload};
@@ -110,7 +110,7 @@ async fn append(
     request: Body,
 ) -> Result<Response, Problem> {
     let most = usize::try_from(PHOTO_BYTES).unwrap_or(usize::MAX);
-    let piece = body::bytes(request, most).await?;
+    let piece = caller::body_of(&app, &headers, request, most).await?;
     blocking(move || {
         let caller = caller::bringing(&app, &headers)?;
         speaks_tus(&headers)?;

@@ -14,12 +14,15 @@ use crate::sync::slot;
 
 /// One question about the caller's slot.
 pub async fn slot(State(app): State<App>, headers: HeaderMap, request: Body) -> Result<Response, Problem> {
-    let bytes = body::bytes(request, REQUEST_BYTES).await?;
-    let _place = app.pressure.place()?;
-    blocking(move || {
-        let caller = caller::caller(&app, &headers)?;
-        let request: SlotRequest = body::read(&headers, &bytes)?;
-        body::write(body::packing(&headers), &slot::answer(&app, &caller, &request)?)
+    let bytes = caller::body_of(&app, &headers, request, REQUEST_BYTES).await?;
+    let (state, asked) = (App::clone(&app), headers.clone());
+    let (caller, request) = blocking(move || {
+        let caller = caller::caller(&state, &asked)?;
+        let request: SlotRequest = body::read(&asked, &bytes)?;
+        Ok((caller, request))
     })
-    .await
+    .await?;
+    // Nobody takes a place who may not ask.
+    let _place = app.pressure.place()?;
+    blocking(move || body::write(body::packing(&headers), &slot::answer(&app, &caller, &request)?)).await
 }

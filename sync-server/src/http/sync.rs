@@ -14,7 +14,7 @@ use crate::sync::round::{round, writes};
 
 /// One round.
 pub async fn sync(State(app): State<App>, headers: HeaderMap, request: Body) -> Result<Response, Problem> {
-    let bytes = body::bytes(request, REQUEST_BYTES).await?;
+    let bytes = caller::body_of(&app, &headers, request, REQUEST_BYTES).await?;
     let (state, asked) = (App::clone(&app), headers.clone());
     let (caller, request) = blocking(move || {
         // Who it is comes first: nobody unknown gets anything unpacked.

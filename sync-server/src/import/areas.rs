@@ -70,13 +70,8 @@ mod tests {
 
     #[test]
     fn an_area_is_found_by_every_way_people_write_it() {
-        let area = |id, parent: Option<u32>, level, name: &str, code: &str| Area {
-            id: AreaId(id),
-            parent: parent.map(AreaId),
-            level,
-            name: name.to_owned(),
-            code: code.to_owned(),
-        };
+        let area =
+            |id, parent: Option<u32>, level, name, code| Area::new(AreaId(id), parent.map(AreaId), level, name, code);
         let tree: AreaTree = [
             area(1, None, AreaLevel::Town, "一条山镇", "620423100"),
             area(2, Some(1), AreaLevel::Community, "青禾社区", ""),

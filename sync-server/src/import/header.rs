@@ -34,7 +34,7 @@ impl<'a> Header<'a> {
         for cell in cells {
             let word = plain(cell);
             let column = match form.fields().find(|field| names(field).any(|name| plain(name) == word)) {
-                Some(field) if field.kind == FieldType::Area => Column::Area,
+                Some(field) if field.kind == FieldType::Area && field.required => Column::Area,
                 Some(field) if can_import(field) && field.entry => Column::Field(field),
                 None if AREA_WORDS.contains(&word.as_str()) => Column::Area,
                 _ => Column::Ignored,

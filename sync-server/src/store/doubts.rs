@@ -2,12 +2,14 @@
 //! edits taken back, and what only handhelds still show after a restore.
 
 use chrono::{DateTime, Utc};
+use shared::area::AreaId;
 use shared::ids::{DeviceId, Dot, EditId, RecordId, Slot, UserId};
 use shared::path::Path;
-use shared::record::Part;
+use shared::record::{Part, RecordKind};
 use shared::wire::Remain;
 
 use super::{Device, SeenEdit, StoreError};
+use crate::auth::authorize::Reach;
 
 /// A [`Remain`] as it is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +50,32 @@ pub struct Stood {
     pub to: Option<UserId>,
 }
 
+/// A quarantined edit that nobody has decided on, as far as it takes to know for whom it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undecided {
+    /// Which.
+    pub edit: EditId,
+    /// Of which part.
+    pub part: Part,
+    /// Of which kind it says its record is.
+    pub kind: RecordKind,
+    /// Where it would put its record, if it says so.
+    pub area: Option<AreaId>,
+    /// Where its record lies; none: it is not here.
+    pub reach: Option<Reach>,
+}
+
+/// A part of a record of which something waits to be looked at that only handhelds still show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// Which record.
+    pub record: RecordId,
+    /// Which part.
+    pub part: Part,
+    /// Where the record lies; none: it is not here.
+    pub reach: Option<Reach>,
+}
+
 /// What can be read of doubts.
 pub trait ReadDoubts {
     /// The present epoch, as of this moment.
@@ -81,8 +109,17 @@ pub trait ReadDoubts {
     fn parting(&self, device: DeviceId, key: &[u8; 32]) -> Result<Option<Device>, StoreError>;
     /// How many new slots handhelds of a user were given since `since`.
     fn partings_since(&self, user: UserId, since: DateTime<Utc>) -> Result<u64, StoreError>;
+    /// The quarantined edits that nobody decided on and nobody took back, newest first, without what they write; stops at
+    /// `false`.
+    fn each_undecided(&self, each: &mut dyn FnMut(Undecided) -> Result<bool, StoreError>) -> Result<(), StoreError>;
     /// What nobody has seen to yet of what handhelds still show, by record, at most `limit`.
     fn remains(&self, limit: usize) -> Result<Vec<KeptRemain>, StoreError>;
+    /// The parts of which something such waits, by record, without the values; stops at `false`.
+    fn each_lost(&self, each: &mut dyn FnMut(Lost) -> Result<bool, StoreError>) -> Result<(), StoreError>;
+    /// What nobody has seen to yet of one record.
+    fn unsettled_of(&self, record: RecordId) -> Result<Vec<KeptRemain>, StoreError>;
+    /// How many such values somebody has told of.
+    fn unsettled_by(&self, user: UserId) -> Result<u64, StoreError>;
     /// The same of one record, also what somebody has seen to.
     fn remains_of(&self, record: RecordId) -> Result<Vec<KeptRemain>, StoreError>;
 }

@@ -64,6 +64,8 @@ pub trait Kept {
     fn is_erased_photo(&self, hash: &PhotoHash) -> Result<bool, StoreError>;
     /// Photos of the town that went with erased records.
     fn erased_photos(&self) -> Result<Vec<PhotoHash>, StoreError>;
+    /// Events that were refused, each with whom or what it says it is about.
+    fn refused_about(&self) -> Result<Vec<(RecordId, RecordId)>, StoreError>;
     /// Whether any town still has this photo.
     fn photo_anywhere(&self, hash: &PhotoHash) -> Result<bool, StoreError>;
     /// Batches that may tell of one of `records`, oldest first, whether their files are still there or not.
@@ -71,7 +73,7 @@ pub trait Kept {
 
     /// Where a record's values are looked for now: itself, unless it was merged into another.
     fn alias_of(&self, record: RecordId) -> Result<RecordId, StoreError>;
-    /// The records that were merged right into this one.
+    /// The records of its kind that were merged right into this one.
     fn merged_into(&self, record: RecordId) -> Result<Vec<RecordId>, StoreError>;
 }
 

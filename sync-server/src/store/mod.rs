@@ -10,6 +10,7 @@ pub mod audit;
 mod doubts;
 mod keep;
 mod model;
+mod parts;
 mod second;
 pub mod sqlite;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use audit::{AuditEntry, AuditFilter, AuditHead, AuditMark, Audited};
 pub use doubts::*;
 pub use keep::{Erased, Gone, Keep, Kept, Overflown};
 pub use model::*;
+pub use parts::*;
 pub use second::{KeepSecond, ReadSecond, SecondFactor};
 
 /// What can go wrong below: all of it lies outside the protocol. Texts hold no personal data.

@@ -1,12 +1,10 @@
 //! The rows of the store as values.
 
 use chrono::{DateTime, Utc};
-use sha2::{Digest, Sha256};
 use shared::area::AreaId;
 use shared::author::Role;
 use shared::edit::Edit;
 use shared::ids::{DeviceId, EditId, PhotoHash, RecordId, Slot, UserId};
-use shared::record::{Part, RecordKind};
 use shared::vector::VectorTimestamp;
 use shared::wire::{Outcome, Rejection};
 use uuid::Uuid;
@@ -238,122 +236,6 @@ pub struct SlotRow {
     pub high_water: u64,
 }
 
-/// One part of one record as it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredPart {
-    /// Of which record.
-    pub record: RecordId,
-    /// Which part.
-    pub part: Part,
-    /// Of which kind.
-    pub kind: RecordKind,
-    /// Its place in the feed of its town and part.
-    pub seq: u64,
-    /// Where the record lies (more than one while 待核对), from its open part.
-    pub areas: Vec<AreaId>,
-    /// Who else may read it: an event's reporter, 主办 and 协办.
-    pub readers: Vec<UserId>,
-    /// The shown value of the form's title field; empty for a restricted part.
-    pub title: String,
-    /// The shown values of the fields search goes by, in lower case, one a line.
-    pub words: String,
-    /// How many fields are 待核对.
-    pub open_fields: u32,
-    /// Whether it counts as deleted.
-    pub deleted: bool,
-    /// Whether a live write's author stays with the centre.
-    pub anonymous: bool,
-    /// The record it says it was merged into; of an open part only. Where that leads, [`super::Kept::alias_of`] says.
-    pub merged_into: Option<RecordId>,
-    /// JSON of the `merge::PartState`.
-    pub state: String,
-}
-
-/// Which parts are wanted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PartFilter {
-    /// Which of the two parts.
-    pub part: Part,
-    /// Only of this kind.
-    pub kind: Option<RecordKind>,
-    /// Only in one of these areas (name every one: no tree is walked here).
-    pub areas: Option<Vec<AreaId>>,
-    /// Only with fields that are 待核对.
-    pub open_only: bool,
-    /// Also records that were merged into another.
-    pub with_merged: bool,
-    /// Only where every one of these words stands in a searched field; lower case.
-    pub words: Vec<String>,
-    /// Only after this sequence number.
-    pub after: u64,
-    /// Only up to this sequence number.
-    pub upto: Option<u64>,
-    /// Newest first; else in the order of the sequence.
-    pub newest_first: bool,
-    /// Leave so many out first.
-    pub offset: u64,
-    /// At most so many.
-    pub limit: Option<u64>,
-}
-
-/// A place in the feed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FeedEntry {
-    /// Its number.
-    pub seq: u64,
-    /// Which record.
-    pub record: RecordId,
-    /// What stands there.
-    pub what: FeedWhat,
-}
-
-/// What stands at a place of the feed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FeedWhat {
-    /// The part as it is now.
-    Part {
-        /// For [`Read::feed_state`](super::Read::feed_state).
-        row: i64,
-        /// Of which kind.
-        kind: RecordKind,
-        /// Where the record lies.
-        areas: Vec<AreaId>,
-        /// Who else may read it.
-        readers: Vec<UserId>,
-        /// Whether authors have to be masked for some readers.
-        anonymous: bool,
-    },
-    /// It left what this reader saw.
-    Left {
-        /// By what it was seen.
-        key: ReaderKey,
-        /// What it was, if it was erased.
-        erased: Option<RecordKind>,
-    },
-}
-
-/// By what somebody sees a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ReaderKey {
-    /// By their scope.
-    Area(AreaId),
-    /// By name.
-    User(UserId),
-}
-
-/// A record's part left, or came back to, what readers of a key see.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Departure {
-    /// Which record.
-    pub record: RecordId,
-    /// Which part.
-    pub part: Part,
-    /// By what it was seen.
-    pub key: ReaderKey,
-    /// The sequence number at which it left; none: it is back.
-    pub seq: Option<u64>,
-}
-
 /// An applied edit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredEdit {
@@ -483,10 +365,4 @@ pub struct Batch {
     pub manifest: String,
     /// When its files went because they held an erased record.
     pub erased: Option<DateTime<Utc>>,
-}
-
-/// A number as it stands in the words of a row: SHA-256 in hexadecimal behind a character that nobody types.
-pub fn number_word(number: &str) -> String {
-    let digest: [u8; 32] = Sha256::digest(number.trim().to_lowercase().as_bytes()).into();
-    format!("\u{1}{}", PhotoHash::from_bytes(&digest))
 }

@@ -41,6 +41,7 @@ fn row(tx: &mut dyn Tx, record: RecordId, area: u32, title: &str) -> StoredPart 
         seq: tx.next_seq(Part::Open).unwrap(),
         areas: vec![AreaId(area)],
         readers: vec![],
+        visit: false,
         title: title.to_owned(),
         words: format!("{title}\n13912345678\n"),
         open_fields: u32::from(title == "待核"),
@@ -320,9 +321,10 @@ fn people_devices_sessions_and_codes() {
 #[test]
 fn areas_stand_above_the_towns() {
     on_sqlite(|store| {
-        let mut town = Area { id: TOWN, parent: None, level: AreaLevel::Town, name: "镇".into(), code: "1".into() };
+        let mut town = Area::new(TOWN, None, AreaLevel::Town, "镇", "1");
         store.put_areas(&[town.clone()]).unwrap();
         town.code = "2".into();
+        town.outline = shared::outline::Outline(vec![vec![[104_050_000, 37_180_000], [104_070_000, 37_200_000]]]);
         store.put_areas(&[town.clone()]).unwrap();
         assert_eq!(store.areas().unwrap(), [town]);
         assert_eq!(store.towns().unwrap(), [TOWN]);

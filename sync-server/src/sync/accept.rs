@@ -3,9 +3,12 @@
 //! All edits of a request go in one transaction, grouped by record: each record is read once and written once, however
 //! many edits it gets. A rejected edit changes nothing but the high-water mark of its slot and stands in quarantine.
 
+mod erased;
 mod held;
 mod judge;
 pub mod mend;
+mod merging;
+mod room;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,6 +24,7 @@ use shared::record::Part;
 use shared::vector::VectorTimestamp;
 use shared::wire::{HeldEdit, Outcome, Receipt, RejectReason, Rejection};
 
+use self::erased::Gone;
 use self::held::Holding;
 use crate::AppState;
 use crate::auth::Who;
@@ -119,7 +123,7 @@ fn take_all(
     let again = Mutant::ForkReapplies.on();
     let fresh = edits.iter().filter_map(Offered::edit).filter(|edit| again || !done.outcomes.contains_key(&edit.id));
     let mut holding = Holding::load(tx, fresh)?;
-    let erased = tx.erased_of(&edits.iter().filter_map(Offered::record).collect())?;
+    let mut gone = Gone::of_offered(&*tx, &edits)?;
     let ended = tx.ended_of(&ids)?;
 
     for offered in edits {
@@ -131,7 +135,7 @@ fn take_all(
             high_water += 1;
         }
         if done.outcomes.contains_key(&offered.id()) && !(again && follows) {
-            if follows && let Some(edit) = offered.edit().filter(|edit| !erased.contains(&edit.record)) {
+            if follows && let Some(edit) = offered.edit().filter(|edit| !gone.takes_edit(edit)) {
                 // Under its new dot too it is only whole with its photos: those of who brings it, whomever it names.
                 let mut edit = edit.clone();
                 if let Some(author) = judge::author_of(writer) {
@@ -141,9 +145,12 @@ fn take_all(
             }
             continue;
         }
-        if offered.record().is_some_and(|record| erased.contains(&record)) {
-            // Nothing of its values is kept: id and dot only.
-            tx.put_erased_edit(offered.id(), offered.dot())?;
+        if gone.takes(&offered) {
+            let begins = erased::begins(&holding, &offered);
+            if let Some(record) = begins {
+                done.forget(tx, record)?;
+            }
+            gone.keep_out(tx, rules.now, offered.id(), offered.dot(), begins)?;
             done.outcomes.insert(offered.id(), Outcome::Rejected(Rejection::of(RejectReason::Erased)));
             continue;
         }
@@ -228,6 +235,9 @@ pub(super) fn apply_one(
     writer: &Writer,
     edit: Edit,
 ) -> Result<Result<VectorTimestamp, Rejection>, StoreError> {
+    if Gone::of(&*tx, std::iter::once(edit.record), std::iter::once(&edit))?.takes_edit(&edit) {
+        return Ok(Err(Rejection::of(RejectReason::Erased)));
+    }
     let mut holding = Holding::load(tx, std::iter::once(&edit))?;
     let (edit, vector) = match judge::judge(tx, rules, writer, &mut holding, edit, false)? {
         Ok(applied) => applied,
@@ -251,7 +261,9 @@ pub fn hold_again(
     }
     let ids: Vec<EditId> = held.iter().map(|held| held.edit.id).collect();
     let mut known: BTreeSet<EditId> = tx.outcomes(&ids)?.into_iter().map(|it| it.edit).collect();
-    let erased = tx.erased_of(&held.iter().map(|held| held.edit.record).collect())?;
+    let records = held.iter().map(|held| held.edit.record);
+    let mut gone = Gone::of(&*tx, records, held.iter().map(|held| &held.edit))?;
+    let holding = Holding::load(&*tx, held.iter().map(|held| &held.edit))?;
     let mut done = Done::default();
     let ended = tx.ended_of(&ids)?;
     for HeldEdit { mut edit, why } in held {
@@ -263,8 +275,9 @@ pub fn hold_again(
         if ended.contains(&edit.id) {
             edit.writes.clear();
         }
-        if erased.contains(&edit.record) {
-            tx.put_erased_edit(edit.id, edit.dot)?;
+        if gone.takes_edit(&edit) {
+            let begins = holding.get(edit.record).is_none_or(|held| held.reach.is_none());
+            gone.keep_out(tx, rules.now, edit.id, edit.dot, begins.then_some(edit.record))?;
         } else {
             done.rejected(tx, rules, writer, edit, why)?;
         }
@@ -323,6 +336,15 @@ impl Done {
             origin: String::new(),
             decision: None,
         });
+        Ok(())
+    }
+
+    /// What was refused of a record in this request, which is erased now.
+    fn forget(&mut self, tx: &mut dyn Tx, record: RecordId) -> Result<(), StoreError> {
+        for held in self.quarantine.extract_if(.., |held| held.edit.record == record) {
+            tx.put_erased_edit(held.edit.id, held.edit.dot)?;
+            self.outcomes.insert(held.edit.id, Outcome::Rejected(Rejection::of(RejectReason::Erased)));
+        }
         Ok(())
     }
 

@@ -104,8 +104,9 @@ pub fn merge(app: &AppState, who: &Who, merging: &Merging) -> Result<(), AliasEr
             let seen = serde_json::to_string(&merging.loser_seen.restricted).unwrap_or_default();
             tx.set_meta(&looked_at(loser.record), &seen)?;
         }
-        let action = if already == winner.record { "audit-late" } else { "audit-merge" };
-        note(tx, &rules, who, action, loser.record, winner.record)?;
+        if already == winner.record {
+            note_late(tx, &rules, who, loser.record, winner.record)?;
+        }
         join_vectors(tx, winner.record, loser.record)
     })
 }
@@ -116,26 +117,17 @@ pub fn unmerge(app: &AppState, who: &Who, loser: RecordId, seen: &VectorTimestam
     let id = EditId::fresh(&*app.outside);
     store::write(&*app.store, who.user.town, |tx| {
         let part = readable(tx, &rules, who, loser)?;
-        let winner = tx.alias_of(loser)?;
         let none = BTreeMap::from([(Path::field(MERGED_INTO), Value::null())]);
-        save(app, tx, &rules, who, part.kind, &[id], vec![(loser, Part::Open, seen, none)])?;
-        note(tx, &rules, who, "audit-unmerge", loser, winner)
+        save(app, tx, &rules, who, part.kind, &[id], vec![(loser, Part::Open, seen, none)])
     })
 }
 
-/// Writes down who made one of two records, or two of one.
-fn note(
-    tx: &mut dyn Tx,
-    rules: &Rules,
-    who: &Who,
-    action: &str,
-    loser: RecordId,
-    winner: RecordId,
-) -> Result<(), AliasError> {
+/// Writes down who decided on what had reached a duplicate. That two were made one, or one two, [`accept`] writes down.
+fn note_late(tx: &mut dyn Tx, rules: &Rules, who: &Who, loser: RecordId, winner: RecordId) -> Result<(), AliasError> {
     tx.put_audit(&Audit {
         at: rules.now,
         user: Some(who.user.id),
-        action: action.to_owned(),
+        action: "audit-late".to_owned(),
         subject: loser.to_string(),
         detail: winner.to_string(),
     })?;
@@ -227,15 +219,15 @@ pub struct Late {
     pub at: DateTime<Utc>,
 }
 
-/// What reached a merged record since somebody last looked. Of the restricted part only with `cleared`, and there also
-/// what stood in it when somebody merged it who could not see it.
-pub fn late(read: &dyn Read, loser: RecordId, cleared: bool) -> Result<Vec<Late>, StoreError> {
+/// What reached a merged record since somebody last looked. Of the restricted part only with `restricted`, the right to read
+/// it, and there also what stood in it when somebody merged it who could not see it.
+pub fn late(read: &dyn Read, loser: RecordId, restricted: bool) -> Result<Vec<Late>, StoreError> {
     let mut late = Vec::new();
     for stored in read.load_many(&[(loser, Part::Open), (loser, Part::Restricted)])? {
         let state = state(&stored)?;
         let looked: VectorTimestamp = match stored.part {
             Part::Open => VectorTimestamp::new(),
-            Part::Restricted if !cleared => continue,
+            Part::Restricted if !restricted => continue,
             Part::Restricted => {
                 let text = read.meta(&looked_at(loser))?.unwrap_or_default();
                 serde_json::from_str(&text).unwrap_or_default()
@@ -265,7 +257,7 @@ pub fn late(read: &dyn Read, loser: RecordId, cleared: bool) -> Result<Vec<Late>
     Ok(late)
 }
 
-/// All records that lead to this one, in the order of their distance.
+/// All records of its kind that lead to this one, in the order of their distance.
 pub fn losers(read: &dyn Read, winner: RecordId) -> Result<Vec<RecordId>, StoreError> {
     let mut found = vec![winner];
     let mut next = 0;

@@ -13,7 +13,7 @@ use shared::wire::Item;
 
 use super::cursor::Position;
 use crate::auth::Who;
-use crate::auth::authorize::{Action, Reach, authorize, reads_by_scope};
+use crate::auth::authorize::{Action, Reach, authorize, reads_by_scope, reads_visits};
 use crate::store::{FeedWhat, Read, ReaderKey, StoreError};
 
 /// The most items of one page, unless [`crate::AppState::page_items`] says otherwise.
@@ -58,8 +58,8 @@ pub fn page(
                 return Ok(false);
             }
             match entry.what {
-                FeedWhat::Part { row, kind, areas: lies, readers, anonymous } => {
-                    let reach = Reach { kind, areas: lies, readers };
+                FeedWhat::Part { row, kind, areas: lies, readers, visit, anonymous } => {
+                    let reach = Reach { kind, areas: lies, readers, visit };
                     let visible = authorize(who, Action::Read(part), Some(&reach), &reach, areas).is_ok();
                     if visible && !settled.contains(&(entry.record, part)) {
                         match shown(who, read.feed_state(row)?, anonymous) {
@@ -139,8 +139,8 @@ pub fn total(read: &dyn Read, who: &Who, areas: &AreaTree) -> Result<u64, StoreE
     let mut total = 0;
     for part in parts(who) {
         read.feed(part, 0, &mut |entry| {
-            if let FeedWhat::Part { kind, areas: lies, readers, .. } = entry.what {
-                let reach = Reach { kind, areas: lies, readers };
+            if let FeedWhat::Part { kind, areas: lies, readers, visit, .. } = entry.what {
+                let reach = Reach { kind, areas: lies, readers, visit };
                 total += u64::from(authorize(who, Action::Read(part), Some(&reach), &reach, areas).is_ok());
             }
             Ok(true)
@@ -159,6 +159,7 @@ pub(super) fn parts(who: &Who) -> impl Iterator<Item = Part> {
 fn saw_by(who: &Who, key: ReaderKey) -> bool {
     match key {
         ReaderKey::Area(area) => who.scope.contains(area),
+        ReaderKey::Visits(area) => who.scope.contains(area) && reads_visits(who.user.role),
         ReaderKey::User(user) => who.user.id == user,
     }
 }

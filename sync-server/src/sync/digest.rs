@@ -34,13 +34,15 @@ pub fn sums(read: &dyn Read, who: &Who, areas: &AreaTree, ask: &DigestAsk) -> Re
             continue;
         }
         read.feed(part, 0, &mut |entry| {
-            let FeedWhat::Part { row, kind, areas: lies, readers, anonymous } = entry.what else { return Ok(true) };
+            let FeedWhat::Part { row, kind, areas: lies, readers, visit, anonymous } = entry.what else {
+                return Ok(true);
+            };
             let place = Prefix::of(entry.record, DEEPEST);
             // Most records lie elsewhere: of those nothing is read.
             if !asked.iter().any(|branch| place.as_str().starts_with(branch.prefix.as_str())) {
                 return Ok(true);
             }
-            let reach = Reach { kind, areas: lies, readers };
+            let reach = Reach { kind, areas: lies, readers, visit };
             if authorize(who, Action::Read(part), Some(&reach), &reach, areas).is_err() {
                 return Ok(true);
             }

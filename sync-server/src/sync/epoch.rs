@@ -10,6 +10,9 @@ use crate::AppState;
 use crate::auth::Who;
 use crate::store::{self, Audit, Read, StoreError, Tx};
 
+/// The epoch of a server that was never restored.
+pub const FIRST: u32 = 1;
+
 /// Why an epoch begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {

@@ -9,14 +9,30 @@ use shared::path::Path;
 use shared::record::{Part, RecordKind};
 use shared::value::Value;
 use shared::view::{self, Policy};
+use shared::work::Work;
 use shared::workflow;
 
 use crate::auth::authorize::Reach;
 use crate::store::{StoredPart, number_word};
 
+/// The field of an event that says what it is.
+pub const CATEGORY: &str = "category";
+
 /// Where a record lies and who is named in it, by its open part.
 pub fn reach(kind: RecordKind, open: &PartState, calendar: &Calendar) -> Reach {
-    Reach { kind, areas: view::areas(open), readers: readers(kind, open, calendar) }
+    Reach {
+        kind,
+        areas: view::areas(open),
+        readers: readers(kind, open, calendar),
+        visit: kind == RecordKind::Event && is_visit(open),
+    }
+}
+
+/// Whether an event tells of a visit. While its category is 待核对 one that says so is enough, and what was reported of it
+/// since takes nothing back: what was found at somebody's home stands there all the same.
+fn is_visit(open: &PartState) -> bool {
+    let mut categories = open.live(&Path::field(CATEGORY)).filter_map(|write| write.value.as_text());
+    categories.any(|code| Work::from_code(&code) == Some(Work::Visit))
 }
 
 fn readers(kind: RecordKind, open: &PartState, calendar: &Calendar) -> Vec<UserId> {
@@ -42,6 +58,7 @@ pub fn row(forms: &Forms, calendar: &Calendar, reach: &Reach, of: RowOf<'_>) -> 
         seq: 0,
         areas: reach.areas.clone(),
         readers: reach.readers.clone(),
+        visit: reach.visit,
         title: form.filter(|_| open_part).map(|form| title(form, state)).unwrap_or_default(),
         words: form.filter(|_| open_part).map(|form| words(form, state)).unwrap_or_default(),
         open_fields: open_fields(form, reach.kind, part, state, calendar),

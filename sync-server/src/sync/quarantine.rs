@@ -9,7 +9,7 @@ use super::accept::{Rules, Writer, apply_one, console_slot, next_dot};
 use crate::AppState;
 use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize};
-use crate::store::{Audit, Decision, Origin, Quarantined, Read, StoreError, Tx};
+use crate::store::{Audit, Decision, Origin, Quarantined, Read, StoreError, Tx, Undecided};
 
 /// What came of a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,14 +68,26 @@ fn undecided(tx: &dyn Tx, id: EditId) -> Result<Option<Quarantined>, StoreError>
 pub fn may_decide(read: &dyn Read, rules: &Rules, who: &Who, held: &Quarantined) -> Result<bool, StoreError> {
     let edit = &held.edit;
     let stored = read.load_many(&[(edit.record, Part::Open)])?;
-    let reach = stored.first().map(Reach::of).unwrap_or_else(|| {
-        let area = edit.writes.get(&Path::field("area")).and_then(|value| value.get());
+    let undecided = Undecided {
+        edit: edit.id,
+        part: edit.part,
+        kind: edit.kind,
+        area: edit.writes.get(&Path::field("area")).and_then(|value| value.get()),
+        reach: stored.first().map(Reach::of),
+    };
+    Ok(is_for(rules, who, &undecided))
+}
+
+/// The same of one whose writes were not read.
+pub fn is_for(rules: &Rules, who: &Who, undecided: &Undecided) -> bool {
+    let Undecided { part, kind, area, .. } = *undecided;
+    let reach = undecided.reach.clone().unwrap_or_else(|| {
         // What says no area of this town lies nowhere: it is for whoever is responsible for all of the town.
         let area = area.filter(|area| rules.areas.town_of(*area) == Some(who.user.town)).unwrap_or(who.user.town);
-        Reach { kind: edit.kind, areas: vec![area], readers: Vec::new() }
+        Reach { kind, areas: vec![area], readers: Vec::new(), visit: false }
     });
     let may = |action| authorize(who, action, Some(&reach), &reach, &rules.areas).is_ok();
-    Ok(may(Action::Decide) && may(Action::Read(edit.part)))
+    may(Action::Decide) && may(Action::Read(part))
 }
 
 fn note(tx: &mut dyn Tx, rules: &Rules, who: &Who, action: &str, id: EditId) -> Result<(), StoreError> {

@@ -6,15 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use shared::area::AreaTree;
 use shared::ids::{EditId, RecordId};
-use shared::limits::EDIT_BYTES;
+use shared::limits::{EDIT_BYTES, REMAINS_A_USER};
 use shared::record::Part;
 use shared::wire::Remain;
 
+use super::epoch;
 use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize};
 use crate::store::{KeptRemain, Read, StoreError, Tx};
 
-/// Keeps what `who` still shows, each edit and path once. Not what the server has, nor what they may not read.
+/// Keeps what `who` still shows, each edit and path once. Not what the server has, nor what they may not read; nor anything
+/// where nothing was ever restored, nor more than a handheld can honestly show.
 pub fn keep(
     tx: &mut dyn Tx,
     who: &Who,
@@ -22,9 +24,10 @@ pub fn keep(
     now: DateTime<Utc>,
     told: &[Remain],
 ) -> Result<(), StoreError> {
-    if told.is_empty() {
+    if told.is_empty() || tx.present_epoch()? <= epoch::FIRST {
         return Ok(());
     }
+    let room = REMAINS_A_USER.saturating_sub(tx.unsettled_by(who.user.id)?);
     let ids: Vec<EditId> = told.iter().map(|remain| remain.edit).collect::<BTreeSet<_>>().into_iter().collect();
     let here: BTreeSet<EditId> = tx.outcomes(&ids)?.into_iter().map(|seen| seen.edit).collect();
     let records: BTreeSet<RecordId> = told.iter().map(|remain| remain.record).collect();
@@ -36,8 +39,9 @@ pub fn keep(
             && !erased.contains(&remain.record)
             && !ended.contains(&remain.edit)
             && remain.value.json().len() <= EDIT_BYTES
-            && may(who, areas, reaches.get(&remain.record), remain)
+            && may(who, areas, reaches.get(&remain.record), remain.part)
     });
+    let taken = taken.take(usize::try_from(room).unwrap_or(usize::MAX));
     let taken: Vec<KeptRemain> =
         taken.map(|remain| KeptRemain { remain: remain.clone(), shown_by: who.user.id, shown: now }).collect();
     tx.put_remains(&taken)
@@ -49,11 +53,11 @@ pub fn reaches(read: &dyn Read, records: &BTreeSet<RecordId>) -> Result<BTreeMap
     Ok(read.load_many(&keys)?.iter().map(|part| (part.record, Reach::of(part))).collect())
 }
 
-/// Whether `who` may read the part that a remain tells of. A record that is lost as a whole lies nowhere any more: then
+/// Whether `who` may read a part that a remain tells of. A record that is lost as a whole lies nowhere any more: then
 /// only clearance is asked here, and who looks at it is staff of the town.
-pub fn may(who: &Who, areas: &AreaTree, reach: Option<&Reach>, remain: &Remain) -> bool {
+pub fn may(who: &Who, areas: &AreaTree, reach: Option<&Reach>, part: Part) -> bool {
     match reach {
-        Some(reach) => authorize(who, Action::Read(remain.part), Some(reach), reach, areas).is_ok(),
-        None => remain.part == Part::Open || who.user.cleared,
+        Some(reach) => authorize(who, Action::Read(part), Some(reach), reach, areas).is_ok(),
+        None => part == Part::Open || who.user.cleared,
     }
 }

@@ -5,11 +5,15 @@ use std::collections::BTreeSet;
 use shared::area::{Area, AreaId, AreaTree};
 use shared::author::Role;
 use shared::key_pin::KeyPin;
+use shared::outline::Outline;
 use shared::wire::{Handler, Me, Setup};
 
 use crate::AppState;
 use crate::auth::Who;
 use crate::store::User;
+
+/// Counts what a set-up says: a handheld of a version before asks again when it says more.
+const SHAPE: u32 = 2;
 
 /// What of a set-up is the same for everybody.
 pub struct Fixed<'a> {
@@ -35,28 +39,38 @@ impl<'a> Fixed<'a> {
         let key: String = self.recipient.chars().rev().take(6).collect();
         let pins: String =
             self.pins.iter().map(|pin| format!(".{}", pin.to_string().chars().take(6).collect::<String>())).collect();
-        format!("{}.{key}.{}{pins}", self.directory, self.lease_hours)
+        format!("{SHAPE}.{}.{key}.{}{pins}", self.directory, self.lease_hours)
     }
 }
 
 /// The set-up of `who`. `users` are the town's.
 pub fn setup(who: &Who, areas: &AreaTree, users: &[User], fixed: &Fixed<'_>) -> Setup {
-    let mut known: BTreeSet<AreaId> = who.scope.iter().collect();
+    let mut drawn: BTreeSet<AreaId> = who.scope.iter().collect();
     for root in who.user.scope.iter().chain([&who.user.town]) {
-        known.extend(areas.ancestors(*root));
+        drawn.extend(areas.ancestors(*root));
     }
-    let areas: Vec<Area> = known.iter().filter_map(|id| areas.get(*id).cloned()).collect();
+    // People move to other grids of the town: all have a name here, and only those that are walked an outline.
+    let mut known: BTreeSet<AreaId> = areas.scope(&[who.user.town]).iter().collect();
+    known.extend(&drawn);
+    let areas: Vec<Area> = known
+        .iter()
+        .filter_map(|id| areas.get(*id).cloned())
+        .map(|area| if drawn.contains(&area.id) { area } else { Area { outline: Outline::default(), ..area } })
+        .collect();
     let handlers = users
         .iter()
         .filter(|user| user.active && !matches!(user.role, Role::Informant | Role::Admin))
         .map(|user| Handler { id: user.id, name: user.name.clone(), role: user.role })
         .collect();
+    let leads = |user: &&User| user.active && user.role == Role::GridLeader;
+    let led: BTreeSet<AreaId> = users.iter().filter(leads).flat_map(|user| user.scope.iter().copied()).collect();
     Setup {
         version: fixed.version(),
         town: who.user.town,
         user: Me { id: who.user.id, name: who.user.name.clone(), role: who.user.role, cleared: who.user.cleared },
         areas,
         scope: who.user.scope.clone(),
+        led: led.into_iter().filter(|area| who.scope.contains(*area)).collect(),
         handlers,
         recipient: Some(fixed.recipient.to_owned()),
         lease_hours: fixed.lease_hours,

@@ -159,6 +159,27 @@ async fn numbers_are_masked_until_somebody_who_may_asks_and_that_is_written_down
 }
 
 #[tokio::test]
+async fn what_a_newer_version_wrote_is_hidden_like_a_number() {
+    let centre = Centre::open().await;
+    let full = person(&centre, "full", Role::CenterStaff, TOWN, true, false);
+    let mut hand = centre.enrol(&centre.person("member", Role::GridMember, GRID, false)).await;
+    let later = [("bank_account", "6222"), ("ties/张三的欠债", "三万")].map(|(path, text)| (path, Value::text(text)));
+    let who = resident(&mut hand, "张伟", GRID, &later).await;
+    let (path, show) = (format!("/console/records/{who}"), format!("/console/records/{who}/unmask"));
+    let desk = Desk::logged_in(&centre, "full").await;
+    let page = desk.page(&path).await;
+    assert!(page.contains("bank_account") && !page.contains("6222") && !page.contains("三万"), "{page}");
+    for (field, value, other) in [("bank_account", "6222", "三万"), ("ties/张三的欠债", "三万", "6222")] {
+        let shown = desk.try_submit(&page, &show, &[("field", field)]).await.text().await.unwrap();
+        assert!(shown.contains(value) && !shown.contains(other), "{shown}");
+    }
+    let audits = store::read(&*centre.app.store, TOWN, |read| read.audits(20)).unwrap();
+    let looked = audits.iter().filter(|entry| entry.action == "audit-unmask" && entry.user == Some(full.id));
+    let looked: Vec<_> = looked.map(|entry| (entry.subject.clone(), entry.detail.as_str())).collect();
+    assert_eq!(looked, [(who.to_string(), "ties"), (who.to_string(), "bank_account")]);
+}
+
+#[tokio::test]
 async fn what_is_restricted_is_for_the_cleared_and_each_look_is_written_down() {
     let centre = Centre::open().await;
     person(&centre, "cleared", Role::CenterStaff, TOWN, false, true);

@@ -4,6 +4,8 @@ use crate::common::desk::*;
 use crate::common::*;
 use shared::author::Role;
 use shared::outside::Outside;
+use sync_server::auth::enrol::TOKEN;
+use sync_server::auth::people::{UserChange, change_user};
 use sync_server::erase::doom::doom;
 use sync_server::store::{self, Fate, StoreError};
 
@@ -213,6 +215,11 @@ async fn a_wipe_that_waited_for_another_person_comes_too_late_for_a_stolen_termi
     assert!(answer.text().await.unwrap().contains("已经报了被盗"));
     assert_eq!(refusal(hand.try_sync(vec![]).await, 401).await.code, "token_wipe");
     assert!(!desk.page("/console/terminals").await.contains("等另一人同意"), "it waits no more");
+    let audit = desk.audit().await;
+    assert!(
+        audit.contains("stands stolen asked_by"),
+        "who released it is written down, and that it changed nothing: {audit}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -259,4 +266,28 @@ async fn nobody_empties_a_towns_terminals_alone() {
     let (hand, end) = served.remove(0);
     assert_eq!(desk.send(&end, &[("csrf", &csrf), ("fate", "revoked")]).await.status(), 303);
     assert_eq!(hand.try_sync(vec![]).await.status(), 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_that_was_told_to_erase_itself_says_that_it_did_however_late_it_comes() {
+    let centre = Centre::open().await;
+    person(&centre, "staff", Role::CenterStaff, TOWN, false, false);
+    let wei = centre.person("wei", Role::GridMember, GRID, false);
+    let (stolen, left) =
+        (centre.enrol(&wei).await, centre.enrol(&centre.person("li", Role::GridMember, GRID, false)).await);
+    let desk = Desk::logged_in(&centre, "staff").await;
+    let csrf = hidden(&desk.page("/console").await, "/console/logout")["csrf"].clone();
+    let end = end_of(&centre, &wei);
+    assert_eq!(desk.send(&end, &[("csrf", &csrf), ("fate", "stolen")]).await.status(), 303);
+
+    // It lay in a ditch for half a year; its user works elsewhere by now.
+    centre.clock.advance(TOKEN + TOKEN);
+    let gone = UserChange { active: Some(false), ..UserChange::default() };
+    change_user(&centre.app, &wei, gone).unwrap();
+    assert_eq!(refusal(stolen.try_sync(vec![]).await, 401).await.code, "token_wipe");
+    let wiped = async |hand: &Handheld<'_>| centre.post("/api/v1/wiped", Some(&hand.token), vec![], &[]).await;
+    assert_eq!(wiped(&stolen).await.status(), 204);
+    assert!(Desk::logged_in(&centre, "staff").await.page("/console/terminals").await.contains("已清除"));
+    // Nobody told the other one anything.
+    assert_eq!(refusal(wiped(&left).await, 401).await.code, "token_expired");
 }

@@ -3,6 +3,12 @@
 use std::path::Path;
 
 use crate::common::audit::run;
+use crate::common::desk::*;
+use crate::common::tus::*;
+use crate::common::*;
+use reqwest::StatusCode;
+use shared::author::Role;
+use sync_server::{AppState, backup};
 
 fn backup(data: &str, to: &Path) -> (bool, String) {
     run(&["backup", "--data", data, "--to", to.to_str().unwrap()])
@@ -31,6 +37,68 @@ fn nobody_else_on_the_machine_reads_the_data_nor_what_is_restored() {
     let (well, said) = run(&["restore", "--from", one.to_str().unwrap(), "--data", to.to_str().unwrap()]);
     assert!(well, "{said}");
     assert_eq!((rights(&to), rights(&to.join("town.db"))), (0o700, 0o600));
+}
+
+/// Every file and folder below one that somebody else on the machine may do anything with.
+#[cfg(unix)]
+fn open_to_others(folder: &Path) -> Vec<std::path::PathBuf> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut found = Vec::new();
+    for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            found.extend(open_to_others(&path));
+        }
+        if std::fs::metadata(&path).unwrap().permissions().mode() & 0o077 != 0 {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn photos_and_batches_are_for_nobody_else_either_nor_is_a_folder_of_before() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let centre = Centre::open().await;
+    person(&centre, "staff", Role::CenterStaff, TOWN, false, false);
+    let mut alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
+    let photo = jpeg(8, 8, "门口");
+    let mut edit = alice.resident("张伟", GRID);
+    link(&mut edit, &hash(&photo));
+    applied(&alice.sync(vec![edit]).await, 0);
+    assert_eq!(alice.deliver(&photo).await.status(), StatusCode::NO_CONTENT);
+    assert_eq!(alice.begin(hash(b"on its way").as_str(), 100).await.status(), StatusCode::CREATED);
+    let desk = Desk::logged_in(&centre, "staff").await;
+    let page = desk.page("/console/batches").await;
+    desk.submit(&page, "/console/batches", &[("format", "csv"), ("since", "all")]).await;
+    let data = centre.folder.path();
+    assert!(data.join("batches").exists() && centre.app.blobs.path(&hash(&photo)).exists());
+    assert_eq!(open_to_others(data), [""; 0].map(std::path::PathBuf::from));
+
+    // The town's own times come back with all the rest.
+    let times = "[[rule]]\nafter = \"archived\"\nyears = 9\n";
+    std::fs::write(data.join("retention.toml"), times).unwrap();
+    let to = tempfile::tempdir().unwrap();
+    let made = backup::make(&centre.app, to.path(), 1).unwrap();
+    let restored = to.path().join("restored");
+    backup::restore(&made.folder, &restored, None, centre.clock.clone()).unwrap();
+    assert!(restored.join("batches").exists() && restored.join("blobs/photos").exists());
+    assert_eq!(open_to_others(&restored), [""; 0].map(std::path::PathBuf::from));
+    assert_eq!(std::fs::read_to_string(restored.join("retention.toml")).unwrap(), times);
+
+    // An older program let everybody read.
+    let rights = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let open =
+        [("town.db", 0o644), ("blobs", 0o755), ("batches", 0o755)].map(|(name, mode)| (restored.join(name), mode));
+    for (path, mode) in &open {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(*mode)).unwrap();
+    }
+    let app = AppState::open(&restored, centre.clock.clone()).unwrap();
+    assert_eq!(open.map(|(path, _)| rights(&path)), [0o600, 0o700, 0o700]);
+    for name in ["town.db-wal", "town.db-shm"] {
+        assert_eq!(rights(&restored.join(name)), 0o600, "{name}");
+    }
+    drop(app);
 }
 
 #[test]

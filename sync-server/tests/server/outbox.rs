@@ -11,6 +11,7 @@ use shared::area::AreaId;
 use shared::author::Role;
 use shared::ids::RecordId;
 use shared::outside::Outside;
+use sync_server::auth::token;
 use sync_server::store::{self, Audit, StoreError};
 
 /// Who imported what into a town, by its audit.
@@ -58,8 +59,8 @@ async fn what_staff_bring_is_merged_once_and_the_audit_names_them() {
     assert_eq!(kept(&centre), Some(0), "the file is gone from the disk");
     assert!(desk.page(&format!("/console/records/{}", one.record)).await.contains("张伟"));
     let entries = imports(&centre, TOWN);
-    assert_eq!(entries.len(), 1);
-    assert_eq!((entries[0].user, entries[0].detail.as_str()), (Some(staff.id), "2 + 0 + 1"));
+    let written: Vec<_> = entries.iter().map(|entry| (entry.user, entry.detail.as_str())).collect();
+    assert_eq!(written, [(Some(staff.id), "0 + 0 + 1"), (Some(staff.id), "2 + 0 + 0")], "photos come after the edits");
     let audit = desk.audit().await;
     assert!(audit.contains("导入终端的导出文件") && audit.contains("staff的姓名"), "{audit}");
 
@@ -200,4 +201,85 @@ async fn a_file_of_another_town_goes_to_that_town() {
     assert!(status == StatusCode::OK && said.contains("并入 1 条改动") && said.contains("收到 1 张照片"), "{said}");
     assert_eq!(imports(&centre, OTHER)[0].user, Some(there.id));
     assert_eq!((edits_of(&centre, OTHER, edit.record), imports(&centre, TOWN).len()), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_before_the_disk_failed_is_written_down_with_who_brought_it() {
+    let centre = Centre::open().await;
+    let staff = person(&centre, "staff", Role::CenterStaff, TOWN, false, false);
+    let mut hand = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
+    hand.catch_up().await;
+    let edit = hand.resident("张伟", GRID);
+    let file = exported(&hand, std::slice::from_ref(&edit), &[jpeg(64, 48, "门牌")]);
+    let desk = Desk::logged_in(&centre, "staff").await;
+    // No photo can be kept.
+    let uploads = centre.app.data.join("blobs/uploads");
+    std::fs::remove_dir(&uploads).unwrap();
+    std::fs::write(&uploads, "").unwrap();
+    let (status, said) = upload(&desk, &file).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR, "{said}");
+    assert_eq!(edits_of(&centre, TOWN, edit.record), 1);
+    let written = || -> Vec<_> {
+        imports(&centre, TOWN).into_iter().map(|entry| (entry.user == Some(staff.id), entry.detail)).collect()
+    };
+    assert_eq!(written(), [(true, "1 + 0 + 0".to_owned())]);
+
+    std::fs::remove_file(&uploads).unwrap();
+    std::fs::create_dir(&uploads).unwrap();
+    let (status, said) = upload(&desk, &file).await;
+    assert!(status == StatusCode::OK && said.contains("1 条早已收到") && said.contains("收到 1 张照片"), "{said}");
+    assert_eq!(written()[0], (true, "0 + 0 + 1".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_locked_or_stolen_terminal_is_said_to_have_exported_waits_until_its_author_was_asked() {
+    let centre = Centre::open().await;
+    person(&centre, "staff", Role::CenterStaff, TOWN, false, false);
+    let mut locked = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
+    locked.catch_up().await;
+    // Two have used its credential.
+    let copy = locked.copy();
+    centre.clock.advance(TimeDelta::hours(25));
+    locked.token = locked.sync(vec![]).await.token.expect("a day later there is a new one");
+    locked.sync(vec![]).await;
+    centre.clock.advance(token::GRACE + TimeDelta::minutes(1));
+    assert_eq!(refusal(copy.try_sync(vec![]).await, 401).await.code, "token_doubled");
+    // Another one is reported stolen; a third one was, and has been wiped since.
+    let desk = Desk::logged_in(&centre, "staff").await;
+    let csrf = csrf(&desk).await;
+    let mut hands = vec![("锁了的终端", copy), ("锁了的终端里也有的", locked)];
+    for (login, name) in [("juan", "被盗的终端"), ("li", "被盗又清除的终端")] {
+        let mut hand = centre.enrol(&centre.person(login, Role::GridMember, GRID, false)).await;
+        hand.catch_up().await;
+        let end = format!("/console/terminals/{}/end", hand.enrolled.device);
+        let said = desk.send(&end, &[("csrf", &csrf), ("fate", "stolen")]).await;
+        assert_eq!(said.status(), StatusCode::SEE_OTHER);
+        hands.push((name, hand));
+    }
+    let wiped = centre.post("/api/v1/wiped", Some(&hands[3].1.token), vec![], &[]).await;
+    assert_eq!(wiped.status(), StatusCode::NO_CONTENT);
+
+    for (name, hand) in &mut hands {
+        let edit = hand.resident(name, GRID);
+        let file = exported(hand, std::slice::from_ref(&edit), &[jpeg(64, 48, name)]);
+        if *name == "锁了的终端里也有的" {
+            // Its number was used by the copy's file; the one whose credential is good asks and goes on.
+            let (status, said) = upload(&desk, &file).await;
+            assert!(status == StatusCode::UNPROCESSABLE_ENTITY && said.contains("另一份安装"), "{said}");
+            continue;
+        }
+        let (status, said) = upload(&desk, &file).await;
+        assert_eq!(status, StatusCode::OK, "{said}");
+        for words in ["并入 0 条改动", "1 条进入待处理", "收到 1 张照片"] {
+            assert!(said.contains(words), "{name}, {words}: {said}");
+        }
+        assert_eq!(edits_of(&centre, TOWN, edit.record), 0, "{name}");
+        let page = desk.page("/console/quarantine").await;
+        assert!(page.contains(*name) && page.contains("请先问本人是不是他写的"), "{page}");
+        let accept = format!("/console/quarantine/{}/accept", edit.id);
+        desk.submit(&page, &accept, &[]).await;
+        assert_eq!(edits_of(&centre, TOWN, edit.record), 1, "{name}");
+        let (_, said) = upload(&desk, &file).await;
+        assert!(said.contains("1 条早已收到"), "{said}");
+    }
 }

@@ -1,6 +1,7 @@
 //! The tables of `docs/permissions.md`, every cell of them tried over HTTP by every door. The doc is the one source: what
 //! it says is what is expected here.
 mod doc;
+mod records;
 mod town;
 mod waiting;
 
@@ -45,7 +46,7 @@ async fn every_cell_of_the_tables_is_as_open_as_the_tables_say() {
     let centre = Centre::open().await;
     // Who sees care and no number in full, and the reverse, beside who sees neither.
     let mut people = town::people(&centre, town::SCOPE, &[(false, false), (true, false), (false, true)]).await;
-    let mut records = town::records(&centre, &people).await;
+    let mut records = records::records(&centre, &people).await;
     for person in &mut people {
         person.feed.catch_up().await;
     }
@@ -97,7 +98,7 @@ async fn every_form_of_the_console_does_it_for_whom_the_table_says() {
     let centre = Centre::open().await;
     let people = town::people(&centre, town::SCOPE, &ALL).await;
     let of_the_whole_town = town::people(&centre, TOWN, &ALL).await;
-    let records = town::records(&centre, &people).await;
+    let records = records::records(&centre, &people).await;
     let targets = town::Targets::of(&centre, &records);
     let mut waiting = Waiting::at(&centre).await;
     let mut sheet = Sheet::default();

@@ -345,3 +345,34 @@ async fn the_command_writes_the_same_bytes_for_the_same_data_and_over_nothing() 
     assert!(!page.contains(NAME) && text(&files, "history.ndjson").is_empty());
     assert!(text(&files, "person.json").contains("\"audit-erase\""));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_who_is_erased_between_release_and_taking_the_file_says_so_and_it_goes_to_who_asked_only() {
+    let centre = Centre::open().await;
+    let (_, _, mut alice) = town(&centre).await;
+    let record = resident(&mut alice, NAME, GRID, &[("phone", Value::text(PHONE))]).await;
+    person(&centre, "plain", Role::CenterStaff, TOWN, false, false);
+    let desk = Desk::logged_in(&centre, "staff").await;
+    let second = Desk::logged_in(&centre, "second").await;
+    let plain = Desk::logged_in(&centre, "plain").await;
+    let url = format!("/console/records/{record}/person");
+    desk.submit(&desk.page(&url).await, &url, &[("reason", "request")]).await;
+    let page = second.page("/console/batches").await;
+    second.submit(&page, &action(&page, "/release\"").unwrap(), &[]).await;
+    erase(&centre.app, None, record, Why::Request).unwrap();
+
+    // The page of the record is gone; what was released waits where batches are taken.
+    assert_eq!(desk.get(&url).await.status(), StatusCode::NOT_FOUND);
+    let waiting = desk.page("/console/batches").await;
+    let take = action(&waiting, "/take\"").unwrap();
+    for (other, status) in [(&second, StatusCode::UNPROCESSABLE_ENTITY), (&plain, StatusCode::FORBIDDEN)] {
+        let csrf = hidden(&other.page("/console").await, "/console/logout")["csrf"].clone();
+        assert_eq!(other.send(&take, &[("csrf", &csrf)]).await.status(), status);
+    }
+    let response = desk.try_submit(&waiting, &take, &[]).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let files = files(&response.bytes().await.unwrap());
+    let page = text(&files, "index.html");
+    assert!(page.contains("彻底清除，现在什么都没有保存") && !page.contains(NAME) && !page.contains(PHONE), "{page}");
+    assert_eq!(desk.try_submit(&waiting, &take, &[]).await.status(), StatusCode::UNPROCESSABLE_ENTITY, "once");
+}

@@ -45,6 +45,24 @@ async fn when_the_queue_is_full_writers_are_sent_away_with_a_time_and_readers_ar
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_question_takes_a_place_only_for_who_may_ask_it() {
+    let centre = narrow(1).await;
+    let alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
+    let question = alice.question(false, &[]);
+    let place = centre.app.pressure.place().ok().unwrap();
+    let body = serde_json::to_vec(&question).unwrap();
+    let stranger = centre.post("/api/v1/slot", Some("not-a-credential"), body, &[]).await;
+    assert_eq!(
+        refusal(stranger, 401).await.code,
+        "token_invalid",
+        "all places are taken, and it is not for want of one"
+    );
+    assert_eq!(refusal(alice.try_ask(&question).await, 503).await.code, "busy");
+    drop(place);
+    alice.ask(&question).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_handheld_does_not_take_all_of_the_server() {
     let centre = narrow(64).await;
     let wei = centre.person("wei", Role::GridMember, GRID, false);

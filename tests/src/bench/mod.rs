@@ -3,6 +3,7 @@
 mod apply;
 mod fill;
 mod floor;
+pub mod handling;
 mod local;
 mod price;
 mod rounds;
@@ -59,6 +60,8 @@ pub async fn run(dir: &Path, size: Size, report: Option<&Path>) -> Result<()> {
     lines.extend(rounds::run(dir, &centre, &township).await.context("rounds")?);
     println!("saves, searches, photos …");
     lines.extend(local::run(dir, &centre, &township, &rows).await.context("on the handheld")?);
+    println!("in somebody's hands …");
+    lines.extend(handling::run(dir).await.context("in somebody's hands")?);
     println!("what the key costs …");
     lines.extend(price::run(dir, &centre, &township).await.context("what the key costs")?);
     drop(centre);

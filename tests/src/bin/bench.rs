@@ -15,6 +15,9 @@ struct Options {
     /// Writes the table into this file too.
     #[arg(long)]
     report: Option<PathBuf>,
+    /// Uses the handheld in this folder and says what it took: how the bench starts itself again.
+    #[arg(long, hide = true)]
+    handle: Option<PathBuf>,
     /// The small township: only to see that everything runs.
     #[arg(long)]
     small: bool,
@@ -23,6 +26,9 @@ struct Options {
 #[tokio::main]
 async fn main() -> Result<()> {
     let options = Options::parse();
+    if let Some(folder) = &options.handle {
+        return tests::bench::handling::handle(folder);
+    }
     std::fs::create_dir_all(&options.dir)?;
     let dir = tempfile::Builder::new().prefix("bench-").tempdir_in(&options.dir).context("making a folder")?;
     // About 72,000 records in all, the size that performance.md speaks of.

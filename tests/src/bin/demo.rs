@@ -14,12 +14,15 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use sync_server::AppState;
 use sync_server::auth::totp;
-use tests::centre::{Centre, day, preview};
+use tests::centre::{Centre, day, preview_at};
 use tests::desk;
 use tests::near::PIN;
 use tests::process::Served;
 use tests::township::{PASSWORD, Size, Township, code, fill};
 use tokio::sync::mpsc;
+
+/// Where the handhelds of the demo are: in the first grid, there is no receiver.
+const HERE: &str = "37.623500,104.583500,8";
 
 /// A fictional township to try: server and two handhelds in the browser.
 #[derive(Debug, Parser)]
@@ -96,7 +99,7 @@ async fn run(options: &Options) -> Result<()> {
         }
         // Its database is the preview's from here on.
         drop(handheld);
-        handhelds.push(preview(&folder, &free(port)?).await.context("starting a handheld")?);
+        handhelds.push(preview_at(&folder, &free(port)?, HERE).await.context("starting a handheld")?);
     }
     story(dir, &centre, &handhelds);
     codes();

@@ -146,7 +146,7 @@ async fn handheld(
     township: &Township,
 ) -> Result<()> {
     let subjects = subjects(centre, township)?;
-    let hand = Hand::take(browser, &dir.join("hand")).await?;
+    let hand = Hand::take_at(browser, &dir.join("hand"), "37.623500,104.583500,8").await?;
     album.keep(&hand.page, "handheld-enrol").await?;
     hand.enrol(centre, "member1a").await?;
     album.keep(&hand.page, "handheld-sync").await?;
@@ -168,6 +168,9 @@ async fn handheld(
     hand.at("/events").await?;
     hand.on("events").await?;
     album.keep(&hand.page, "handheld-leader").await?;
+    hand.at("/map").await?;
+    hand.page.see("[data-spot]").await?;
+    album.keep(&hand.page, "handheld-leader-map").await?;
     hand.at("/me").await?;
     hand.page.press("[data-do=lock]").await?;
     hand.on("unlock").await?;
@@ -204,12 +207,19 @@ async fn screens(hand: &Hand, album: &Album<'_>, subjects: &Subjects, suffix: &s
         ("/tray", "tray"),
         ("/me", "me"),
         ("/pin", "pin"),
+        ("/map", "map"),
     ] {
         hand.at(path).await?;
         hand.on(page).await?;
         if page == "search" {
             hand.page.type_into("#search", "w").await?;
             hand.page.see("[data-record]").await?;
+        }
+        if page == "map" {
+            hand.page.press("[data-do=here]").await?;
+            hand.page.see("#me-here").await?;
+            hand.page.press("[data-spot]").await?;
+            hand.page.see("#chosen").await?;
         }
         keep(page).await?;
     }
@@ -220,10 +230,13 @@ async fn screens(hand: &Hand, album: &Album<'_>, subjects: &Subjects, suffix: &s
     }
     for (work, of) in [("visit", person), ("inspection", house), ("patrol", house), ("meeting", house)] {
         let of = if matches!(work, "visit" | "inspection") { of.to_string() } else { "none".to_owned() };
-        hand.at(&format!("/work/{work}/0196a7f0-0000-7000-8000-000000000001/{of}/none")).await?;
+        hand.at(&format!("/record-work/{work}/0196a7f0-0000-7000-8000-000000000001/{of}/none")).await?;
         hand.on("work").await?;
         keep(work).await?;
     }
+    hand.at(&format!("/move/{person}")).await?;
+    hand.on("move").await?;
+    keep("move").await?;
     hand.at("/collect").await?;
     hand.page.press("[data-do=new-person]").await?;
     hand.page.type_into("#f-name", "周文博").await?;

@@ -41,20 +41,6 @@ struct Matter<'a> {
     moves: std::collections::VecDeque<Move<'a>>,
 }
 
-fn entry(step: Step, text: &str) -> StepEntry {
-    StepEntry {
-        step,
-        text: text.to_owned(),
-        host: None,
-        helpers: Vec::new(),
-        limit: None,
-        done: None,
-        satisfied: None,
-        outcome: None,
-        ledger: None,
-    }
-}
-
 /// The events of a grid, a wave of edits a step: in a wave nobody waits for anybody.
 pub fn make(making: &mut Making<'_>) -> Vec<Vec<Edit>> {
     let mut matters: Vec<Matter<'_>> = (0..making.township.size.events).map(|n| matter(making, n)).collect();
@@ -149,11 +135,11 @@ fn moves<'a>(making: &mut Making<'a>, n: usize, done: &str) -> Vec<Move<'a>> {
     if stage == 9 || stage == 10 {
         // 现场处理: straight to feedback, closed by the leader.
         let mut all = vec![
-            (reporter, 0, entry(Step::SettleOnSite, done)),
-            (reporter, 1, StepEntry { satisfied: Some(true), ..entry(Step::Feedback, "当面说清，满意。") }),
+            (reporter, 0, StepEntry::new(Step::SettleOnSite, done)),
+            (reporter, 1, StepEntry { satisfied: Some(true), ..StepEntry::new(Step::Feedback, "当面说清，满意。") }),
         ];
         if stage == 10 {
-            all.push((leader, 20, StepEntry { outcome: Some("settled".into()), ..entry(Step::Close, "") }));
+            all.push((leader, 20, StepEntry { outcome: Some("settled".into()), ..StepEntry::new(Step::Close, "") }));
         }
         return all;
     }
@@ -164,30 +150,35 @@ fn moves<'a>(making: &mut Making<'a>, n: usize, done: &str) -> Vec<Move<'a>> {
     let (dispatcher, host) = if by_centre { (staff, enforcement) } else { (leader, a) };
     let helpers = if by_centre { vec![b.id] } else { vec![enforcement.id] };
     let limit = if stage == 4 { Limit::Hours(24) } else { Limit::Days(3) };
-    let mut all: Vec<Move<'a>> = vec![(reporter, 0, entry(Step::Report, "初步看过，要人来处理。"))];
+    let mut all: Vec<Move<'a>> = vec![(reporter, 0, StepEntry::new(Step::Report, "初步看过，要人来处理。"))];
     if by_centre {
-        all.push((leader, 3, entry(Step::Raise, "网格内办不了，请中心分流。")));
+        all.push((leader, 3, StepEntry::new(Step::Raise, "网格内办不了，请中心分流。")));
     }
     all.push((
         dispatcher,
         2,
-        StepEntry { host: Some(host.id), helpers, limit: Some(limit), ..entry(Step::Dispatch, "请尽快办理。") },
+        StepEntry {
+            host: Some(host.id),
+            helpers,
+            limit: Some(limit),
+            ..StepEntry::new(Step::Dispatch, "请尽快办理。")
+        },
     ));
-    all.push((host, 5, entry(Step::Handle, "已到现场，正在安排。")));
+    all.push((host, 5, StepEntry::new(Step::Handle, "已到现场，正在安排。")));
     if stage == 4 {
-        all.push((dispatcher, 3, entry(Step::Urge, "今天一定要办完。")));
+        all.push((dispatcher, 3, StepEntry::new(Step::Urge, "今天一定要办完。")));
     }
-    all.push((host, 8, StepEntry { done: Some(true), ..entry(Step::Handle, done) }));
-    all.push((host, 3, StepEntry { satisfied: Some(true), ..entry(Step::Feedback, "已告知反映人，满意。") }));
+    all.push((host, 8, StepEntry { done: Some(true), ..StepEntry::new(Step::Handle, done) }));
+    all.push((host, 3, StepEntry { satisfied: Some(true), ..StepEntry::new(Step::Feedback, "已告知反映人，满意。") }));
     let dispute = MATTERS.get((n + making.at) % MATTERS.len()).is_some_and(|matter| matter.0 == "dispute");
     let outcome = if dispute { "reconciled" } else { "settled" };
-    all.push((dispatcher, 20, StepEntry { outcome: Some(outcome.into()), ..entry(Step::Close, "") }));
+    all.push((dispatcher, 20, StepEntry { outcome: Some(outcome.into()), ..StepEntry::new(Step::Close, "") }));
     all.push((
         staff,
         30,
         StepEntry {
             ledger: Some(format!("{}-{}-{:03}", township.today.format("%Y"), making.grid, n + 1)),
-            ..entry(Step::Archive, "")
+            ..StepEntry::new(Step::Archive, "")
         },
     ));
     let raised = usize::from(by_centre);

@@ -14,10 +14,7 @@ use super::dice::Dice;
 use super::household::{self, Resident};
 use super::people::Account;
 use super::writer::{By, Writer, Writes};
-use super::{Township, names, numbers};
-
-/// The middle of the town: somewhere in the sand where nobody lives.
-const MIDDLE: (f64, f64) = (37.62, 104.58);
+use super::{Township, names, numbers, outline};
 
 /// A grid while it is made.
 pub struct Making<'a> {
@@ -98,13 +95,12 @@ impl<'a> Making<'a> {
     }
 
     pub(super) fn position(&mut self, at: DateTime<Utc>) -> Position {
-        let cell = u32::try_from(self.at).unwrap_or_default();
-        let (row, column) = (f64::from(cell / 9), f64::from(cell % 9));
-        let mut off = || f64::from(self.dice.below(1000)) / 1000.0 * 0.008;
-        let (lat, lon) = (MIDDLE.0 + row * 0.009 + off(), MIDDLE.1 + column * 0.011 + off());
-        let round = |degrees: f64| (degrees * 1e6).round() / 1e6;
+        let [west, south] = outline::corner(self.at);
+        let mut off = || i32::try_from(self.dice.below(1000)).unwrap_or_default() * (outline::WITHIN / 1000);
+        let (lat, lon) = (south + off(), west + off());
+        let degrees = |micro: i32| f64::from(micro) / 1e6;
         let accuracy = f64::from(self.dice.between(4, 20));
-        Position { lat: round(lat), lon: round(lon), accuracy, at: at.timestamp_millis() }
+        Position { lat: degrees(lat), lon: degrees(lon), accuracy, at: at.timestamp_millis() }
     }
 
     fn compound(&mut self, residents: usize) {

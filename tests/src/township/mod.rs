@@ -11,6 +11,7 @@ mod grid;
 mod household;
 pub mod names;
 pub mod numbers;
+mod outline;
 mod people;
 mod scene;
 mod writer;
@@ -89,42 +90,24 @@ impl Township {
         let mut dice = Dice::new(seed);
         let (county, town) = (AreaId(1), AreaId(2));
         let mut areas = vec![
+            Area::new(county, None, AreaLevel::County, "云岭县", numbers::REGION),
             Area {
-                id: county,
-                parent: None,
-                level: AreaLevel::County,
-                name: "云岭县".into(),
-                code: numbers::REGION.into(),
-            },
-            Area {
-                id: town,
-                parent: Some(county),
-                level: AreaLevel::Town,
-                name: "青禾镇".into(),
-                code: format!("{}100", numbers::REGION),
+                outline: outline::of_town(size.grids),
+                ..Area::new(town, Some(county), AreaLevel::Town, "青禾镇", &format!("{}100", numbers::REGION))
             },
         ];
         let mut grids = Vec::new();
         for c in 0..size.communities {
             let id = AreaId(u32::try_from((c + 1) * 100)?);
             let code = format!("{}100{:03}", numbers::REGION, c + 1);
-            areas.push(Area {
-                id,
-                parent: Some(town),
-                level: AreaLevel::Community,
-                name: names::community(c),
-                code: code.clone(),
-            });
+            areas.push(Area::new(id, Some(town), AreaLevel::Community, &names::community(c), &code));
             // The remainder goes to the first ones, which are the larger.
             let share = size.grids / size.communities + usize::from(c < size.grids % size.communities);
             for g in 0..share {
                 let grid = AreaId(id.0 + u32::try_from(g + 1)?);
                 areas.push(Area {
-                    id: grid,
-                    parent: Some(id),
-                    level: AreaLevel::Grid,
-                    name: names::grid(g),
-                    code: format!("{code}{:03}", g + 1),
+                    outline: outline::of_grid(grids.len()),
+                    ..Area::new(grid, Some(id), AreaLevel::Grid, &names::grid(g), &format!("{code}{:03}", g + 1))
                 });
                 grids.push(grid);
             }

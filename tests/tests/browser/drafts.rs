@@ -83,3 +83,61 @@ async fn a_patrol_member_is_offered_what_they_may_do_and_nothing_else() -> Resul
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_goes_back_past_a_saved_form_reads_the_record_and_types_nobody_into_it() -> Result<()> {
+    Browser::with(|browser| async move {
+        let dir = tempfile::tempdir()?;
+        let (centre, _) = Centre::with_township(&dir.path().join("server")).await?;
+        let hand = Hand::take(&browser, &dir.path().join("hand")).await?;
+        hand.enrol(&centre, "member1a").await?;
+        hand.tab("collect").await?;
+        hand.page.press("[data-do=new-person]").await?;
+        hand.page.type_into("#f-name", "沙塘沟老人").await?;
+        hand.page.reads(".quiet", "草稿已存").await?;
+        hand.tab("collect").await?;
+        hand.page.press("[data-draft] a").await?;
+        stands(&hand.page, "#f-name", "沙塘沟老人").await?;
+        hand.page.press("[data-do=save]").await?;
+        hand.page.see("#record").await?;
+        // Back past the record, past 采集: where the form was first.
+        hand.page.client.execute("history.go(-2)", vec![]).await?;
+        hand.page.see("#record").await?;
+        hand.page.reads("#record h1", "沙塘沟老人").await?;
+        ensure!(!hand.page.has("#form").await, "an empty form under the id of a record");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_step_said_is_not_offered_again_after_it_was_sent_at_once() -> Result<()> {
+    Browser::with(|browser| async move {
+        let dir = tempfile::tempdir()?;
+        let (centre, _) = Centre::with_township(&dir.path().join("server")).await?;
+        let hand = Hand::take(&browser, &dir.path().join("hand")).await?;
+        hand.enrol(&centre, "member1a").await?;
+        hand.network(false).await?;
+        hand.at("/report").await?;
+        hand.choose("category", "hazard").await?;
+        hand.page.press("[data-do=report-send]").await?;
+        hand.page.press("#mine [data-record]").await?;
+        hand.page.see("#record").await?;
+        urge(&hand).await?;
+        hand.page.type_into("#step-text", "今天一定去看").await?;
+        hand.page.press("[data-do=step-send]").await?;
+        hand.page.gone("#step-form").await?;
+        urge(&hand).await?;
+        stands(&hand.page, "#step-text", "").await
+    })
+    .await
+}
+
+/// Begins 催办, wherever its button is.
+async fn urge(hand: &Hand) -> Result<()> {
+    hand.page.until("a step", "document.querySelector('[data-do=step-urge], [data-do=step-more]')").await?;
+    if !hand.page.has("[data-do=step-urge]").await {
+        hand.page.press("[data-do=step-more]").await?;
+    }
+    hand.page.press("[data-do=step-urge]").await
+}

@@ -11,7 +11,7 @@ use shared::workflow::{Limit, Step, StepEntry};
 use tests::browser::Browser;
 use tests::centre::Centre;
 use tests::screen::Hand;
-use tests::story::{Story, step};
+use tests::story::Story;
 use tests::township::Township;
 
 const WHY_BACK: &str = "不在本社区，请改派";
@@ -44,9 +44,10 @@ async fn night(dir: &Path, centre: &Centre, township: &Township) -> Result<Night
     let member = centre.handheld(&dir.join("reporter"), "member1a").await?;
     sync(&member).await?;
     let grid = township.first_grid()[0];
-    let report = |title: &str| member.report(grid, title, "hazard", &step(Step::Report, "要人来处理"));
-    let settle =
-        |title: &str, category: &str| member.report(grid, title, category, &step(Step::SettleOnSite, "当场办好了"));
+    let report = |title: &str| member.report(grid, title, "hazard", &StepEntry::new(Step::Report, "要人来处理"));
+    let settle = |title: &str, category: &str| {
+        member.report(grid, title, category, &StepEntry::new(Step::SettleOnSite, "当场办好了"))
+    };
     let night = Night {
         lamp: report("路灯昨夜不亮")?,
         tree: report("大树压住院墙")?,
@@ -63,7 +64,8 @@ async fn night(dir: &Path, centre: &Centre, township: &Township) -> Result<Night
     let staff = centre.handheld(&dir.join("staff"), "staff").await?;
     sync(&staff).await?;
     let leader = township.account("leader1").context("the leader")?;
-    let given = StepEntry { host: Some(leader.id), limit: Some(Limit::Days(3)), ..step(Step::Dispatch, "请办理") };
+    let given =
+        StepEntry { host: Some(leader.id), limit: Some(Limit::Days(3)), ..StepEntry::new(Step::Dispatch, "请办理") };
     staff.go_on(night.astray, &given)?;
     sync(&staff).await?;
     Ok(night)

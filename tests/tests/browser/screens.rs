@@ -6,12 +6,13 @@ use tests::centre::Centre;
 use tests::desk;
 use tests::screen::Hand;
 
-const PAGES: [(&str, &str); 12] = [
+const PAGES: [(&str, &str); 13] = [
     ("/", "today"),
     ("/visits", "visits"),
-    ("/work/visit/0196a7f0-0000-7000-8000-000000000001/none/none", "work"),
+    ("/record-work/visit/0196a7f0-0000-7000-8000-000000000001/none/none", "work"),
     ("/collect", "collect"),
     ("/search", "search"),
+    ("/map", "map"),
     ("/events", "events"),
     ("/report", "report"),
     ("/review", "review"),

@@ -15,7 +15,7 @@ use tests::centre::Centre;
 use tests::desk;
 use tests::picture::{self, Camera};
 use tests::screen::Hand;
-use tests::story::{Kept, values};
+use tests::story::{Kept, files_below, values};
 use tests::township::Township;
 
 const ADDRESS: &str = "祥和小区 9 号楼 2 单元 402";
@@ -208,7 +208,7 @@ async fn batches(centre: &Centre, township: &Township, dir: &Path, name: &str) -
     let (done, again) = pull("staff", &["--unmasked"]).await?;
     ensure!(done && again.is_empty(), "the second pull since the last holds {again:?}");
     ensure!(
-        !dir.join("batch-staff").exists() || files(&dir.join("batch-staff"))?.is_empty(),
+        !dir.join("batch-staff").exists() || files_below(&dir.join("batch-staff"))?.is_empty(),
         "an empty pull wrote files"
     );
     Ok(())
@@ -233,25 +233,10 @@ fn released(centre: &Centre, township: &Township) -> Result<()> {
     Ok(approval::release(&app, &second, id)?)
 }
 
-fn files(folder: &Path) -> Result<Vec<std::path::PathBuf>> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        if !folder.exists() {
-            continue;
-        }
-        for entry in std::fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.is_dir() { folders.push(path) } else { found.push(path) }
-        }
-    }
-    Ok(found)
-}
-
 /// The rows about people of a name, in any CSV file below a folder, cells joined by `|`.
 fn lines_of(folder: &Path, name: &str) -> Result<Vec<String>> {
     let mut rows = Vec::new();
-    for file in files(folder)?.iter().filter(|file| file.extension().is_some_and(|end| end == "csv")) {
+    for file in files_below(folder)?.iter().filter(|file| file.extension().is_some_and(|end| end == "csv")) {
         let text = std::fs::read_to_string(file)?;
         let mut reader = csv::Reader::from_reader(text.trim_start_matches('\u{feff}').as_bytes());
         let Some(column) = reader.headers()?.iter().position(|header| header == "姓名") else { continue };

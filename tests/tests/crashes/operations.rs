@@ -108,17 +108,7 @@ fn fixed(n: u64) -> (RecordId, EditId) {
 }
 
 fn entry(step: Step) -> StepEntry {
-    StepEntry {
-        step,
-        text: "已围住。".to_owned(),
-        host: None,
-        helpers: Vec::new(),
-        limit: None,
-        done: None,
-        satisfied: None,
-        outcome: None,
-        ledger: None,
-    }
+    StepEntry::new(step, "已围住。")
 }
 
 fn new(handheld: &Handheld, n: u64, kind: RecordKind) -> Result<Draft> {

@@ -4,9 +4,9 @@ use anyhow::{Context, Result, ensure};
 use app::handheld::{Closing, EventFilter, Handheld};
 use shared::ids::RecordId;
 use shared::record::RecordKind;
-use shared::workflow::{Stage, Step, fold};
+use shared::workflow::{Stage, Step, StepEntry, fold};
 use tests::centre::Centre;
-use tests::story::{Kept, Story, step};
+use tests::story::{Kept, Story};
 
 async fn sync(handheld: &Handheld) -> Result<()> {
     handheld.sync_now().await.map_err(|error| anyhow::anyhow!("{error}: {}", error.detail))
@@ -29,10 +29,11 @@ async fn a_leader_closes_what_was_settled_on_site_and_what_may_not_be_closed_say
     let elsewhere = centre.handheld(&dir.path().join("elsewhere"), "leader2").await?;
     sync(&member).await?;
     let grid = township.first_grid()[0];
-    let settled =
-        |title: &str, category: &str| member.report(grid, title, category, &step(Step::SettleOnSite, "当场办好了"));
+    let settled = |title: &str, category: &str| {
+        member.report(grid, title, category, &StepEntry::new(Step::SettleOnSite, "当场办好了"))
+    };
     let (lamp, quarrel) = (settled("路灯不亮，换了灯泡", "hazard")?, settled("两户争车位，说开了", "dispute")?);
-    let waiting = member.report(grid, "井盖松动", "hazard", &step(Step::Report, "要人来修"))?;
+    let waiting = member.report(grid, "井盖松动", "hazard", &StepEntry::new(Step::Report, "要人来修"))?;
     // A member settles; closing is not theirs.
     ensure!(!offered(&member, lamp)?, "a member is offered to close");
     let not_theirs = member.close_together(&[closing(lamp, "settled")])?;

@@ -14,6 +14,7 @@ mod farewell;
 mod forks;
 mod lease;
 mod migrations;
+mod moving;
 mod restores;
 mod rounds;
 mod tls;

@@ -14,7 +14,7 @@ use shared::workflow::{STEPS, Step, StepEntry};
 use tempfile::TempDir;
 use tests::centre::Centre;
 use tests::link::{Fate, Link};
-use tests::story::{Kept, Story, same_as_server, step, values};
+use tests::story::{Kept, Story, same_as_server, values};
 use tests::township::{Size, Township};
 
 struct Scene {
@@ -245,13 +245,15 @@ async fn a_rejected_edit_leaves_the_good_value_comes_back_and_is_sent_corrected(
             (Path::field("title"), Value::text("路口井盖松动")),
         ]),
     };
-    report = with_step(report, &step(Step::Report, "已围住。"));
+    report = with_step(report, &StepEntry::new(Step::Report, "已围住。"));
     let event = report.record;
     alice.save(report, None)?;
     sync(&alice).await?;
 
-    let mut close =
-        with_step(alice.open_form(event)?, &StepEntry { outcome: Some("settled".to_owned()), ..step(Step::Close, "") });
+    let mut close = with_step(
+        alice.open_form(event)?,
+        &StepEntry { outcome: Some("settled".to_owned()), ..StepEntry::new(Step::Close, "") },
+    );
     close.writes.insert(Path::field("title"), Value::text("没有这回事"));
     let rejected = close.edit;
     alice.save(close, None)?;

@@ -51,8 +51,8 @@ pub fn FieldBox(entry: Entry, field: Field, open: bool) -> Element {
             "aria-labelledby": grouped.then(|| format!("l-{name}")),
             label { class: "field__label", id: "l-{name}", r#for: (!grouped).then(|| id.clone()),
                 {label}
-                if !field.required {
-                    small { {words.t("app-optional")} }
+                if field.required {
+                    small { {words.t("app-required")} }
                 }
             }
             if open {

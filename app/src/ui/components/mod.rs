@@ -114,13 +114,20 @@ pub fn Group(
     title: String,
     #[props(default)] end: String,
     #[props(default)] id: Option<String>,
+    /// In place of `end`: where the same is seen in another way.
+    #[props(default)]
+    link: Option<Element>,
     children: Element,
 ) -> Element {
     rsx! {
         section { class: "group", id,
             div { class: "group__h",
                 h2 { {title} }
-                span { {end} }
+                if let Some(link) = link {
+                    {link}
+                } else {
+                    span { {end} }
+                }
             }
             {children}
         }

@@ -55,6 +55,7 @@ pub fn PositionField(mut entry: Entry, field: Field) -> Element {
                     fix.set(Fix::Waiting);
                     match state.locate().await {
                         Some(position) => {
+                            entry.leave(path.field_name());
                             entry.set(path, Value::of(&position));
                             fix.set(Fix::Idle);
                         }

@@ -13,7 +13,6 @@ use shared::view;
 use shared::wire::Handler;
 use shared::workflow::{Limit, STEPS, Stage, Step, StepEntry};
 
-use super::form::step as entry_of;
 use super::record::PageOf;
 use crate::handheld::{Draft, EventRow, Message, SaveError, TakenIn};
 use crate::ui::bring_into_sight;
@@ -21,7 +20,7 @@ use crate::ui::components::field::Chip;
 use crate::ui::components::frame::Dock;
 use crate::ui::components::photo::{Picture, TakePhoto};
 use crate::ui::components::{Icon, Mark};
-use crate::ui::keep::use_kept;
+use crate::ui::keep::use_kept_until;
 use crate::ui::say;
 use crate::ui::state::State;
 use crate::ui::words::{Words, message, words};
@@ -159,7 +158,7 @@ fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) ->
     let words = words();
     let page = page.0;
     let key = format!("step-{}-{}", page.record.id, say::code(&step));
-    let mut typed = use_kept(|| key.clone(), || Typed::blank(step));
+    let (mut typed, done) = use_kept_until(|| key.clone(), || Typed::blank(step));
     let so_far = typed();
     let mut trouble = use_signal(|| None::<Message>);
 
@@ -182,7 +181,7 @@ fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) ->
                 satisfied: now_typed.satisfied,
                 outcome: now_typed.outcome.clone(),
                 ledger: Some(now_typed.ledger.trim().to_owned()).filter(|number| !number.is_empty()),
-                ..entry_of(step, now_typed.text.trim().to_owned())
+                ..StepEntry::new(step, now_typed.text.trim().to_owned())
             };
             if let Some(missing) = missing(&made) {
                 trouble.set(Some(Message::of(missing)));
@@ -205,7 +204,7 @@ fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) ->
             };
             match state.save(draft, Some(&key)) {
                 Ok(_) => {
-                    typed.set(Typed::blank(step));
+                    done.saved();
                     onclose.call(());
                 }
                 Err(SaveError::Problems(found)) => {

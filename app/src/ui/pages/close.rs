@@ -114,7 +114,11 @@ pub fn CloseTogether() -> Element {
                     chosen.set(next);
                     *times.write() += u32::from(!kept);
                 }
-                Err(error) => said.set(Said { trouble: Some(error.message()), ..Said::default() }),
+                Err(error) => {
+                    said.set(Said { trouble: Some(error.message()), ..Said::default() });
+                    bring_into_sight("close-say");
+                    return;
+                }
             }
             bring_into_sight("close-said");
         }

@@ -3,6 +3,7 @@
 use dioxus::prelude::*;
 use shared::author::Role;
 use shared::record::RecordKind;
+use shared::work::Work;
 use shared::workflow::Light;
 
 use crate::handheld::{EventFilter, EventQuery};
@@ -25,10 +26,15 @@ pub fn Events() -> Element {
     let EventsPlace { query, window } = place();
     let of = query.of;
     let (events, more) = state.events(query.clone(), window.rows, window.from);
+    let shrunk = events.is_empty() && window.from > 0;
     let categories: Vec<(String, String)> = state
         .form(RecordKind::Event)
         .and_then(|form| form.field("category").cloned())
-        .map(|field| field.choices.iter().map(|one| (one.code.clone(), words.choice(&field, &one.code))).collect())
+        .map(|field| {
+            // Work that is recorded is in none of these lists.
+            let reported = field.choices.iter().filter(|one| Work::from_code(&one.code).is_none());
+            reported.map(|one| (one.code.clone(), words.choice(&field, &one.code))).collect()
+        })
         .unwrap_or_default();
     let lights: Vec<(String, String)> = Light::ALL
         .iter()
@@ -44,7 +50,9 @@ pub fn Events() -> Element {
     };
     // Whoever may close in bulk is told so where they look for what is theirs to do.
     let leads = matches!(state.role(), Some(Role::GridLeader | Role::CenterStaff)) && of == EventFilter::Mine;
-    let to_close = if leads { state.events(EventFilter::ToClose, CLOSED_AT_ONCE, 0).0.len() } else { 0 };
+    let (to_close, many) =
+        if leads { state.events(EventFilter::ToClose, CLOSED_AT_ONCE, 0) } else { Default::default() };
+    let to_close = to_close.len();
     let lists = [
         (EventFilter::Mine, "mine", words.t("app-events-mine")),
         (EventFilter::ReportedByMe, "reported", words.t("app-events-reported")),
@@ -94,7 +102,7 @@ pub fn Events() -> Element {
                         li {
                             Go { class: "row row--one", to: Route::CloseTogether {}, hook: "close-together",
                                 Icon { name: "check" }
-                                span { class: "row__main", {words.n("app-close-some", to_close)} }
+                                span { class: "row__main", {words.n(if many { "app-close-many" } else { "app-close-some" }, to_close)} }
                                 span { class: "row__end", Icon { name: "next" } }
                             }
                         }
@@ -102,7 +110,11 @@ pub fn Events() -> Element {
                 }
             }
             if events.is_empty() {
-                p { class: "quiet", role: "status", Icon { name: "check" } span { {words.t(if narrowed { "app-events-none-such" } else { "app-events-none" })} } }
+                if shrunk {
+                    Before { window, onpress: move |()| place.write().window.back() }
+                } else {
+                    p { class: "quiet", role: "status", Icon { name: "check" } span { {words.t(if narrowed { "app-events-none-such" } else { "app-events-none" })} } }
+                }
             } else {
                 Before { window, onpress: move |()| place.write().window.back() }
                 ul { class: "list", id: "events",

@@ -6,117 +6,30 @@ use std::time::Duration;
 
 use dioxus::prelude::*;
 use shared::area::AreaId;
-use shared::ids::RecordId;
-use shared::record::RecordKind;
-use shared::validate::Severity;
 use shared::work::Work;
 
-use super::form::{Kept, sections};
+use super::form::{Kept, Repeat, repeated_words, sections};
+use super::marks::marks;
 use super::missing::Missing;
-use crate::handheld::{Candidate, Message, RESTRICTED, SameBy, SaveError};
+use super::same::Same;
+use super::track::Track;
+use crate::handheld::{Candidate, Message, SaveError};
 use crate::ui::components::field::FieldBox;
 use crate::ui::components::frame::{Dock, Foot, Nav, NavEnd};
-use crate::ui::components::row::{fact, kind_icon};
-use crate::ui::components::{Go, Icon, Mark, Quiet};
-use crate::ui::entry::{Entry, Values, problems};
+use crate::ui::components::{Icon, Mark, Quiet};
+use crate::ui::entry::Entry;
 use crate::ui::keep::use_typing;
 use crate::ui::route::{Route, Tab};
 use crate::ui::state::State;
-use crate::ui::value;
-use crate::ui::words::{Words, message, words};
+use crate::ui::words::{message, words};
 use crate::ui::{bring_into_sight, focus, say};
 
 /// After this pause in typing the draft is kept.
 const PAUSE: Duration = Duration::from_millis(400);
 
-/// A new record, or a draft of one: the id is `<kind>-<record id>`.
+/// A form as it stands, with its draft under `draft`; `open` names the fields that are 待核对.
 #[component]
-pub fn FillDraft(id: String) -> Element {
-    rsx! {
-        for id in [id] {
-            Fill { key: "{id}", id: id.clone() }
-        }
-    }
-}
-
-#[component]
-fn Fill(id: String) -> Element {
-    let state = use_context::<State>();
-    let kept = use_hook(|| {
-        let (kind, record) = id.split_once('-')?;
-        let (kind, record) = (RecordKind::from_code(kind)?, record.parse::<RecordId>().ok()?);
-        let form = state.form(kind)?;
-        let kept = state.draft(&id).and_then(|json| serde_json::from_str(&json).ok());
-        Some(kept.unwrap_or_else(|| Kept::fresh(kind, record, &form, &state)))
-    });
-    match kept {
-        Some(kept) => rsx! {
-            FormPage { key: "{id}", draft: id.clone(), kept, open: Vec::new() }
-        },
-        None => rsx! {
-            Missing { rest: Vec::new() }
-        },
-    }
-}
-
-/// 走访, 检查, …: the form of work, `subject` and `campaign` being record ids or `none`.
-#[component]
-pub fn FillWork(work: String, record: RecordId, subject: String, campaign: String) -> Element {
-    let state = use_context::<State>();
-    let draft = format!("{}-{record}", RecordKind::Event.code());
-    let kept = use_hook(|| {
-        let work = Work::from_code(&work)?;
-        let form = state.form(RecordKind::Event)?;
-        let kept = state.draft(&draft).and_then(|json| serde_json::from_str(&json).ok());
-        let begun = || Kept::work(work, record, subject.parse().ok(), campaign.parse().ok(), &form, &state);
-        Some(kept.unwrap_or_else(begun))
-    });
-    match kept {
-        Some(kept) => rsx! {
-            FormPage { key: "{record}", draft, kept, open: Vec::new() }
-        },
-        None => rsx! {
-            Missing { rest: Vec::new() }
-        },
-    }
-}
-
-/// The form of a record that exists.
-#[component]
-pub fn EditRecord(id: RecordId) -> Element {
-    rsx! {
-        for id in [id] {
-            Change { key: "{id}", id }
-        }
-    }
-}
-
-#[component]
-fn Change(id: RecordId) -> Element {
-    let state = use_context::<State>();
-    let draft = format!("edit-{id}");
-    let found = use_hook(|| {
-        let page = state.record(id)?;
-        // The form shows it. What cannot be noted is not shown.
-        if !page.record.restricted.is_empty() && !state.note_look(id, RESTRICTED) {
-            return None;
-        }
-        let open: Vec<String> = page.open_fields.iter().map(|open| open.field.clone()).collect();
-        let kept = state.draft(&draft).and_then(|json| serde_json::from_str::<Kept>(&json).ok());
-        Some((kept.unwrap_or_else(|| Kept::of(&page)), open))
-    });
-    match found {
-        Some((kept, open)) => rsx! {
-            FormPage { key: "{id}", draft, kept, open }
-        },
-        None => rsx! {
-            Missing { rest: Vec::new() }
-        },
-    }
-}
-
-#[component]
-fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
+pub fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
     let state = use_context::<State>();
     let words = words();
     let kept = Rc::new(kept);
@@ -127,6 +40,7 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
     };
     let entry = Entry::use_entry(|| (Rc::new((*form).clone()), kept.values.clone()));
     let mut area = use_signal(|| kept.area);
+    let track = use_signal(|| kept.track);
     let mut saved_at = use_signal(|| None::<String>);
     let mut trouble = use_signal(|| None::<Message>);
     let mut same = use_signal(Vec::<Candidate>::new);
@@ -138,13 +52,19 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
     let last_key = format!("last-{}", kept.kind.code());
     let mut last = use_signal({
         let (state, fresh, last_key) = (state.clone(), kept.fresh && !was_kept, last_key.clone());
-        move || fresh.then(|| serde_json::from_str::<Values>(&state.draft(&last_key)?).ok()).flatten()
+        move || fresh.then(|| serde_json::from_str::<Repeat>(&state.draft(&last_key)?).ok()).flatten()
     });
     let mut repeated = use_signal(|| 0_u32);
 
     let now_kept = {
         let kept = Rc::clone(&kept);
-        move || Kept { values: entry.snapshot(), last: entry.last(), area: *area.peek(), ..(*kept).clone() }
+        move || Kept {
+            values: entry.snapshot(),
+            last: entry.last(),
+            area: *area.peek(),
+            track: *track.peek(),
+            ..(*kept).clone()
+        }
     };
     // Back in a draft: to the field where one stopped.
     use_hook(|| {
@@ -216,7 +136,8 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
                 }
                 return;
             }
-            let kept = now_kept();
+            let mut kept = now_kept();
+            kept.area = kept.lies_at(&state).or(kept.area);
             let areas: Vec<AreaId> = state.grids().iter().map(|area| area.id).collect();
             let made = kept.draft(&form, state.new_edit(), &areas, state.now());
             if kept.fresh && !*not_same.peek() {
@@ -233,7 +154,7 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
                     pending.take();
                     let next = kept.to_repeat(&form);
                     if kept.fresh
-                        && !next.is_empty()
+                        && !next.values.is_empty()
                         && let Ok(json) = serde_json::to_string(&next)
                     {
                         state.keep_draft(&last_key, &json);
@@ -274,7 +195,8 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
         None => words.t(&format!("app-form-{}-{}", if kept.fresh { "new" } else { "edit" }, kept.kind.code())),
     };
     // Work belongs to where its subject lies.
-    let grids = if kept.fresh && kept.subject().is_none() { state.grids() } else { Vec::new() };
+    let now = Kept { values: values.clone(), ..(*kept).clone() };
+    let grids = if kept.fresh && now.lies_at(&state).is_none() { state.grids() } else { Vec::new() };
     let status = saved_at().map_or_else(|| words.t("app-draft-begin"), |at| words.s("app-draft-kept", "clock", &at));
     let is_kept = was_kept || saved_at.read().is_some();
     let saying = entry.is_finished() && refused > 0;
@@ -296,7 +218,10 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
             }
         }
         Quiet { icon: "save", text: status }
-        if let Some(values) = last().filter(|values| !values.is_empty()) {
+        if kept.fresh && kept.is_work() == Some(Work::Patrol) {
+            Track { patrol: kept.record, on: track, entry }
+        }
+        if let Some(Repeat { values, area: lay_at }) = last().filter(|last| !last.values.is_empty()) {
             div { class: "pad",
                 button {
                     class: "btn btn--second btn--wide",
@@ -309,11 +234,14 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
                             for (path, value) in values.clone() {
                                 entry.set(path, value);
                             }
+                            if lay_at.is_some() {
+                                area.set(lay_at);
+                            }
                             last.set(None);
                             *repeated.write() += 1;
                         }
                     },
-                    {words.s("app-repeat", "values", &repeat_words(&words, &state, &form, &values))}
+                    {words.s("app-repeat", "values", &repeated_words(&words, &state, &form, &values))}
                 }
             }
         }
@@ -396,6 +324,9 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
                                     dropped.set(true);
                                     pending.take();
                                     state.forget_draft(&draft);
+                                    if track() {
+                                        state.drop_track(record);
+                                    }
                                     navigator().replace(if fresh { Route::Collect {} } else { Route::ShowRecord { id: record } });
                                 }
                             },
@@ -441,119 +372,6 @@ fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
                 }
                 button { class: "btn btn--primary btn--main", r#type: "button", "data-do": "save", onclick: save,
                     {words.t("app-save")}
-                }
-            }
-        }
-    }
-}
-
-/// What would be repeated, in words.
-fn repeat_words(words: &Words, state: &State, form: &shared::form::Form, values: &Values) -> String {
-    let said = form.fields().filter_map(|field| {
-        let value = values.get(&shared::path::Path::field(&field.name))?;
-        Some(value::text(words, state, field, value))
-    });
-    let mut said: Vec<String> = said.filter(|text| !text.is_empty()).collect();
-    said.dedup();
-    said.join(&words.t("list-separator"))
-}
-
-/// How each section stands: red while something there keeps the form from being saved and was said, yellow for 待核实,
-/// green when what has to be filled is, a ring before.
-fn marks(
-    form: &shared::form::Form,
-    values: &Values,
-    shown: &[(usize, Rc<[shared::form::Field]>)],
-    entry: Entry,
-) -> std::collections::BTreeMap<usize, Mark> {
-    let all = problems(form, values);
-    shown
-        .iter()
-        .map(|(place, fields)| {
-            let said = |severity: Severity| {
-                fields.iter().any(|field| entry.said(&field.name).is_some_and(|problem| problem.severity == severity))
-            };
-            let here = |name: &str| fields.iter().any(|field| field.name == name);
-            let missing =
-                all.iter().any(|problem| problem.severity == Severity::Refused && here(problem.path.field_name()));
-            // What the form itself begins with is not yet anybody's work.
-            let started = |path: &shared::path::Path, value: &shared::value::Value| {
-                form.field(path.field_name())
-                    .is_some_and(|field| field.start == value.as_text() && field.start.is_some())
-            };
-            let filled =
-                values.iter().any(|(path, value)| !value.is_null() && here(path.field_name()) && !started(path, value));
-            let mark = if said(Severity::Refused) {
-                Mark::Red
-            } else if said(Severity::Unverified) {
-                Mark::Yellow
-            } else if filled && !missing {
-                Mark::Green
-            } else {
-                Mark::Off
-            };
-            (*place, mark)
-        })
-        .collect()
-}
-
-/// Likely duplicates, in the flow of the form: nothing pops up.
-#[component]
-fn Same(candidates: Vec<Candidate>, onother: EventHandler<()>, onuse: EventHandler<RecordId>) -> Element {
-    let words = words();
-    let state = use_context::<State>();
-    let first = candidates.first().map(|candidate| candidate.hit.id);
-    let why = candidates.first().map(|candidate| match candidate.why {
-        SameBy::Number => words.t("app-same-number"),
-        SameBy::NameAndBirthDate => words.t("app-same-birth"),
-        SameBy::NameAndAddress => words.t("app-same-address"),
-    });
-    rsx! {
-        section { class: "note", id: "same", role: "status", "aria-labelledby": "same-h",
-            h2 { class: "note__t", id: "same-h", {words.t("app-same")} }
-            if let Some(why) = why {
-                p { {why} }
-            }
-            for candidate in candidates.into_iter().take(3) {
-                Go {
-                    key: "{candidate.hit.id}",
-                    class: "who",
-                    to: Route::ShowRecord { id: candidate.hit.id },
-                    record: candidate.hit.id.to_string(),
-                    Icon { name: kind_icon(candidate.hit.kind) }
-                    span { class: "row__main",
-                        span { class: "row__t", {candidate.hit.title.clone()} }
-                        span { class: "sub",
-                            {
-                                candidate
-                                    .hit
-                                    .facts
-                                    .iter()
-                                    .filter_map(|one| fact(&words, &state, candidate.hit.kind, one))
-                                    .collect::<Vec<_>>()
-                                    .join(" ")
-                            }
-                        }
-                    }
-                    Icon { name: "next" }
-                }
-            }
-            div { class: "acts",
-                if let Some(first) = first {
-                    button {
-                        class: "btn btn--second",
-                        r#type: "button",
-                        "data-do": "use-existing",
-                        onclick: move |_| onuse.call(first),
-                        {words.t("app-same-use")}
-                    }
-                }
-                button {
-                    class: "btn btn--second",
-                    r#type: "button",
-                    "data-do": "not-same",
-                    onclick: move |_| onother.call(()),
-                    {words.t("app-same-not")}
                 }
             }
         }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use assets::messages::{Lang, Messages};
 use chrono::{DateTime, Datelike, Utc};
+use dioxus::prelude::navigator;
 use serde::{Deserialize, Serialize};
 use shared::area::AreaId;
 use shared::form::{Field, Form};
@@ -22,6 +23,7 @@ use crate::ui::entry::{Values, shows};
 use crate::ui::route::Route;
 use crate::ui::say;
 use crate::ui::state::State;
+use crate::ui::value;
 use crate::ui::words::Words;
 
 /// A form as it is kept between two starts of the app: everything typed, and where.
@@ -48,6 +50,18 @@ pub struct Kept {
     pub area: Option<AreaId>,
     /// The field that was changed last.
     pub last: Option<String>,
+    /// Of a patrol: whether its track is kept.
+    #[serde(default)]
+    pub track: bool,
+}
+
+/// What the last new record of a kind said that the next one may say again: the house, and where it lies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Repeat {
+    /// Of the fields that repeat.
+    pub values: Values,
+    /// Where it belongs.
+    pub area: Option<AreaId>,
 }
 
 impl Kept {
@@ -70,6 +84,7 @@ impl Kept {
             values,
             area: grids.first().map(|area| area.id),
             last: None,
+            track: false,
         }
     }
 
@@ -93,7 +108,7 @@ impl Kept {
             put(work::CAMPAIGN, Value::of(&campaign));
         }
         // It belongs to where its subject lies, so that whoever walks there sees it.
-        kept.area = subject.and_then(|id| state.hit(id)).and_then(|hit| hit.area).or(kept.area);
+        kept.area = kept.lies_at(state).or(kept.area);
         kept
     }
 
@@ -106,6 +121,11 @@ impl Kept {
     /// Whom or what the work is about.
     pub fn subject(&self) -> Option<RecordId> {
         self.values.get(&Path::field(work::SUBJECT))?.as_text()?.parse().ok()
+    }
+
+    /// The 专项排查 it is done for.
+    pub fn campaign(&self) -> Option<RecordId> {
+        self.values.get(&Path::field(work::CAMPAIGN))?.as_text()?.parse().ok()
     }
 
     /// A record that exists, as it stands on the screen now.
@@ -122,6 +142,7 @@ impl Kept {
             values,
             area: page.areas.first().copied(),
             last: None,
+            track: false,
         }
     }
 
@@ -173,7 +194,7 @@ impl Kept {
                 self.finish_work(work, form, now, &mut writes);
             } else if self.kind == RecordKind::Event {
                 let text = self.values.get(&Path::field("account")).and_then(Value::as_text).unwrap_or_default();
-                writes.insert(Path::entry(STEPS, edit), Value::of(&step(Step::Report, text)));
+                writes.insert(Path::entry(STEPS, edit), Value::of(&StepEntry::new(Step::Report, text)));
             }
         }
         Draft {
@@ -187,11 +208,17 @@ impl Kept {
         }
     }
 
+    /// Where that lies which the work is about; none for anything else, and while that is not said.
+    pub fn lies_at(&self, state: &State) -> Option<AreaId> {
+        self.is_work()?;
+        self.subject().and_then(|id| state.hit(id)).and_then(|hit| hit.area)
+    }
+
     /// What the next new record of the kind is offered to begin with.
-    pub fn to_repeat(&self, form: &Form) -> Values {
+    pub fn to_repeat(&self, form: &Form) -> Repeat {
         let repeats = |path: &Path| form.field(path.field_name()).is_some_and(|field| field.repeat);
         let filled = self.values.iter().filter(|(path, value)| repeats(path) && !value.is_null());
-        filled.map(|(path, value)| (path.clone(), value.clone())).collect()
+        Repeat { values: filled.map(|(path, value)| (path.clone(), value.clone())).collect(), area: self.area }
     }
 
     /// Where the form is opened again.
@@ -228,19 +255,33 @@ impl Kept {
     }
 }
 
-/// An entry of the log with a text and nothing else.
-pub fn step(step: Step, text: String) -> StepEntry {
-    StepEntry {
-        step,
-        text,
-        host: None,
-        helpers: Vec::new(),
-        limit: None,
-        done: None,
-        satisfied: None,
-        outcome: None,
-        ledger: None,
+/// The draft of a new record that `is` it, by its key.
+pub fn begun(state: &State, is: impl Fn(&Kept) -> bool) -> Option<String> {
+    state.drafts().into_iter().find_map(|(key, _)| {
+        let kept: Kept = serde_json::from_str(&state.draft(&key)?).ok()?;
+        (kept.fresh && is(&kept)).then_some(key)
+    })
+}
+
+/// Opens a form with what is filled in already.
+pub fn begin_draft(state: &State, kept: &Kept) {
+    let key = format!("{}-{}", kept.kind.code(), kept.record);
+    if let Ok(json) = serde_json::to_string(kept)
+        && state.keep_draft(&key, &json)
+    {
+        navigator().push(Route::FillDraft { id: key });
     }
+}
+
+/// What would be repeated, in words.
+pub fn repeated_words(words: &Words, state: &State, form: &Form, values: &Values) -> String {
+    let said = form.fields().filter_map(|field| {
+        let value = values.get(&Path::field(&field.name))?;
+        Some(value::text(words, state, field, value))
+    });
+    let mut said: Vec<String> = said.filter(|text| !text.is_empty()).collect();
+    said.dedup();
+    said.join(&words.t("list-separator"))
 }
 
 /// The values of a record as a form begins with them: one a path. A 待核对 field is left out: its card decides it.

@@ -4,12 +4,13 @@ use assets::messages::Lang;
 use dioxus::prelude::*;
 
 use super::sync::SyncPanel;
+use crate::handheld::Message;
 use crate::ui::components::field::Chip;
 use crate::ui::components::frame::{Dock, Foot, Head};
 use crate::ui::components::{Go, Group};
 use crate::ui::route::{Route, Tab};
 use crate::ui::state::{State, Theme};
-use crate::ui::words::words;
+use crate::ui::words::{message, words};
 
 /// Text sizes in percent.
 const SIZES: [u16; 5] = [100, 115, 130, 150, 200];
@@ -25,6 +26,7 @@ pub fn Me() -> Element {
         let scope = state.scope_name();
         words.many("app-me-line", &[("name", &setup.user.name), ("role", &role), ("area", &scope)])
     });
+    let mut written = use_signal(|| None::<Message>);
     let version = env!("CARGO_PKG_VERSION");
     rsx! {
         Head { title: words.t("app-tab-me"), line: who.unwrap_or_default() }
@@ -113,6 +115,21 @@ pub fn Me() -> Element {
                     div {
                         dt { {words.t("app-enrol-server")} }
                         dd { {state.server()} }
+                    }
+                }
+                div { class: "pad",
+                    button {
+                        class: "btn btn--second btn--wide",
+                        r#type: "button",
+                        "data-do": "diagnostics",
+                        onclick: {
+                            let state = state.clone();
+                            move |_| written.set(Some(state.write_diagnostics()))
+                        },
+                        {words.t("app-diagnostics")}
+                    }
+                    p { class: "field__help", role: "status", id: "diagnostics",
+                        {written().map_or_else(|| words.t("app-diagnostics-help"), |said| message(&words, &said))}
                     }
                 }
             }

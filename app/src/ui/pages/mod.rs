@@ -1,8 +1,11 @@
 //! One page a file: each owns its route and its draft.
 
 pub mod act;
+pub mod begin;
 pub mod close;
 pub mod collect;
+pub mod delete;
+pub mod drawing;
 pub mod enrol;
 pub mod event;
 pub mod event_list;
@@ -10,16 +13,24 @@ pub mod fill;
 pub mod form;
 pub mod gate;
 pub mod history;
+pub mod household;
+pub mod map;
+pub mod marks;
 pub mod me;
 pub mod missing;
+pub mod moving;
 pub mod pin;
+pub mod quick;
 pub mod record;
 pub mod refused;
+pub mod related;
 pub mod report;
 pub mod review;
+pub mod same;
 pub mod search;
 pub mod sync;
 pub mod today;
+pub mod track;
 pub mod tray;
 pub mod unlock;
 pub mod work;

@@ -11,9 +11,8 @@ use shared::path::Path;
 use shared::record::RecordKind;
 use shared::value::Value;
 use shared::work::Work;
-use shared::workflow::{STEPS, Step};
+use shared::workflow::{STEPS, Step, StepEntry};
 
-use super::form::step as entry_of;
 use crate::handheld::{Draft, EventFilter, Message, SaveError, TakenIn};
 use crate::ui::components::field::Chip;
 use crate::ui::components::frame::{Dock, Foot, Head, Nav, NavEnd};
@@ -123,7 +122,7 @@ pub fn Report() -> Element {
                 (Path::field("happened_at"), Value::of(&now.timestamp_millis())),
                 (
                     Path::entry(STEPS, edit),
-                    Value::of(&entry_of(step, if written.is_empty() { name.clone() } else { written })),
+                    Value::of(&StepEntry::new(step, if written.is_empty() { name.clone() } else { written })),
                 ),
             ]
             .into();

@@ -11,6 +11,7 @@ use shared::ids::RecordId;
 use shared::record::Part;
 use shared::value::Value;
 use shared::view::{self, One};
+use shared::work::Work;
 
 use crate::handheld::{Decision, Message, SaveError};
 use crate::ui::components::field::Chip;
@@ -20,7 +21,7 @@ use crate::ui::route::{Route, Tab};
 use crate::ui::say;
 use crate::ui::state::State;
 use crate::ui::value;
-use crate::ui::words::{message, words};
+use crate::ui::words::{Words, message, words};
 
 /// Records with cards shown at first and added at each asking.
 const RECORDS: usize = 20;
@@ -149,8 +150,8 @@ fn ToldList() -> Element {
         .filter_map(|one| {
             let form = state.form(one.place.kind)?;
             let field = form.field(&one.place.field)?;
-            let value = value::shown(&words, &state, field, &one.value);
-            let filled = value::shown(&words, &state, field, &one.filled);
+            let (value, filled) =
+                (decided(&words, &state, field, &one.value), decided(&words, &state, field, &one.filled));
             let said = words.many(
                 "app-told",
                 &[
@@ -267,16 +268,16 @@ fn Card(id: RecordId, title: String, part: Part, name: String, skips: bool) -> E
                     }
                 }
             }
+            if let Some(said) = trouble() {
+                p { class: "field__say field__say--problem", role: "alert", "data-problem": said.key.clone(),
+                    Icon { name: Mark::Red.icon() }
+                    span { {message(&words, &said)} }
+                }
+            }
             if field.kind != FieldType::Area {
                 if typing() {
                     div { class: "third__b",
                         Third { field: field.clone(), value: third }
-                        if let Some(said) = trouble() {
-                            p { class: "field__say field__say--problem", role: "alert", "data-problem": said.key.clone(),
-                                Icon { name: Mark::Red.icon() }
-                                span { {message(&words, &said)} }
-                            }
-                        }
                         div { class: "acts",
                             button {
                                 class: "btn btn--primary",
@@ -329,6 +330,12 @@ fn Card(id: RecordId, title: String, part: Part, name: String, skips: bool) -> E
     }
 }
 
+/// A value that was decided on, masked; of what is restricted not even that: it is read on the record's page, where the
+/// looking is written down.
+fn decided(words: &Words, state: &State, field: &Field, value: &Value) -> String {
+    if field.restricted { words.t("app-review-restricted") } else { value::shown(words, state, field, value) }
+}
+
 /// A third value: typed, or chosen where the field has choices.
 #[component]
 fn Third(field: Field, value: Signal<Option<Value>>) -> Element {
@@ -337,7 +344,8 @@ fn Third(field: Field, value: Signal<Option<Value>>) -> Element {
     match field.kind {
         FieldType::Choice => rsx! {
             div { class: "choices",
-                for choice in &field.choices {
+                // What was reported does not become work that nobody waits for.
+                for choice in field.choices.iter().filter(|choice| field.name != "category" || Work::from_code(&choice.code).is_none()) {
                     Chip {
                         key: "{choice.code}",
                         name: "third",
@@ -405,7 +413,7 @@ fn Undo(decision: Decision) -> Element {
     let Some(form) = state.form(decision.place.kind) else { return rsx! {} };
     let Some(field) = form.field(&decision.place.field) else { return rsx! {} };
     let name = words.many("app-review-of", &[("record", &decision.place.title), ("field", &words.label(&field.label))]);
-    let value = value::shown(&words, &state, field, &decision.value);
+    let value = decided(&words, &state, field, &decision.value);
     let key = if decision.others { "app-review-used-told" } else { "app-review-used" };
     let when = say::when(&words, decision.at, state.now());
     let edit = decision.edit;

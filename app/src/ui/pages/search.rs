@@ -9,8 +9,8 @@ use crate::ui::components::field::Chip;
 use crate::ui::components::frame::Foot;
 use crate::ui::components::pages::{Before, More, Narrow};
 use crate::ui::components::row::HitRow;
-use crate::ui::components::{Group, Icon};
-use crate::ui::route::Tab;
+use crate::ui::components::{Go, Group, Icon};
+use crate::ui::route::{Route, Tab};
 use crate::ui::state::{SearchPlace, State, Window};
 use crate::ui::words::words;
 
@@ -167,14 +167,20 @@ pub fn Search() -> Element {
             }
         }
         main {
-            if found == 0 {
+            if found == 0 && window.from > 0 {
+                Before { window, onpress: move |()| place.write().window.back() }
+            } else if found == 0 {
                 p { class: "quiet", role: "status", id: "nothing",
                     Icon { name: "info" }
                     span { {words.t("app-search-nothing")} }
                 }
             } else {
                 Before { window, onpress: move |()| place.write().window.back() }
-                Group { title: heading,
+                Group {
+                    title: heading,
+                    link: rsx! {
+                        Go { to: Route::ShowMap {}, hook: "map", {words.t("app-map-see")} }
+                    },
                     ul { class: "list", id: "results",
                         for hit in hits.hits {
                             li { key: "{hit.id}", HitRow { hit, icon: kind.is_none() } }

@@ -254,7 +254,7 @@ fn phase_code(phase: Phase) -> &'static str {
 }
 
 /// What the sync is doing, as one sentence.
-fn status(words: &Words, state: &State, problem: &Option<Message>) -> String {
+pub fn status(words: &Words, state: &State, problem: &Option<Message>) -> String {
     let progress = state.progress();
     let next = progress.next_attempt.map(|at| words.s("app-sync-next", "clock", &say::clock(at)));
     let now = match progress.phase {
@@ -298,8 +298,9 @@ fn Sum(n: u64, unit: String) -> Element {
     }
 }
 
+/// How far something is.
 #[component]
-fn Bar(done: u64, total: u64, label: String) -> Element {
+pub fn Bar(done: u64, total: u64, label: String) -> Element {
     let percent = (done.saturating_mul(100) / total.max(1)).min(100);
     rsx! {
         span {

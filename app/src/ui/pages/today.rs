@@ -6,7 +6,9 @@ use crate::sync::Phase;
 use crate::ui::components::frame::{Dock, Foot, Head};
 use crate::ui::components::row::EventLine;
 use crate::ui::components::{Go, Group, Icon};
+use crate::ui::pages::moving::Arrivals;
 use crate::ui::pages::review::ToldRow;
+use crate::ui::pages::sync::{Bar, status};
 use crate::ui::pages::work::{CampaignsLeft, MeetingDue, VisitsDue};
 use crate::ui::route::{Route, Tab};
 use crate::ui::say;
@@ -24,7 +26,8 @@ pub fn Today() -> Element {
     let today = state.today();
     let now = state.now();
     let day = say::today(now);
-    let due = today.due.len() + today.visits.len() + today.campaigns.len() + usize::from(today.meeting_due);
+    let due = today.due.len() + today.visits.len() + today.campaigns.len() + today.arrivals.len();
+    let due = due + usize::from(today.meeting_due);
     let line = words.with(
         "app-today-line",
         &[
@@ -82,6 +85,9 @@ pub fn Today() -> Element {
                     }
                 }
             }
+            if !today.arrivals.is_empty() {
+                Arrivals { people: today.arrivals }
+            }
             if !today.visits.is_empty() {
                 VisitsDue { visits: today.visits }
             }
@@ -91,6 +97,7 @@ pub fn Today() -> Element {
             if today.meeting_due {
                 MeetingDue {}
             }
+            FirstFill {}
             if due == 0 {
                 p { class: "quiet", Icon { name: "check" } span { {words.t("app-today-nothing")} } }
             }
@@ -101,6 +108,28 @@ pub fn Today() -> Element {
                     Icon { name: "camera" }
                     {words.t("app-report")}
                 }
+            }
+        }
+    }
+}
+
+/// The first fill of a new handheld: until it is done, nothing being due says nothing.
+#[component]
+fn FirstFill() -> Element {
+    let state = use_context::<State>();
+    let words = words();
+    let progress = state.progress();
+    if progress.last_sync.is_some() || progress.phase != Phase::Records {
+        return rsx! {};
+    }
+    rsx! {
+        section { class: "group", id: "first-fill",
+            div { class: "sheet",
+                p { role: "status", {status(&words, &state, &progress.problem)} }
+                if progress.total > 0 {
+                    Bar { done: progress.done, total: progress.total, label: words.t("app-sync-running") }
+                }
+                p { class: "sub", {words.t("app-first-fill")} }
             }
         }
     }

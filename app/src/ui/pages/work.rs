@@ -1,11 +1,12 @@
 //! Work that is recorded: 走访, 巡防, 检查, 例会, 专项排查. What is due, and how it is begun: one press opens its form.
 
 use dioxus::prelude::*;
+use shared::author::Role;
 use shared::ids::RecordId;
 use shared::record::RecordKind;
 use shared::work::Work;
 
-use super::form::Kept;
+use super::form::{Kept, begun};
 use super::missing::Missing;
 use crate::handheld::{CampaignLeft, DueVisit, Hit};
 use crate::ui::components::frame::{Foot, Nav, NavEnd};
@@ -24,11 +25,10 @@ const ROWS: usize = 50;
 /// Which work this user begins by a press; a 专项排查 is begun by the centre and by leaders.
 pub fn begun_here(state: &State) -> Vec<Work> {
     let walks = state.creates(RecordKind::Person);
-    let creates = state.creates(RecordKind::Event) && !state.is_informant();
     Work::ALL
         .into_iter()
         .filter(|work| match work {
-            Work::Patrol => creates,
+            Work::Patrol => walks || state.role() == Some(Role::PatrolMember),
             Work::Visit | Work::Inspection | Work::Meeting => walks,
             Work::Campaign => false,
         })
@@ -37,12 +37,9 @@ pub fn begun_here(state: &State) -> Vec<Work> {
 
 /// Opens the form of work: the draft that was begun for it, or a fresh one.
 pub fn begin(state: &State, work: Work, subject: Option<RecordId>, campaign: Option<RecordId>) {
-    let begun = state.drafts().into_iter().find_map(|(key, _)| {
-        let kept: Kept = serde_json::from_str(&state.draft(&key)?).ok()?;
-        (kept.fresh && kept.is_work() == Some(work) && kept.subject() == subject).then_some(key)
-    });
+    let same = |kept: &Kept| kept.is_work() == Some(work) && kept.subject() == subject && kept.campaign() == campaign;
     let text = |id: Option<RecordId>| id.map_or_else(|| "none".to_owned(), |id| id.to_string());
-    navigator().push(match begun {
+    navigator().push(match begun(state, same) {
         Some(id) => Route::FillDraft { id },
         None => Route::FillWork {
             work: work.code().to_owned(),
@@ -235,7 +232,7 @@ pub fn ShowCampaign(id: RecordId) -> Element {
     let state = use_context::<State>();
     let words = words();
     let mut rows = use_signal(|| ROWS);
-    let campaign = state.campaigns().into_iter().find(|campaign| campaign.hit.id == id);
+    let campaign = state.campaign(id);
     let Some(page) = state.record(id) else {
         return rsx! {
             Missing { rest: Vec::new() }
@@ -246,6 +243,8 @@ pub fn ShowCampaign(id: RecordId) -> Element {
         .unwrap_or_default();
     let remaining = campaign.as_ref().map(|campaign| campaign.remaining.clone()).unwrap_or_default();
     let count = remaining.len();
+    let over =
+        campaign.as_ref().and_then(|campaign| campaign.until).is_some_and(|until| until < say::today(state.now()));
     let shown: Vec<Hit> = state.rows(&remaining.into_iter().take(rows()).collect::<Vec<_>>());
     rsx! {
         Nav { title: words.t("work-campaign"), back: Tab::Today, NavEnd {} }
@@ -259,7 +258,12 @@ pub fn ShowCampaign(id: RecordId) -> Element {
                     p { class: "keeps", {look_for} }
                 }
             }
-            if count == 0 {
+            if over {
+                p { class: "quiet", Icon { name: "clock" } span { {words.t("app-campaign-over")} } }
+            }
+            if campaign.is_none() {
+                p { class: "quiet", Icon { name: "info" } span { {words.t("app-campaign-gone")} } }
+            } else if count == 0 {
                 p { class: "quiet", Icon { name: "check" } span { {words.t("app-campaign-done")} } }
             } else {
                 Group { title: words.t("app-campaign-remaining"), end: count.to_string(),

@@ -100,6 +100,7 @@ pub fn users(text: &str) -> Vec<UserId> {
 pub fn key_text(key: ReaderKey) -> String {
     match key {
         ReaderKey::Area(area) => format!("a{area}"),
+        ReaderKey::Visits(area) => format!("v{area}"),
         ReaderKey::User(user) => format!("u{user}"),
     }
 }
@@ -108,6 +109,7 @@ pub fn key_text(key: ReaderKey) -> String {
 pub fn key(text: &str) -> Result<ReaderKey, StoreError> {
     let read = match text.split_at_checked(1) {
         Some(("a", id)) => id.parse().ok().map(|id| ReaderKey::Area(AreaId(id))),
+        Some(("v", id)) => id.parse().ok().map(|id| ReaderKey::Visits(AreaId(id))),
         Some(("u", id)) => id.parse().ok().map(ReaderKey::User),
         _ => None,
     };

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Row, params};
+use shared::area::AreaId;
 use shared::ids::{DeviceId, Dot, EditId, RecordId, Slot, UserId};
 use shared::path::Path;
 use shared::wire::{Outcome, Rejection, Remain};
@@ -9,7 +10,8 @@ use shared::wire::{Outcome, Rejection, Remain};
 use super::InTown;
 use super::columns::{self, count, from_json, int, kind, ms, part, time, to_json, uuid};
 use super::global::{DEVICE, device};
-use crate::store::{Device, KeptRemain, Once, ReadDoubts, SeenEdit, SettleDoubts, Stood, StoreError};
+use crate::auth::authorize::Reach;
+use crate::store::{Device, KeptRemain, Lost, Once, ReadDoubts, SeenEdit, SettleDoubts, Stood, StoreError, Undecided};
 
 /// The slots of a user's handhelds.
 const SLOTS: &str = "(SELECT slot FROM device WHERE user = ?1)";
@@ -29,6 +31,17 @@ fn decided(row: &Row<'_>) -> Result<(u64, SeenEdit), StoreError> {
     };
     let edit = EditId(uuid(&row.get::<_, Vec<u8>>(0)?)?);
     Ok((count(row.get(4)?), SeenEdit { edit, outcome }))
+}
+
+/// kind, areas, readers, visit of an open part that may not be there
+fn reach(row: &Row<'_>) -> Result<Option<Reach>, StoreError> {
+    let Ok(of) = row.get_ref(0)?.as_str() else { return Ok(None) };
+    Ok(Some(Reach {
+        kind: kind(of)?,
+        areas: columns::areas(row.get_ref(1)?.as_str().unwrap_or_default()),
+        readers: columns::users(row.get_ref(2)?.as_str().unwrap_or_default()),
+        visit: row.get(3)?,
+    }))
 }
 
 fn kept(row: &Row<'_>) -> Result<KeptRemain, StoreError> {
@@ -217,12 +230,73 @@ impl ReadDoubts for InTown<'_> {
         Ok(count(query.query_row(params![user.0.as_bytes(), ms(since)], |row| row.get(0))?))
     }
 
+    fn each_undecided(&self, each: &mut dyn FnMut(Undecided) -> Result<bool, StoreError>) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT p.kind, p.areas, p.readers, p.visit, q.id, q.body ->> '$.part', q.body ->> '$.kind',
+                 CASE WHEN p.row IS NULL THEN q.body ->> '$.writes.area' END
+             FROM quarantine q INDEXED BY quarantine_open
+             LEFT JOIN part p ON p.town = q.town AND p.record = q.record AND p.part = 'open'
+             WHERE q.town = ?1 AND q.decision = '' AND q.withdrawn = 0 ORDER BY q.row DESC",
+        )?;
+        let mut rows = query.query(params![self.town.0])?;
+        while let Some(row) = rows.next()? {
+            let area = row.get_ref(7)?.as_i64().ok().and_then(|id| u32::try_from(id).ok());
+            let undecided = Undecided {
+                reach: reach(row)?,
+                edit: EditId(uuid(row.get_ref(4)?.as_blob().unwrap_or_default())?),
+                part: part(row.get_ref(5)?.as_str().unwrap_or_default())?,
+                kind: kind(row.get_ref(6)?.as_str().unwrap_or_default())?,
+                area: area.map(AreaId),
+            };
+            if !each(undecided)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn remains(&self, limit: usize) -> Result<Vec<KeptRemain>, StoreError> {
         let mut query = self.conn.prepare_cached(
             "SELECT edit, path, record, kind, part, value, at, author, shown_by, shown FROM remain
              WHERE town = ?1 AND settled = 0 ORDER BY record, at, edit, path LIMIT ?2",
         )?;
         query.query_and_then(params![self.town.0, limited(limit)], kept)?.collect()
+    }
+
+    fn each_lost(&self, each: &mut dyn FnMut(Lost) -> Result<bool, StoreError>) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT p.kind, p.areas, p.readers, p.visit, r.record, r.part
+             FROM (SELECT DISTINCT record, part FROM remain INDEXED BY remain_record WHERE town = ?1 AND settled = 0) r
+             LEFT JOIN part p ON p.town = ?1 AND p.record = r.record AND p.part = 'open'
+             ORDER BY r.record, r.part",
+        )?;
+        let mut rows = query.query(params![self.town.0])?;
+        while let Some(row) = rows.next()? {
+            let lost = Lost {
+                reach: reach(row)?,
+                record: RecordId(uuid(row.get_ref(4)?.as_blob().unwrap_or_default())?),
+                part: part(row.get_ref(5)?.as_str().unwrap_or_default())?,
+            };
+            if !each(lost)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn unsettled_of(&self, record: RecordId) -> Result<Vec<KeptRemain>, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT edit, path, record, kind, part, value, at, author, shown_by, shown FROM remain
+             WHERE town = ?1 AND record = ?2 AND settled = 0 ORDER BY at, edit, path",
+        )?;
+        query.query_and_then(params![self.town.0, record.0.as_bytes()], kept)?.collect()
+    }
+
+    fn unsettled_by(&self, user: UserId) -> Result<u64, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT count(*) FROM remain INDEXED BY remain_shown_by WHERE town = ?1 AND shown_by = ?2 AND settled = 0",
+        )?;
+        Ok(count(query.query_row(params![self.town.0, user.0.as_bytes()], |row| row.get(0))?))
     }
 
     fn remains_of(&self, record: RecordId) -> Result<Vec<KeptRemain>, StoreError> {

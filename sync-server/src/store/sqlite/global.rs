@@ -69,7 +69,7 @@ pub fn device(row: &Row<'_>, at: usize) -> Result<Device, StoreError> {
     })
 }
 
-/// An area from the columns id, parent, level, name, code.
+/// An area from the columns id, parent, level, name, code, outline.
 fn area(row: &Row<'_>) -> Result<Area, StoreError> {
     let level: String = row.get(2)?;
     Ok(Area {
@@ -79,6 +79,7 @@ fn area(row: &Row<'_>) -> Result<Area, StoreError> {
             .ok_or_else(|| StoreError::Corrupt { what: "level of an area".to_owned(), why: level })?,
         name: row.get(3)?,
         code: row.get(4)?,
+        outline: super::columns::from_json("outline of an area", row.get_ref(5)?.as_str().unwrap_or_default())?,
     })
 }
 
@@ -113,7 +114,8 @@ impl Store for SqliteStore {
 
     fn areas(&self) -> Result<Vec<Area>, StoreError> {
         self.reading(|conn| {
-            let mut query = conn.prepare_cached("SELECT id, parent, level, name, code FROM area ORDER BY id")?;
+            let mut query =
+                conn.prepare_cached("SELECT id, parent, level, name, code, outline FROM area ORDER BY id")?;
             query.query_and_then([], area)?.collect()
         })
     }

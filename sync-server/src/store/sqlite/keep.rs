@@ -206,10 +206,12 @@ impl Kept for InTown<'_> {
 
     fn readers_ever(&self, record: RecordId) -> Result<BTreeSet<ReaderKey>, StoreError> {
         let mut keys = BTreeSet::new();
-        let mut lies = self.conn.prepare_cached("SELECT areas, readers FROM part WHERE town = ?1 AND record = ?2")?;
+        let mut lies =
+            self.conn.prepare_cached("SELECT areas, readers, visit FROM part WHERE town = ?1 AND record = ?2")?;
         let mut rows = lies.query(params![self.town.0, record.0.as_bytes()])?;
         while let Some(row) = rows.next()? {
-            keys.extend(areas(row.get_ref(0)?.as_str().unwrap_or_default()).into_iter().map(ReaderKey::Area));
+            let by_scope = if row.get(2)? { ReaderKey::Visits } else { ReaderKey::Area };
+            keys.extend(areas(row.get_ref(0)?.as_str().unwrap_or_default()).into_iter().map(by_scope));
             keys.extend(users(row.get_ref(1)?.as_str().unwrap_or_default()).into_iter().map(ReaderKey::User));
         }
         let mut left = self.conn.prepare_cached("SELECT key FROM departed WHERE town = ?1 AND record = ?2")?;
@@ -236,6 +238,22 @@ impl Kept for InTown<'_> {
     fn erased_photos(&self) -> Result<Vec<PhotoHash>, StoreError> {
         let mut query = self.conn.prepare_cached("SELECT hash FROM erased_photo WHERE town = ?1 ORDER BY hash")?;
         query.query_and_then(params![self.town.0], |row| photo_hash(row.get(0)?))?.collect()
+    }
+
+    fn refused_about(&self) -> Result<Vec<(RecordId, RecordId)>, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT DISTINCT record, body ->> '$.writes.subject' FROM quarantine
+             WHERE town = ?1 AND body ->> '$.kind' = 'event' AND body ->> '$.writes.subject' IS NOT NULL",
+        )?;
+        let mut rows = query.query(params![self.town.0])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            // Whatever else was written there is nobody's id.
+            if let Ok(about) = row.get_ref(1)?.as_str().unwrap_or_default().parse() {
+                found.push((RecordId(uuid(row.get_ref(0)?.as_blob().unwrap_or_default())?), about));
+            }
+        }
+        Ok(found)
     }
 
     fn photo_anywhere(&self, hash: &PhotoHash) -> Result<bool, StoreError> {
@@ -273,9 +291,10 @@ impl Kept for InTown<'_> {
     fn merged_into(&self, record: RecordId) -> Result<Vec<RecordId>, StoreError> {
         let mut query = self.conn.prepare_cached(
             "SELECT record FROM part INDEXED BY part_merged
-             WHERE town = ?1 AND merged_into <> '' AND merged_into = ?2 ORDER BY record",
+             WHERE town = ?1 AND merged_into <> '' AND merged_into = ?2
+               AND kind = (SELECT kind FROM part WHERE town = ?1 AND record = ?3 AND part = 'open') ORDER BY record",
         )?;
-        let mut rows = query.query(params![self.town.0, record.to_string()])?;
+        let mut rows = query.query(params![self.town.0, record.to_string(), record.0.as_bytes()])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             found.push(RecordId(uuid(row.get_ref(0)?.as_blob().unwrap_or_default())?));

@@ -7,6 +7,7 @@ mod doubts;
 mod erase;
 mod global;
 mod keep;
+mod parts;
 mod read;
 mod second;
 mod whole;
@@ -38,6 +39,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/012_turn.sql"),
     include_str!("../migrations/013_refused_dot.sql"),
     include_str!("../migrations/014_ended.sql"),
+    include_str!("../migrations/015_outline.sql"),
+    include_str!("../migrations/016_visit.sql"),
 ];
 
 /// More reading connections than this are closed when handed back.

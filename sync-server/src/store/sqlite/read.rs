@@ -2,46 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::types::ToSql;
 use rusqlite::{OptionalExtension, Row, params};
 use shared::area::AreaId;
 use shared::edit::Edit;
 use shared::ids::{EditId, PhotoHash, RecordId, Slot, UserId};
-use shared::record::{Part, RecordKind};
+use shared::record::Part;
 use shared::wire::{Outcome, RejectReason, Rejection};
 use uuid::Uuid;
 
 use super::InTown;
-use super::columns::{areas, count, from_json, int, key, kind, part, photo_hash, time, users, uuid};
+use super::columns::{areas, count, from_json, int, photo_hash, time, uuid};
 use super::global::{DEVICE, USER, device, user};
+use super::parts::{PART, feed_left, feed_part, in_areas, stored_part};
 use crate::store::{
-    Audit, AuditFilter, Audited, Batch, Decision, Device, FeedEntry, FeedWhat, Origin, PartFilter, Photo, PhotoLink,
-    Quarantined, Read, SeenEdit, SlotRow, StoreError, StoredEdit, StoredPart, Upload, User, number_word,
+    Audit, AuditFilter, Audited, Batch, Decision, Device, FeedEntry, Origin, PartFilter, Photo, PhotoLink, Quarantined,
+    Read, SeenEdit, SlotRow, StoreError, StoredEdit, StoredPart, Upload, User,
 };
 use crate::sync::incoming::Unreadable;
 
-const PART: &str = "p.record, p.part, p.kind, p.seq, p.areas, p.readers, p.anonymous, p.open_fields, p.deleted, \
-                    p.title, p.words, p.state, p.merged_into";
 const QUARANTINED: &str = "q.body, q.received, q.reason, q.decision, q.vector, coalesce(s.label, ''), q.slot, q.note, \
                            q.withdrawn";
-
-fn stored_part(row: &Row<'_>) -> Result<StoredPart, StoreError> {
-    Ok(StoredPart {
-        record: RecordId(uuid(row.get_ref(0)?.as_blob().unwrap_or_default())?),
-        part: part(row.get_ref(1)?.as_str().unwrap_or_default())?,
-        kind: kind(row.get_ref(2)?.as_str().unwrap_or_default())?,
-        seq: count(row.get(3)?),
-        areas: areas(row.get_ref(4)?.as_str().unwrap_or_default()),
-        readers: users(row.get_ref(5)?.as_str().unwrap_or_default()),
-        anonymous: row.get(6)?,
-        open_fields: row.get(7)?,
-        deleted: row.get(8)?,
-        title: row.get(9)?,
-        words: row.get(10)?,
-        state: row.get(11)?,
-        merged_into: row.get_ref(12)?.as_str().unwrap_or_default().parse().ok(),
-    })
-}
 
 fn quarantined(row: &Row<'_>) -> Result<Quarantined, StoreError> {
     let decision: String = row.get(3)?;
@@ -79,39 +59,6 @@ fn batch(row: &Row<'_>) -> Result<Batch, StoreError> {
 
 const BATCH: &str = "id, scope, format, masked, after_open, after_restricted, upto_open, upto_restricted, at, user, manifest, \
      erased";
-
-impl InTown<'_> {
-    /// The SQL of a filter, its areas aside (lists in text are told apart while reading).
-    fn filtered(&self, columns: &str, filter: &PartFilter) -> (String, Vec<Box<dyn ToSql>>) {
-        let mut sql =
-            format!("SELECT {columns} FROM part p WHERE p.town = ?1 AND p.part = ?2 AND p.seq > ?3 AND p.seq <= ?4");
-        let mut args: Vec<Box<dyn ToSql>> = vec![
-            Box::new(self.town.0),
-            Box::new(filter.part.code()),
-            Box::new(int(filter.after)),
-            Box::new(int(filter.upto.unwrap_or(u64::MAX))),
-        ];
-        if let Some(kind) = filter.kind {
-            args.push(Box::new(kind.code()));
-            sql.push_str(&format!(" AND p.kind = ?{}", args.len()));
-        }
-        if filter.open_only {
-            sql.push_str(" AND p.open_fields > 0");
-        }
-        for word in &filter.words {
-            args.push(Box::new(word.clone()));
-            args.push(Box::new(number_word(word)));
-            let (word, number) = (args.len() - 1, args.len());
-            sql.push_str(&format!(" AND (instr(p.words, ?{word}) > 0 OR instr(p.words, ?{number}) > 0)"));
-        }
-        sql.push_str(if filter.newest_first { " ORDER BY p.seq DESC" } else { " ORDER BY p.seq" });
-        (sql, args)
-    }
-}
-
-fn in_areas(filter: &PartFilter, text: &str) -> bool {
-    filter.areas.as_ref().is_none_or(|wanted| areas(text).iter().any(|area| wanted.contains(area)))
-}
 
 impl Read for InTown<'_> {
     fn town(&self) -> AreaId {
@@ -179,7 +126,7 @@ impl Read for InTown<'_> {
         each: &mut dyn FnMut(FeedEntry) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
         let mut parts = self.conn.prepare_cached(
-            "SELECT seq, record, row, kind, areas, readers, anonymous FROM part INDEXED BY part_feed
+            "SELECT seq, record, row, kind, areas, readers, anonymous, visit FROM part INDEXED BY part_feed
              WHERE town = ?1 AND part = ?2 AND seq > ?3 ORDER BY seq",
         )?;
         let mut left = self.conn.prepare_cached(
@@ -432,31 +379,6 @@ impl Read for InTown<'_> {
 /// The key of a town's own small value.
 pub fn in_town(town: AreaId, key: &str) -> String {
     format!("{town}/{key}")
-}
-
-fn feed_part(row: &Row<'_>) -> Result<FeedEntry, StoreError> {
-    Ok(FeedEntry {
-        seq: count(row.get(0)?),
-        record: RecordId(uuid(row.get_ref(1)?.as_blob().unwrap_or_default())?),
-        what: FeedWhat::Part {
-            row: row.get(2)?,
-            kind: kind(row.get_ref(3)?.as_str().unwrap_or_default())?,
-            areas: areas(row.get_ref(4)?.as_str().unwrap_or_default()),
-            readers: users(row.get_ref(5)?.as_str().unwrap_or_default()),
-            anonymous: row.get(6)?,
-        },
-    })
-}
-
-fn feed_left(row: &Row<'_>) -> Result<FeedEntry, StoreError> {
-    Ok(FeedEntry {
-        seq: count(row.get(0)?),
-        record: RecordId(uuid(row.get_ref(1)?.as_blob().unwrap_or_default())?),
-        what: FeedWhat::Left {
-            key: key(row.get_ref(2)?.as_str().unwrap_or_default())?,
-            erased: RecordKind::from_code(row.get_ref(3)?.as_str().unwrap_or_default()),
-        },
-    })
 }
 
 /// Edits as they are stored in both tables.

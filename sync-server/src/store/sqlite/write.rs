@@ -51,12 +51,12 @@ impl Tx for InTown<'_> {
     fn save_many(&mut self, parts: &[StoredPart]) -> Result<(), StoreError> {
         let mut query = self.conn.prepare_cached(
             "INSERT INTO part (town, record, part, kind, seq, areas, readers, anonymous, open_fields, deleted, title, words, state,
-                 merged_into)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+                 merged_into, visit)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
              ON CONFLICT (town, record, part) DO UPDATE SET seq = excluded.seq, areas = excluded.areas,
                  readers = excluded.readers, anonymous = excluded.anonymous, open_fields = excluded.open_fields,
                  deleted = excluded.deleted, title = excluded.title, words = excluded.words, state = excluded.state,
-                 merged_into = excluded.merged_into",
+                 merged_into = excluded.merged_into, visit = excluded.visit",
         )?;
         for part in parts {
             query.execute(params![
@@ -74,6 +74,7 @@ impl Tx for InTown<'_> {
                 part.words,
                 part.state,
                 part.merged_into.map(|id| id.to_string()).unwrap_or_default(),
+                part.visit,
             ])?;
         }
         Ok(())
@@ -197,12 +198,14 @@ impl Tx for InTown<'_> {
 
     fn put_areas(&mut self, areas: &[Area]) -> Result<(), StoreError> {
         let mut query = self.conn.prepare_cached(
-            "INSERT INTO area (id, parent, level, name, code) VALUES (?1, ?2, ?3, ?4, ?5)
+            "INSERT INTO area (id, parent, level, name, code, outline) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT (id) DO UPDATE SET parent = excluded.parent, level = excluded.level, name = excluded.name,
-                 code = excluded.code",
+                 code = excluded.code, outline = excluded.outline",
         )?;
         for area in areas {
-            query.execute(params![area.id.0, area.parent.map(|id| id.0), area.level.code(), area.name, area.code])?;
+            let outline = super::columns::to_json("outline of an area", &area.outline)?;
+            let parent = area.parent.map(|id| id.0);
+            query.execute(params![area.id.0, parent, area.level.code(), area.name, area.code, outline])?;
         }
         self.directory_changed()
     }

@@ -123,6 +123,11 @@ impl Holding {
         Self(BTreeMap::from([(record, held)]))
     }
 
+    /// A record of the request, to look at.
+    pub fn get(&self, record: RecordId) -> Option<&Held> {
+        self.0.get(&record)
+    }
+
     /// A record of the request.
     pub fn get_mut(&mut self, record: RecordId) -> Option<&mut Held> {
         self.0.get_mut(&record)
@@ -207,7 +212,8 @@ fn state(stored: &StoredPart) -> Result<PartState, StoreError> {
 }
 
 fn keys(reach: &Reach) -> BTreeSet<ReaderKey> {
-    let areas = reach.areas.iter().map(|area| ReaderKey::Area(*area));
+    let by_scope = if reach.visit { ReaderKey::Visits } else { ReaderKey::Area };
+    let areas = reach.areas.iter().copied().map(by_scope);
     areas.chain(reach.readers.iter().map(|user| ReaderKey::User(*user))).collect()
 }
 
@@ -221,5 +227,5 @@ fn departures(row: &StoredPart, before: &Reach) -> Vec<Departure> {
 
 /// What a new record is, before any edit.
 pub fn nowhere(kind: RecordKind) -> Reach {
-    Reach { kind, areas: Vec::new(), readers: Vec::new() }
+    Reach { kind, areas: Vec::new(), readers: Vec::new(), visit: false }
 }

@@ -16,6 +16,8 @@ use shared::wire::{RejectReason, Rejection};
 use shared::workflow::{self, Actor};
 
 use super::held::{Held, Holding, nowhere};
+use super::merging::Merging;
+use super::room::has_room;
 use super::{Rules, Writer};
 use crate::auth::authorize::{Action, authorize};
 use crate::store::{Origin, StoreError, Tx};
@@ -44,13 +46,14 @@ fn because(reason: RejectReason) -> Rejection {
 /// Judges `edit`, which is in its place in its slot, and applies it to the record in hand if all agree. Of one that was
 /// `emptied` nothing is left but its place, and its sender has to be told.
 pub fn judge(
-    tx: &dyn Tx,
+    tx: &mut dyn Tx,
     rules: &Rules,
     writer: &Writer,
     holding: &mut Holding,
     mut edit: Edit,
     emptied: bool,
 ) -> Result<Verdict, StoreError> {
+    let merging = Merging::of(&*tx, holding, &edit)?;
     let Some(held) = holding.get_mut(edit.record) else { return Ok(Err((edit, protocol()))) };
     let named = match by_itself(rules, writer, &edit, emptied) {
         Ok(()) => author(writer, &mut edit),
@@ -68,6 +71,10 @@ pub fn judge(
     if held.reach.as_ref().is_some_and(|reach| reach.kind != edit.kind) {
         return Ok(Err((edit, because(RejectReason::Unknown))));
     }
+    if !merging.may(&writer.who, &rules.areas, &edit) {
+        return Ok(Err((edit, because(RejectReason::NotAllowed))));
+    }
+    let merged = view::merged_into(held.open());
     let shown = edit.context.clone();
     clip(rules, held, &mut edit);
     // What is kept is as it was said; where edits stood once may be told better later.
@@ -75,6 +82,7 @@ pub fn judge(
     match apply(rules, writer, held, &todays) {
         Err(rejection) => Ok(Err((edit, rejection))),
         Ok(()) => {
+            merging.note(tx, rules, writer, edit.record, merged, held.open())?;
             let part = held.part_mut(edit.part);
             let mut computed = shown;
             computed.observe(edit.dot);
@@ -174,6 +182,10 @@ fn apply(rules: &Rules, writer: &Writer, held: &mut Held, edit: &Edit) -> Result
     authorize(&writer.who, action, held.reach.as_ref(), &after, &rules.areas)
         .map_err(|_| because(RejectReason::NotAllowed))?;
     form(rules, edit)?;
+    // Before anything of it is folded.
+    if !has_room(&held.part_mut(edit.part).state, edit, writer.who.user.role) {
+        return Err(because(RejectReason::Size));
+    }
     if open && edit.kind == RecordKind::Event {
         workflow::judge(held.open(), edit, &actor(rules, writer), &rules.calendar)
             .map_err(|detail| Rejection { detail: detail.to_owned(), ..because(RejectReason::Workflow) })?;
@@ -184,9 +196,9 @@ fn apply(rules: &Rules, writer: &Writer, held: &mut Held, edit: &Edit) -> Result
             held.part_mut(edit.part).state.apply(edit);
         }
     }
-    let steps =
-        edit.kind == RecordKind::Event && fields.iter().any(|field| *field == workflow::STEPS || *field == DELETED);
-    held.reach = Some(if open && (steps || (moves && edit.kind == RecordKind::Event)) {
+    // What says who else may read it, and who may not.
+    let says_who = |field: &&str| [workflow::STEPS, projection::CATEGORY, DELETED].contains(field);
+    held.reach = Some(if open && edit.kind == RecordKind::Event && (moves || fields.iter().any(says_who)) {
         projection::reach(edit.kind, held.open(), &rules.calendar)
     } else {
         after

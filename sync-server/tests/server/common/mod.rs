@@ -6,6 +6,7 @@ pub mod desk;
 pub mod doubts;
 pub mod outbox;
 pub mod tus;
+pub mod visits;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -318,17 +319,7 @@ impl Handheld<'_> {
 
 /// An entry of a step that says nothing more.
 pub fn step(step: Step) -> StepEntry {
-    StepEntry {
-        step,
-        text: "情况属实".to_owned(),
-        host: None,
-        helpers: Vec::new(),
-        limit: None,
-        done: None,
-        satisfied: None,
-        outcome: None,
-        ledger: None,
-    }
+    StepEntry::new(step, "情况属实")
 }
 
 /// The answer of a round that went well, unpacked.

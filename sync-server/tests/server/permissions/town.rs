@@ -7,24 +7,24 @@ use reqwest::{Method, StatusCode};
 use shared::area::AreaId;
 use shared::author::Role;
 use shared::edit::Edit;
-use shared::ids::{PhotoHash, RecordId};
+use shared::ids::RecordId;
 use shared::path::Path;
 use shared::record::{Part, RecordKind};
 use shared::value::Value;
 use shared::wire::{Outcome, RejectReason, SyncRequest};
-use shared::workflow::{Limit, Step, StepEntry};
 use sync_server::store::{self, StoreError, User};
 
 use super::doc::Rights;
+use super::records::{Records, care, has_photos, made, parts, title};
 use crate::common::desk::{self, Desk};
 use crate::common::outbox::{csrf, exported, upload};
 use crate::common::tus::{hash, link};
-use crate::common::{Centre, FAR_GRID, FOREIGN_GRID, GRID, Handheld, TOWN, answer, applied, jpeg, step};
+use crate::common::{Centre, FAR_GRID, FOREIGN_GRID, GRID, Handheld, TOWN, answer};
 
 /// The scope of everybody who is tried: 条山社区.
 pub const SCOPE: AreaId = AreaId(10);
 /// What stands in the restricted part of every resident.
-const CARE: &str = "独居需要上门";
+pub const CARE: &str = "独居需要上门";
 
 /// Where a record lies for who is tried, and what became of it or them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,122 +119,6 @@ pub fn change_user(centre: &Centre, person: &Person<'_>, cleared: bool, active: 
     store::write::<_, StoreError>(&*centre.app.store, TOWN, |tx| tx.put_user(&user)).unwrap();
 }
 
-struct Kept {
-    id: RecordId,
-    photo: Option<PhotoHash>,
-}
-
-/// The records everybody tries.
-pub struct Records<'a> {
-    kept: BTreeMap<(Where, RecordKind), Kept>,
-    /// Duplicates to be merged, one for each push and import of each person.
-    duplicates: BTreeMap<(String, &'static str), RecordId>,
-    author: Handheld<'a>,
-}
-
-fn has_photos(kind: RecordKind) -> bool {
-    kind != RecordKind::Person
-}
-
-/// The field that names a record.
-fn title(kind: RecordKind) -> &'static str {
-    if kind == RecordKind::Event { "title" } else { "name" }
-}
-
-/// A new record of any kind.
-fn made(hand: &mut Handheld<'_>, kind: RecordKind, area: AreaId, name: &str) -> Edit {
-    if kind == RecordKind::Event {
-        return hand.event(name, area);
-    }
-    let record = RecordId::fresh(&*hand.centre.clock);
-    let mut writes = vec![("name", Value::text(name)), ("area", Value::of(&area))];
-    let of_type = match kind {
-        RecordKind::Place => Some("building"),
-        RecordKind::Object => Some("hydrant"),
-        RecordKind::Organization => Some("company"),
-        RecordKind::Person | RecordKind::Event => None,
-    };
-    writes.extend(of_type.map(|code| ("type", Value::text(code))));
-    hand.edit(record, kind, Part::Open, &writes)
-}
-
-pub fn care() -> [(&'static str, Value); 3] {
-    [
-        ("care_services/meals", Value::of(&true)),
-        ("care_reason", Value::text(CARE)),
-        ("care_until", Value::text("2027-12-31")),
-    ]
-}
-
-/// One record of each kind in each place, with a photo, residents with a restricted part.
-pub async fn records<'a>(centre: &'a Centre, people: &[Person<'_>]) -> Records<'a> {
-    let staff = centre.person("author", Role::CenterStaff, TOWN, true);
-    let foreigner = centre.person("foreigner", Role::CenterStaff, AreaId(9), true);
-    let (mut author, mut foreigner) = (centre.enrol(&staff).await, centre.enrol(&foreigner).await);
-    let mut kept = BTreeMap::new();
-    for at in [Where::Own, Where::Other, Where::Town, Where::Lapsed, Where::Named] {
-        let hand = if at == Where::Town { &mut foreigner } else { &mut author };
-        for kind in RecordKind::ALL.into_iter().filter(|kind| at != Where::Named || *kind == RecordKind::Event) {
-            let mut edit = made(hand, kind, at.area(), &format!("{at:?}{kind:?}"));
-            let mut photo = None;
-            if has_photos(kind) {
-                let bytes = jpeg(640, 480, &format!("{at:?}{kind:?}"));
-                assert_eq!(hand.deliver(&bytes).await.status(), 204);
-                link(&mut edit, &hash(&bytes));
-                photo = Some(hash(&bytes));
-            }
-            let id = edit.record;
-            applied(&hand.sync(vec![edit]).await, 0);
-            if kind == RecordKind::Person {
-                let edit = hand.care(id, &care());
-                applied(&hand.sync(vec![edit]).await, 0);
-            }
-            kept.insert((at, kind), Kept { id, photo });
-        }
-    }
-    // Everybody helps with one event elsewhere.
-    let helpers = people.iter().map(|person| person.user.id).collect();
-    let dispatch = StepEntry { host: Some(staff.id), helpers, limit: Some(Limit::Days(3)), ..step(Step::Dispatch) };
-    let dispatch = author.step(kept[&(Where::Named, RecordKind::Event)].id, &dispatch);
-    applied(&author.sync(vec![dispatch]).await, 0);
-    let mut duplicates = BTreeMap::new();
-    for person in people {
-        for door in ["push", "import"] {
-            let edit = author.resident("重复", GRID);
-            duplicates.insert((person.user.login.clone(), door), edit.record);
-            applied(&author.sync(vec![edit]).await, 0);
-        }
-    }
-    Records { kept, duplicates, author }
-}
-
-impl Records<'_> {
-    /// What lay in everybody's scope and was delivered moves out of it.
-    pub async fn move_away(&mut self, _: &Centre) {
-        for kind in RecordKind::ALL {
-            let id = self.kept[&(Where::Lapsed, kind)].id;
-            let edit = self.author.edit(id, kind, Part::Open, &[("area", Value::of(&FAR_GRID))]);
-            applied(&self.author.sync(vec![edit]).await, 0);
-        }
-    }
-
-    /// One of them.
-    pub fn id(&self, at: Where, kind: RecordKind) -> RecordId {
-        self.kept[&(at, kind)].id
-    }
-
-    fn all(&self) -> impl Iterator<Item = (Where, RecordKind, &Kept)> {
-        self.kept.iter().map(|((at, kind), kept)| (*at, *kind, kept))
-    }
-}
-
-/// Which parts a record has, with the action that reads them.
-fn parts(kind: RecordKind, at: Where) -> Vec<(&'static str, Part)> {
-    let restricted = kind == RecordKind::Person && at != Where::Named;
-    let both = [("read", Part::Open), ("read-restricted", Part::Restricted)];
-    both.into_iter().filter(|(_, part)| *part == Part::Open || restricted).collect()
-}
-
 /// Every way to read, everywhere.
 pub async fn read(person: &mut Person<'_>, records: &Records<'_>) -> Vec<Tried> {
     let centre = person.feed.centre;
@@ -243,17 +127,13 @@ pub async fn read(person: &mut Person<'_>, records: &Records<'_>) -> Vec<Tried> 
     person.feed.catch_up().await;
     let mut tried = Vec::new();
     let again = told_again(&fill, records).await;
-    for (at, kind, kept) in records.all() {
-        for (action, part) in parts(kind, at) {
-            let cell = Cell { action, at, kind };
-            tried.push(Tried { door: "feed", cell, open: person.feed.holds(kept.id, part) });
-            tried.push(Tried { door: "first fill", cell, open: fill.holds(kept.id, part) });
-            tried.push(Tried { door: "again", cell, open: again.contains(&(kept.id, part)) });
-            tried.push(Tried { door: "history", cell, open: history(&fill, kept.id, part).await });
-            tried.push(Tried { door: "record page", cell, open: page(&person.desk, kept.id, part).await });
-        }
+    for (cell, kept, part) in records.readable() {
+        tried.push(Tried { door: "feed", cell, open: person.feed.holds(kept.id, part) });
+        tried.push(Tried { door: "first fill", cell, open: fill.holds(kept.id, part) });
+        tried.push(Tried { door: "again", cell, open: again.contains(&(kept.id, part)) });
+        tried.push(Tried { door: "history", cell, open: history(&fill, kept.id, part).await });
+        tried.push(Tried { door: "record page", cell, open: page(&person.desk, kept.id, part).await });
         if let Some(photo) = &kept.photo {
-            let cell = Cell { action: "read", at, kind };
             let status = fill.fetch(photo).await.status();
             assert!(matches!(status, StatusCode::OK | StatusCode::NOT_FOUND), "{status}");
             tried.push(Tried { door: "photo", cell, open: status == StatusCode::OK });
@@ -297,10 +177,7 @@ pub async fn read_own(person: &mut Person<'_>, records: &Records<'_>, at: Where)
 
 /// What comes when all of it is asked for again.
 async fn told_again(hand: &Handheld<'_>, records: &Records<'_>) -> Vec<(RecordId, Part)> {
-    let of = |(at, kind, kept): (Where, RecordKind, &Kept)| -> Vec<_> {
-        parts(kind, at).into_iter().map(|(_, part)| (kept.id, part)).collect()
-    };
-    let again = records.all().flat_map(of).collect();
+    let again = records.readable().into_iter().map(|(_, kept, part)| (kept.id, part)).collect();
     let request = SyncRequest { again, ..hand.request(vec![]) };
     let told = answer(hand.raw(serde_json::to_vec(&request).unwrap(), &[]).await).await;
     told.items.iter().filter(|item| item.state.is_some()).map(|item| (item.id, item.part)).collect()
@@ -366,6 +243,15 @@ fn writes(hand: &mut Handheld<'_>, records: &Records<'_>, duplicate: RecordId) -
             let edit = hand.care(kept.id, &care());
             all.push((Cell { action: "change-restricted", at, kind }, edit));
         }
+    }
+    for at in [Where::Own, Where::Other] {
+        let edit = hand.edit(
+            records.visits[&at].id,
+            RecordKind::Event,
+            Part::Open,
+            &[(title(RecordKind::Event), Value::text("改过的"))],
+        );
+        all.push((Cell { action: "change-visit", at, kind: RecordKind::Event }, edit));
     }
     for (at, from) in [(Where::Other, None), (Where::Own, Some(duplicate))] {
         let into = records.kept[&(at, RecordKind::Person)].id;

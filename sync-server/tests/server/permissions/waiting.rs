@@ -14,7 +14,8 @@ use sync_server::person::approval::Wanted as WantedPerson;
 use sync_server::store::{self, Approval, KeptRemain, StoreError, User};
 use uuid::Uuid;
 
-use super::town::{Person, Records, Where, care};
+use super::records::{Records, care};
+use super::town::{Person, Where};
 use crate::common::desk;
 use crate::common::{Centre, FAR_GRID, GRID, Handheld, TOWN, rejected};
 

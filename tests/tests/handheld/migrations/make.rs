@@ -116,17 +116,7 @@ fn event(handheld: &Handheld, title: &str) -> Result<RecordId> {
     draft.record = handheld.new_record_id();
     draft.kind = RecordKind::Event;
     draft.context = BTreeMap::new();
-    let entry = StepEntry {
-        step: Step::Report,
-        text: "已围住。".to_owned(),
-        host: None,
-        helpers: Vec::new(),
-        limit: None,
-        done: None,
-        satisfied: None,
-        outcome: None,
-        ledger: None,
-    };
+    let entry = StepEntry::new(Step::Report, "已围住。");
     draft.writes = BTreeMap::from([
         (Path::field("area"), Value::of(&GRID)),
         (Path::field("category"), Value::text("hazard")),

@@ -1,0 +1,103 @@
+//! Parts and the feed of them, out of rows; and which of them a filter wants.
+
+use rusqlite::Row;
+use rusqlite::types::ToSql;
+use shared::ids::RecordId;
+use shared::record::RecordKind;
+
+use super::InTown;
+use super::columns::{areas, count, int, key, kind, part, users, uuid};
+use crate::store::{FeedEntry, FeedWhat, PartFilter, StoreError, StoredPart, number_word};
+
+/// The columns [`stored_part`] reads, in order.
+pub const PART: &str = "p.record, p.part, p.kind, p.seq, p.areas, p.readers, p.anonymous, p.open_fields, p.deleted, \
+                    p.title, p.words, p.state, p.merged_into, p.visit";
+
+/// A part from the columns of [`PART`].
+pub fn stored_part(row: &Row<'_>) -> Result<StoredPart, StoreError> {
+    Ok(StoredPart {
+        record: RecordId(uuid(row.get_ref(0)?.as_blob().unwrap_or_default())?),
+        part: part(row.get_ref(1)?.as_str().unwrap_or_default())?,
+        kind: kind(row.get_ref(2)?.as_str().unwrap_or_default())?,
+        seq: count(row.get(3)?),
+        areas: areas(row.get_ref(4)?.as_str().unwrap_or_default()),
+        readers: users(row.get_ref(5)?.as_str().unwrap_or_default()),
+        anonymous: row.get(6)?,
+        open_fields: row.get(7)?,
+        deleted: row.get(8)?,
+        title: row.get(9)?,
+        words: row.get(10)?,
+        state: row.get(11)?,
+        merged_into: row.get_ref(12)?.as_str().unwrap_or_default().parse().ok(),
+        visit: row.get(13)?,
+    })
+}
+
+impl InTown<'_> {
+    /// The SQL of a filter, its areas aside (lists in text are told apart while reading).
+    pub(super) fn filtered(&self, columns: &str, filter: &PartFilter) -> (String, Vec<Box<dyn ToSql>>) {
+        let mut sql =
+            format!("SELECT {columns} FROM part p WHERE p.town = ?1 AND p.part = ?2 AND p.seq > ?3 AND p.seq <= ?4");
+        let mut args: Vec<Box<dyn ToSql>> = vec![
+            Box::new(self.town.0),
+            Box::new(filter.part.code()),
+            Box::new(int(filter.after)),
+            Box::new(int(filter.upto.unwrap_or(u64::MAX))),
+        ];
+        if let Some(kind) = filter.kind {
+            args.push(Box::new(kind.code()));
+            sql.push_str(&format!(" AND p.kind = ?{}", args.len()));
+        }
+        if let Some(kinds) = &filter.kinds {
+            let codes: Vec<String> = kinds.iter().map(|kind| format!("'{}'", kind.code())).collect();
+            sql.push_str(&format!(" AND p.kind IN ({})", codes.join(", ")));
+        }
+        if filter.without_visits {
+            sql.push_str(" AND p.visit = 0");
+        }
+        if filter.open_only {
+            sql.push_str(" AND p.open_fields > 0");
+        }
+        for word in &filter.words {
+            args.push(Box::new(word.clone()));
+            args.push(Box::new(number_word(word)));
+            let (word, number) = (args.len() - 1, args.len());
+            sql.push_str(&format!(" AND (instr(p.words, ?{word}) > 0 OR instr(p.words, ?{number}) > 0)"));
+        }
+        sql.push_str(if filter.newest_first { " ORDER BY p.seq DESC" } else { " ORDER BY p.seq" });
+        (sql, args)
+    }
+}
+
+/// Whether areas as stored are some of those wanted.
+pub fn in_areas(filter: &PartFilter, text: &str) -> bool {
+    filter.areas.as_ref().is_none_or(|wanted| areas(text).iter().any(|area| wanted.contains(area)))
+}
+
+/// seq, record, row, kind, areas, readers, anonymous, visit
+pub fn feed_part(row: &Row<'_>) -> Result<FeedEntry, StoreError> {
+    Ok(FeedEntry {
+        seq: count(row.get(0)?),
+        record: RecordId(uuid(row.get_ref(1)?.as_blob().unwrap_or_default())?),
+        what: FeedWhat::Part {
+            row: row.get(2)?,
+            kind: kind(row.get_ref(3)?.as_str().unwrap_or_default())?,
+            areas: areas(row.get_ref(4)?.as_str().unwrap_or_default()),
+            readers: users(row.get_ref(5)?.as_str().unwrap_or_default()),
+            anonymous: row.get(6)?,
+            visit: row.get(7)?,
+        },
+    })
+}
+
+/// seq, record, key, erased
+pub fn feed_left(row: &Row<'_>) -> Result<FeedEntry, StoreError> {
+    Ok(FeedEntry {
+        seq: count(row.get(0)?),
+        record: RecordId(uuid(row.get_ref(1)?.as_blob().unwrap_or_default())?),
+        what: FeedWhat::Left {
+            key: key(row.get_ref(2)?.as_str().unwrap_or_default())?,
+            erased: RecordKind::from_code(row.get_ref(3)?.as_str().unwrap_or_default()),
+        },
+    })
+}

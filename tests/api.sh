@@ -18,7 +18,8 @@ printf 'id,parent,level,name,code\n1,,county,某县,\n2,1,town,某镇,\n10,2,com
 run area import --data "$work/data" "$work/areas.csv"
 run user add --data "$work/data" --login wei --name 马兰 --role grid_member --area 11 --cleared > "$work/user"
 code=$(run enrol-code --data "$work/data" --login wei | grep -oE '[0-9]{10}|[0-9]{5} [0-9]{5}' | tr -d ' ' | head -1)
-run serve --data "$work/data" --listen 127.0.0.1:0 > "$work/said" 2> "$work/log" &
+# Not by `run`: that would be the id of a shell around it.
+target/debug/sync-server serve --data "$work/data" --listen 127.0.0.1:0 > "$work/said" 2> "$work/log" &
 server=$!
 for _ in $(seq 100); do grep -q 'listening on' "$work/said" && break; sleep 0.1; done
 address=$(grep -o 'http://[^ ]*' "$work/said")

@@ -109,15 +109,13 @@ async fn a_visit_that_comes_in_while_somebody_erases_goes_too() {
     let done = std::thread::scope(|scope| {
         let mut erasing = None;
         store::write::<_, StoreError>(&*app.store, TOWN, |tx| {
+            // The clock moves a millisecond each time it is asked: what it moved more was not asked here.
+            let begun = centre.clock.now();
             erasing = Some(scope.spawn(|| erase(app, None, who, Reason::Request).unwrap()));
-            // Whoever erases has looked at the clock; the visit is being taken in.
-            let mut before = centre.clock.now();
-            loop {
-                let now = centre.clock.now();
-                if (now - before).num_milliseconds() > 1 {
-                    break;
-                }
-                before = now;
+            // Until whoever erases has looked at the clock; the visit is being taken in.
+            let mut asked = 1;
+            while (centre.clock.now() - begun).num_milliseconds() <= asked {
+                asked += 1;
                 std::thread::yield_now();
             }
             accept_in(tx, &rules, &writer, vec![visit.clone()])

@@ -14,6 +14,8 @@ use tungstenite::{Message, WebSocket};
 
 /// How long is waited for something to appear. Generous: a debug build, software rendering, two busy cores.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Where the inspector hands messages on to the one page there is.
+const PAGE: &str = "/socket/1/1/WebPage";
 /// From one look to the next.
 const LOOK: Duration = Duration::from_millis(60);
 /// From one key to the next, in milliseconds: faster than anybody types, as a scanner or dictation does.
@@ -65,6 +67,8 @@ pub struct Window<'a> {
 impl<'a> Window<'a> {
     /// Opens the handheld in `folder` with the program `desktop`.
     pub async fn open(screen: &'a Screen, desktop: &Path, folder: &Path) -> Result<Self> {
+        // Another client of this process may have chosen it before.
+        rustls::crypto::ring::default_provider().install_default().ok();
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let at = format!("127.0.0.1:{port}");
         let program = Command::new(desktop)
@@ -173,16 +177,27 @@ impl Inspector {
     async fn connect(at: &str) -> Result<Self> {
         let end = Instant::now() + PATIENCE;
         loop {
-            match tokio::task::block_in_place(|| tungstenite::connect(format!("ws://{at}/socket/1/1/WebPage"))) {
-                Ok((socket, _)) => {
-                    let mut inspector = Self { socket, target: String::new(), next: 0 };
-                    inspector.find_page()?;
-                    return Ok(inspector);
-                }
-                Err(error) if Instant::now() > end => return Err(error).context("the window did not come up"),
-                Err(_) => tokio::time::sleep(LOOK).await,
+            // The inspector listens before there is a page to look at, and whoever connects too early brings it down.
+            let listed = match reqwest::get(format!("http://{at}/")).await {
+                Ok(answer) => answer.text().await.unwrap_or_default(),
+                Err(_) => String::new(),
+            };
+            if listed.contains(PAGE) {
+                return Self::to_page(at);
             }
+            if Instant::now() > end {
+                bail!("the window did not come up");
+            }
+            tokio::time::sleep(LOOK).await;
         }
+    }
+
+    fn to_page(at: &str) -> Result<Self> {
+        let address = format!("ws://{at}{PAGE}");
+        let (socket, _) = tokio::task::block_in_place(|| tungstenite::connect(address))?;
+        let mut inspector = Self { socket, target: String::new(), next: 0 };
+        inspector.find_page()?;
+        Ok(inspector)
     }
 
     fn read(&mut self) -> Result<Value> {

@@ -30,8 +30,15 @@ struct Options {
 }
 
 /// What the README shows.
-const README: [&str; 6] =
-    ["handheld-today", "handheld-form", "handheld-search", "handheld-event", "handheld-review", "console-overview"];
+const README: [&str; 7] = [
+    "handheld-today",
+    "handheld-form",
+    "handheld-search",
+    "handheld-map",
+    "handheld-event",
+    "handheld-review",
+    "console-overview",
+];
 
 #[tokio::main]
 async fn main() -> Result<()> {

@@ -46,6 +46,7 @@ mod refusals;
 mod retention;
 mod rounds;
 mod turns;
+mod uploads;
 mod verify;
 mod versions;
 mod visits;

@@ -53,6 +53,7 @@ batch-found-unread = Batch { $number }: { $file } cannot be read: { $why }
 batch-found-manifest = Batch { $number }: its manifest does not have the checksum that the audit says.
 batch-found-not-in-audit = Batch { $number }: the audit does not say that it was sealed.
 blobs-seen = { $n } photos are whole; { $strangers } more belong to no record.
+blobs-orphans = Nothing refers to { $n } photos; such go { $days } days after they came.
 blobs-found-no-photo = { $path } is no photo.
 
 console-backup = Backup

@@ -53,6 +53,7 @@ batch-found-unread = 批次 { $number }：读不出 { $file }：{ $why }
 batch-found-manifest = 批次 { $number }：清单与审计里的校验值不符。
 batch-found-not-in-audit = 批次 { $number }：审计里没有它的封存记录。
 blobs-seen = { $n } 张照片完好；另有 { $strangers } 张没有记录引用。
+blobs-orphans = 有 { $n } 张照片没有任何内容引用；这样的照片在送到 { $days } 天后清除。
 blobs-found-no-photo = { $path } 不是照片。
 
 console-backup = 备份

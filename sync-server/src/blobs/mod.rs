@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod expiry;
 pub mod jpeg;
+pub mod orphans;
 pub mod quota;
 mod verify;
 

@@ -34,6 +34,7 @@ mod lists;
 mod login;
 mod merging;
 mod openapi;
+mod orphans;
 mod outbox;
 mod people;
 mod permissions;

@@ -2,7 +2,7 @@
 # Installs what is missing, and only that, with apt-get. Asks nothing.
 #   setup.sh build            C and C++ compiler, perl, make, pkg-config (SQLCipher and its OpenSSL are compiled)
 #   setup.sh build window     also WebKitGTK to build against, a screen that nobody sees, keys and a pointer for it
-#   setup.sh build browser    also Chromium, its driver, a Chinese font, and axe-core by npm
+#   setup.sh build browser    also Chromium, its driver, a Chinese font, axe-core by npm; the tus clients by npm and pip
 set -euo pipefail
 
 declare -A packages=()
@@ -25,7 +25,10 @@ for group in "$@"; do
     browser)
       command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || packages[chromium]=1
       need chromedriver chromium-driver
+      need node nodejs
       need npm npm
+      need python3 python3
+      python3 -c 'import ensurepip' >/dev/null 2>&1 || packages[python3-venv]=1
       [ -e /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc ] || packages[fonts-noto-cjk]=1
       ;;
     window)
@@ -48,16 +51,39 @@ if ! command -v cargo >/dev/null 2>&1; then
   echo "setup: cargo is missing. Install Rust from https://rustup.rs (rust-toolchain.toml names the version)." >&2
   exit 1
 fi
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 # What the browser tests put into pages; its version and sum stand in the lock file.
 axe() {
-  local here
-  here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/axe"
-  [ -e "$here/node_modules/axe-core/axe.min.js" ] && return
+  [ -e "$here/axe/node_modules/axe-core/axe.min.js" ] && return
   echo "setup: installing axe-core"
-  (cd "$here" && npm ci --no-audit --no-fund --silent)
+  (cd "$here/axe" && npm ci --no-audit --no-fund --silent)
 }
-case " $* " in *" browser "*) command -v npm >/dev/null 2>&1 && axe ;; esac
-[ ${#packages[@]} -eq 0 ] && exit 0
+# Programs of others that upload to our server; their versions and sums stand in the lock files.
+tus() {
+  if [ ! -e "$here/tus/node_modules/tus-js-client/package.json" ]; then
+    echo "setup: installing tus-js-client"
+    (cd "$here/tus" && npm ci --no-audit --no-fund --silent)
+  fi
+  # The copy is made last: a venv that was left half made is made again.
+  if ! cmp -s "$here/tus/requirements.txt" "$here/tus/venv/requirements.txt"; then
+    echo "setup: installing tuspy"
+    python3 -m venv --clear "$here/tus/venv"
+    "$here/tus/venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$here/tus/requirements.txt"
+    cp "$here/tus/requirements.txt" "$here/tus/venv/requirements.txt"
+  fi
+}
+clients() {
+  case " $* " in
+    *" browser "*)
+      axe
+      tus
+      ;;
+  esac
+}
+if [ ${#packages[@]} -eq 0 ]; then
+  clients "$@"
+  exit 0
+fi
 
 missing="${!packages[*]}"
 if ! command -v apt-get >/dev/null 2>&1; then
@@ -78,4 +104,4 @@ export DEBIAN_FRONTEND=noninteractive
 "${as_root[@]}" apt-get update -qq
 # shellcheck disable=SC2086 # the list is meant to be split
 "${as_root[@]}" apt-get install -y -qq --no-install-recommends $missing
-case " $* " in *" browser "*) axe ;; esac
+clients "$@"

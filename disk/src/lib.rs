@@ -20,6 +20,7 @@ use std::fs;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 pub use file::File;
 
@@ -71,6 +72,12 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 pub fn len(path: &Path) -> io::Result<u64> {
     step::look(path)?;
     fs::metadata(path).map(|file| file.len())
+}
+
+/// When a file was last written, by the clock of the system.
+pub fn modified(path: &Path) -> io::Result<SystemTime> {
+    step::look(path)?;
+    fs::metadata(path)?.modified()
 }
 
 /// Whether there is a file or folder of this name. Unlike [`Path::exists`] it does not take "I cannot tell" for a no.

@@ -393,7 +393,9 @@ impl Taking<'_> {
             Err(error) => Err(io::Error::other(error)),
         });
         kept.map_err(OutboxError::Photo)?;
-        match blobs.finish(id, &hash) {
+        let finished = blobs.finish(id, &hash);
+        blobs.drop_upload(id).map_err(OutboxError::Photo)?;
+        match finished {
             Ok(()) => {}
             Err(FinishError::Io(error)) => return Err(OutboxError::Photo(error)),
             Err(_) => {

@@ -36,6 +36,14 @@ impl Centre {
         Ok(Self { data: data.to_owned(), server: Some(server), address })
     }
 
+    /// Makes the small centre of [`near::centre`] in a new folder and starts the server on it.
+    pub async fn small(data: &Path) -> Result<Self> {
+        let folder = data.to_owned();
+        let made = move || near::centre(&folder, Arc::new(sync_server::system::System)).map(drop);
+        tokio::task::spawn_blocking(made).await??;
+        Self::open(data).await
+    }
+
     /// Fills a new folder with the small township and starts the server on it.
     pub async fn with_township(data: &Path) -> Result<(Self, Township)> {
         Self::with_township_of(data, Size::small()).await

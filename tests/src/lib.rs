@@ -16,4 +16,5 @@ pub mod screen;
 pub mod simulation;
 pub mod story;
 pub mod township;
+pub mod uploads;
 pub mod window;

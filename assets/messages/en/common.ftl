@@ -27,6 +27,7 @@ kind-place = Place
 kind-object = Object
 kind-event = Event
 kind-organization = Organisation
+kind-photo = Photos
 
 part-open = Open part
 part-restricted = Care

@@ -53,6 +53,7 @@ batch-found-unread = Batch { $number }: { $file } cannot be read: { $why }
 batch-found-manifest = Batch { $number }: its manifest does not have the checksum that the audit says.
 batch-found-not-in-audit = Batch { $number }: the audit does not say that it was sealed.
 blobs-seen = { $n } photos are whole; { $strangers } more belong to no record.
+blobs-orphans = Nothing refers to { $n } photos; such go { $days } days after they came.
 blobs-found-no-photo = { $path } is no photo.
 
 console-backup = Backup
@@ -111,6 +112,8 @@ outbox-failed = The import did not come to its end. It can be tried again.
 audit-outbox = Export of a terminal imported
 
 console-with-restricted = With care services
+console-with-photos = With photos
+batch-photos-missing = { $n } photos have not arrived and are not in it.
 batch-takes-two = Numbers in full, and care services, take two people: you ask, another with the same rights releases, then you seal it. Within 24 hours; all of it is noted in the audit.
 batch-asked = Asked for. Have another member of staff with the same rights press “Release” on this page; then you seal it.
 batch-two = Batches that take two people

@@ -27,6 +27,7 @@ kind-place = 地
 kind-object = 物
 kind-event = 事
 kind-organization = 组织
+kind-photo = 照片
 
 part-open = 公开部分
 part-restricted = 关爱服务

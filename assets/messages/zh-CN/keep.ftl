@@ -53,6 +53,7 @@ batch-found-unread = 批次 { $number }：读不出 { $file }：{ $why }
 batch-found-manifest = 批次 { $number }：清单与审计里的校验值不符。
 batch-found-not-in-audit = 批次 { $number }：审计里没有它的封存记录。
 blobs-seen = { $n } 张照片完好；另有 { $strangers } 张没有记录引用。
+blobs-orphans = 有 { $n } 张照片没有任何内容引用；这样的照片在送到 { $days } 天后清除。
 blobs-found-no-photo = { $path } 不是照片。
 
 console-backup = 备份
@@ -111,6 +112,8 @@ outbox-failed = 导入没有完成，可以再试一次。
 audit-outbox = 导入终端的导出文件
 
 console-with-restricted = 带关爱服务
+console-with-photos = 附照片
+batch-photos-missing = 有 { $n } 张照片还没送到，不在其中。
 batch-takes-two = 这两样要两个人：您申请，另一位权限相同的人同意后您再封存，24 小时内有效，都记入审计。
 batch-asked = 已申请。请另一位权限相同的工作人员在这一页点“同意”，然后您来封存。
 batch-two = 要两个人的批次

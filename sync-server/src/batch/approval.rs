@@ -30,6 +30,9 @@ pub struct Wanted {
     pub unmasked: bool,
     /// With restricted columns.
     pub restricted: bool,
+    /// With photos; what was asked for before there were any is without.
+    #[serde(default)]
+    pub photos: bool,
 }
 
 impl Wanted {
@@ -42,7 +45,8 @@ impl Wanted {
             Since::Batch(number) => number.clone(),
         };
         let formats = pull.formats.iter().map(|format| format.code().to_owned()).collect();
-        Self { areas, since, formats, unmasked: pull.unmasked, restricted: pull.restricted }
+        let (unmasked, restricted, photos) = (pull.unmasked, pull.restricted, pull.photos);
+        Self { areas, since, formats, unmasked, restricted, photos }
     }
 
     /// What it asks for, for whoever asked.
@@ -59,6 +63,7 @@ impl Wanted {
             formats: self.formats.iter().filter_map(|code| Format::from_code(code)).collect(),
             unmasked: self.unmasked,
             restricted: self.restricted,
+            photos: self.photos,
             released: Some(released),
             lang,
         }

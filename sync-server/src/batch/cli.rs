@@ -50,6 +50,9 @@ pub struct PullArgs {
     /// With restricted columns. Needs clearance, and another person as well.
     #[arg(long)]
     pub restricted: bool,
+    /// With the photos of its records, in photos.zip.
+    #[arg(long)]
+    pub photos: bool,
     /// The folder in which a folder of the batch's number is made.
     #[arg(long)]
     pub out: PathBuf,
@@ -135,8 +138,9 @@ fn pull_command(args: &PullArgs) -> anyhow::Result<()> {
             let mut formats = args.formats.clone();
             formats.sort_unstable();
             formats.dedup();
-            let (unmasked, restricted) = (args.unmasked, args.restricted);
-            let mut wanted = Pull { user: &user, areas, since, formats, unmasked, restricted, released: None, lang };
+            let (unmasked, restricted, photos) = (args.unmasked, args.restricted, args.photos);
+            let user = &user;
+            let mut wanted = Pull { user, areas, since, formats, unmasked, restricted, photos, released: None, lang };
             wanted.released = approval::released(&app, &wanted).map_err(said)?;
             match pull(&*app.store, &*app.outside, &app.data, &app.forms, &wanted).map_err(said)? {
                 Pulled::Sealed(sealed) => *sealed,
@@ -160,6 +164,9 @@ fn summary(sealed: &Sealed, words: &Messages, folder: &str) -> String {
     )];
     for file in &manifest.files {
         lines.push(format!("{}  {}  {}", file.sha256, file.rows, file.name));
+    }
+    if let Some(missing) = manifest.photos_missing.filter(|missing| *missing > 0) {
+        lines.push(words.with("batch-photos-missing", &[("n", missing.to_string().into())]));
     }
     lines.join("\n")
 }

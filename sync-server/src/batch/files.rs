@@ -17,6 +17,8 @@ const ATTEMPTS: usize = 10;
 pub struct Aside {
     folder: PathBuf,
     files: BTreeMap<(RecordKind, Format), Writing>,
+    /// The file of the photos, complete.
+    photos: Option<FileEntry>,
     kept: bool,
     /// Tells whoever clears up, in whatever process, that it is being made; none where folders have no locks.
     held: Option<disk::File>,
@@ -26,6 +28,30 @@ struct Writing {
     name: String,
     out: BufWriter<Hashing>,
     rows: u64,
+}
+
+impl Writing {
+    fn begin(folder: &Path, name: String) -> Result<Self, BatchError> {
+        let file = disk::File::create(&folder.join(&name), disk::Access::Owner);
+        let file = file.map_err(BatchError::io("making a file"))?;
+        let out = BufWriter::with_capacity(256 * 1024, Hashing { file, hash: Sha256::new(), bytes: 0 });
+        Ok(Self { name, out, rows: 0 })
+    }
+
+    /// Brings it to the disk.
+    fn end(self, kind: &str, format: &str) -> Result<FileEntry, BatchError> {
+        let inner = self.out.into_inner().map_err(|error| error.into_error());
+        let mut inner = inner.map_err(BatchError::io("writing a file"))?;
+        inner.file.sync().map_err(BatchError::io("bringing a file to the disk"))?;
+        Ok(FileEntry {
+            name: self.name,
+            kind: kind.to_owned(),
+            format: format.to_owned(),
+            rows: self.rows,
+            bytes: inner.bytes,
+            sha256: hex(&inner.hash.finalize()),
+        })
+    }
 }
 
 struct Hashing {
@@ -52,7 +78,7 @@ impl Aside {
     pub fn new(batches: &Path, id: uuid::Uuid) -> Result<Self, BatchError> {
         let folder = batches.join(format!(".aside-{id}"));
         let held = made(&folder).map_err(BatchError::io("making its folder"))?;
-        Ok(Self { folder, files: BTreeMap::new(), kept: false, held })
+        Ok(Self { folder, files: BTreeMap::new(), photos: None, kept: false, held })
     }
 
     /// Where the rows of a kind and format go; `begin` writes the header of a fresh file.
@@ -65,16 +91,26 @@ impl Aside {
         let writing = match self.files.entry((kind, format)) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => {
-                let name = format!("{}.{}", kind.code(), format.code());
-                let file = disk::File::create(&self.folder.join(&name), disk::Access::Owner)
-                    .map_err(BatchError::io("making a file"))?;
-                let mut out = BufWriter::with_capacity(256 * 1024, Hashing { file, hash: Sha256::new(), bytes: 0 });
-                begin(&mut out).map_err(BatchError::io("writing a header"))?;
-                entry.insert(Writing { name, out, rows: 0 })
+                let mut writing = Writing::begin(&self.folder, format!("{}.{}", kind.code(), format.code()))?;
+                begin(&mut writing.out).map_err(BatchError::io("writing a header"))?;
+                entry.insert(writing)
             }
         };
         writing.rows += 1;
         Ok(&mut writing.out)
+    }
+
+    /// Adds the file of the photos, written by `write`; `rows` are in it.
+    pub fn photos(
+        &mut self,
+        name: &str,
+        rows: u64,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), BatchError> {
+        let mut writing = Writing { rows, ..Writing::begin(&self.folder, name.to_owned())? };
+        write(&mut writing.out).map_err(BatchError::io("writing the photos"))?;
+        self.photos = Some(writing.end("photo", "zip")?);
+        Ok(())
     }
 
     /// Brings everything to the disk and puts the folder in place. It is held there for as long as what is given back lives:
@@ -82,18 +118,9 @@ impl Aside {
     pub fn seal(mut self, place: &Path) -> Result<(Vec<FileEntry>, Option<disk::File>), BatchError> {
         let mut entries = Vec::with_capacity(self.files.len());
         for ((kind, format), writing) in std::mem::take(&mut self.files) {
-            let inner = writing.out.into_inner().map_err(|error| error.into_error());
-            let mut inner = inner.map_err(BatchError::io("writing a file"))?;
-            inner.file.sync().map_err(BatchError::io("bringing a file to the disk"))?;
-            entries.push(FileEntry {
-                name: writing.name,
-                kind: kind.code().to_owned(),
-                format: format.code().to_owned(),
-                rows: writing.rows,
-                bytes: inner.bytes,
-                sha256: hex(&inner.hash.finalize()),
-            });
+            entries.push(writing.end(kind.code(), format.code())?);
         }
+        entries.extend(self.photos.take());
         disk::sync_dir(&self.folder).map_err(BatchError::io("bringing its folder to the disk"))?;
         disk::rename(&self.folder, place).map_err(BatchError::io("putting its folder in place"))?;
         self.kept = true;

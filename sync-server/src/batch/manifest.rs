@@ -35,6 +35,9 @@ pub struct Manifest {
     pub counts: BTreeMap<String, Counts>,
     /// Every file.
     pub files: Vec<FileEntry>,
+    /// Photos of its records that had not arrived when it was sealed; none where no photos were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photos_missing: Option<u64>,
     /// When the files went, because they held a record that was erased: RFC 3339 in 北京时间.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erased_at: Option<String>,
@@ -65,11 +68,11 @@ impl Counts {
 pub struct FileEntry {
     /// Its name in the batch's folder.
     pub name: String,
-    /// The kind of the records in it.
+    /// The kind of the records in it; `photo` of the photos.
     pub kind: String,
-    /// `csv` or `ndjson`.
+    /// `csv`, `ndjson` or `zip`.
     pub format: String,
-    /// Records in it (the header not counted).
+    /// Records in it (the header not counted), or photos.
     pub rows: u64,
     /// Its length.
     pub bytes: u64,

@@ -9,6 +9,7 @@ pub mod cli;
 mod cut;
 mod files;
 mod manifest;
+mod photos;
 mod seal;
 mod verify;
 
@@ -75,6 +76,8 @@ pub struct Pull<'a> {
     pub unmasked: bool,
     /// With restricted columns. Needs clearance and another person.
     pub restricted: bool,
+    /// With the photos of its records, as far as this person may see them.
+    pub photos: bool,
     /// By which another released it, where it takes two.
     pub released: Option<uuid::Uuid>,
     /// Of headers and words.

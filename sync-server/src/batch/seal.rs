@@ -15,6 +15,7 @@ use super::approval;
 use super::cut::{self, Cut, Piece};
 use super::files::{self, Aside};
 use super::manifest::{Counts, Manifest};
+use super::photos::{self, Photos};
 use super::{BatchError, Format, Pull, Pulled, Sealed, Since, verify};
 use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize};
@@ -98,12 +99,16 @@ pub fn pull(
     let mut aside = Aside::new(&batches, id)?;
     let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
     let mut records = BTreeSet::new();
+    let (who, blobs, mut photos) = (Who::of(pull.user.clone(), &tree), data.join("blobs"), Photos::default());
     let (upto, forgotten) = store::read(store, pull.user.town, |read| {
         let upto = cut::end(read)?;
         let users: BTreeMap<UserId, String> = read.users()?.into_iter().map(|user| (user.id, user.name)).collect();
         cut::each_piece(read, &cut, &mut |piece| {
             // Of a record that others link to, its title is told.
             records.extend(piece.lines.iter().map(|line| line.id).chain(piece.titles.keys().copied()));
+            if pull.photos {
+                photos.add(read, &who, &tree, &blobs, &piece)?;
+            }
             let told = Words { forms, tree: &tree, pull, today: show::beijing(now).date_naive(), users: &users };
             write_piece(&mut aside, &piece, &told, &mut counts)
         })?;
@@ -111,6 +116,9 @@ pub fn pull(
     })?;
     if counts.is_empty() {
         return Ok(Pulled::NothingNew);
+    }
+    if photos.here() > 0 {
+        aside.photos(photos::NAME, photos.here(), |out| photos.write(&blobs, out))?;
     }
     let place = batches.join(id.to_string());
     // Held until the number names it, or it is gone again.
@@ -133,6 +141,7 @@ pub fn pull(
         lang: pull.lang.tag().to_owned(),
         counts,
         files,
+        photos_missing: pull.photos.then(|| photos.missing()),
         erased_at: None,
     };
     let year = show::beijing(now).year();

@@ -39,6 +39,8 @@ pub fn command(command: &BlobsCommand) -> anyhow::Result<()> {
     }
     let arg = |n: usize| n.to_string().into();
     say(words.with("blobs-seen", &[("n", arg(seen.well)), ("strangers", arg(seen.strangers))]))?;
+    let days = arg(usize::try_from(super::orphans::KEPT.num_days()).unwrap_or_default());
+    say(words.with("blobs-orphans", &[("n", arg(seen.orphans)), ("days", days)]))?;
     match seen.found.len() {
         0 => Ok(()),
         n => anyhow::bail!(words.with("keep-found", &[("n", arg(n))])),

@@ -1,11 +1,13 @@
 //! What nobody goes on with, looked for daily. Uploads end a week after they began (tus 1.0, expiration), and their bytes
-//! go; folders of batches that a crash left before they had a number go at once.
+//! go; folders of batches that a crash left before they had a number go at once; photos that nothing refers to a month after
+//! they came ([`super::orphans`]).
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::area::AreaId;
 
+use super::orphans;
 use crate::store::{self, StoreError, Upload};
 use crate::{App, AppState};
 
@@ -48,21 +50,31 @@ pub fn clear(app: &AppState) -> Result<usize, StoreError> {
     Ok(cleared)
 }
 
-/// Looks for both at once and then daily.
+/// Looks for all of it at once and then daily.
 pub async fn daily(app: App) {
     let mut days = tokio::time::interval(DAILY);
     loop {
         days.tick().await;
         let app = App::clone(&app);
-        let both = move || (clear(&app), crate::batch::clear_unnamed(&*app.store, &app.data, app.outside.now()));
-        match tokio::task::spawn_blocking(both).await {
-            Ok((uploads, batches)) => {
+        let all = move || {
+            let batches = crate::batch::clear_unnamed(&*app.store, &app.data, app.outside.now());
+            (clear(&app), batches, orphans::clear(&app))
+        };
+        match tokio::task::spawn_blocking(all).await {
+            Ok((uploads, batches, photos)) => {
                 match uploads {
                     Ok(cleared) => tracing::info!(uploads = cleared, "looked for uploads that nobody went on with"),
                     Err(error) => said(&error, "uploads that have ended are still there"),
                 }
                 if let Err(error) = batches {
                     said(&error, "folders of batches without a number are still there");
+                }
+                match photos {
+                    Ok(cleared) => {
+                        let orphans::Cleared { orphans, strangers } = cleared;
+                        tracing::info!(orphans, strangers, "looked for photos that nothing refers to");
+                    }
+                    Err(error) => said(&error, "photos that nothing refers to are still there"),
                 }
             }
             Err(error) => said(&error, "what nobody goes on with is still there"),

@@ -5,7 +5,7 @@ use std::io;
 
 use shared::ids::PhotoHash;
 
-use super::Blobs;
+use super::{Blobs, orphans};
 use crate::backup::{Finding, is_file};
 use crate::store::{self, Store, StoreError};
 
@@ -16,6 +16,8 @@ pub struct Seen {
     pub well: usize,
     /// Files in the folder, whole, that the database does not know: an upload was cut off right before it was noted.
     pub strangers: usize,
+    /// Photos, whole or not, that nothing refers to.
+    pub orphans: usize,
     /// What is wrong.
     pub found: Vec<Finding>,
 }
@@ -33,7 +35,7 @@ pub fn verify(store: &dyn Store, blobs: &Blobs) -> Result<Seen, StoreError> {
         let photos = store::read::<_, StoreError>(store, town, |read| read.photos())?;
         known.extend(photos.into_iter().map(|photo| (photo.hash, photo.bytes)));
     }
-    let mut seen = Seen::default();
+    let mut seen = Seen { orphans: orphans::count(store)?, ..Seen::default() };
     for (hash, bytes) in &known {
         match is_file(&blobs.path(hash), *bytes, hash.as_str()) {
             Ok(true) => seen.well += 1,

@@ -59,6 +59,7 @@ fn row(ctx: &Ctx, asked: &approval::Asked) -> Markup {
     let mut what: Vec<String> = wanted.formats.iter().map(|code| code.to_uppercase()).collect();
     what.extend(wanted.unmasked.then(|| word("console-in-full")));
     what.extend(wanted.restricted.then(|| word("console-with-restricted")));
+    what.extend(wanted.photos.then(|| word("console-with-photos")));
     what.push(match wanted.since.as_str() {
         "last" => word("console-since-last-short"),
         "all" => word("console-everything"),

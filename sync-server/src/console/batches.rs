@@ -32,6 +32,7 @@ fn pull(ctx: &Ctx, areas: Vec<AreaId>, since: Since, formats: Vec<Format>) -> Pu
         formats,
         unmasked: false,
         restricted: false,
+        photos: false,
         released: None,
         lang: ctx.words.lang(),
     }
@@ -69,7 +70,8 @@ pub async fn seal(State(app): State<App>, asked: Asked, fields: Fields) -> Respo
         }
         let since = if fields.get("since") == Some("all") { Since::All } else { Since::Last };
         let (unmasked, restricted) = (fields.get("unmasked").is_some(), fields.get("restricted").is_some());
-        let wanted = Pull { unmasked, restricted, ..pull(ctx, areas, since, formats) };
+        let photos = fields.get("photos").is_some();
+        let wanted = Pull { unmasked, restricted, photos, ..pull(ctx, areas, since, formats) };
         if approval::is_needed(&wanted) {
             approval::ask(&ctx.app, &wanted)?;
             return Ok(Redirect::to("/console/batches?asked=1").into_response());
@@ -177,6 +179,7 @@ fn form(ctx: &Ctx, waiting: u64) -> Markup {
                     div.opts {
                         label.opt { input.box type="checkbox" name="format" value="csv" checked; "CSV" }
                         label.opt { input.box type="checkbox" name="format" value="ndjson"; "NDJSON" }
+                        label.opt { input.box type="checkbox" name="photos" value="true"; (word("console-with-photos")) }
                     }
                 }
                 @if ctx.who.user.may_unmask {
@@ -232,6 +235,9 @@ fn files(ctx: &Ctx, manifest: &Manifest) -> Markup {
                         &[("after", number(manifest.after.0 + 1)), ("upto", number(manifest.upto.0))]))
                 }
                 span.sub.end { (bytes(&ctx.words, manifest.bytes())) }
+            }
+            @if let Some(missing) = manifest.photos_missing.filter(|missing| *missing > 0) {
+                p.panel__b.sub { (ctx.words.with("batch-photos-missing", &[("n", number(missing))])) }
             }
             @if manifest.erased_at.is_some() { p.panel__b.sub { (word("batch-error-erased")) } }
             table.table.table--tight {

@@ -109,8 +109,9 @@ async fn guarded(mut response: Response) -> Response {
     let policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; \
                   base-uri 'none'";
     let headers = response.headers_mut();
+    // A picture has a narrower one of its own.
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(policy));
     for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, policy),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         // Nobody else is told. `no-referrer` would make browsers say `Origin: null` of our own forms, and those are refused.
         (header::REFERRER_POLICY, "same-origin"),

@@ -9,6 +9,7 @@ use shared::ids::{PhotoHash, RecordId};
 use super::PageError;
 use super::ctx::{Asked, with};
 use crate::App;
+use crate::http::photos::ONLY_A_PICTURE;
 use crate::sync::photos::may_see;
 
 /// `GET /console/photos/{record}/{hash}`: of a photo or its thumbnail.
@@ -31,6 +32,7 @@ pub async fn show(
         let mut response = Response::new(Body::from(bytes));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg"));
+        headers.insert(header::CONTENT_SECURITY_POLICY, ONLY_A_PICTURE);
         // No word on keeping it: the console's answers are not kept, the next person at this machine may not see it.
         Ok(response)
     })

@@ -22,6 +22,7 @@ use crate::batch::{link_of, links, state};
 use crate::export::{Telling, columns, show};
 use crate::store::{Read, StoredPart, User};
 use crate::sync;
+use crate::sync::photos::{OnItsWay, may_see, on_its_way};
 
 /// The most bytes of a field's name in the audit.
 const FIELD: usize = 60;
@@ -41,8 +42,9 @@ pub struct Seen {
 /// What the page shows beside the record.
 struct Around {
     history: Vec<HistoryEntry>,
-    /// Thumbnails that were delivered: a link may come before its photo.
+    /// Photos and thumbnails that this reader can be shown, and those that are on their way: a link may come first.
     delivered: BTreeSet<PhotoHash>,
+    coming: BTreeMap<PhotoHash, OnItsWay>,
     handlers: Vec<User>,
     /// Duplicates.
     alias: merged::Around,
@@ -96,16 +98,16 @@ fn answer(ctx: &Ctx, id: RecordId, unmasked: Option<String>) -> Result<Response,
         let seen = Seen::load(ctx, read, id)?;
         let history = sync::history::history(read, &ctx.who, &ctx.areas, id)?.unwrap_or_default();
         let handlers = if seen.part.kind == RecordKind::Event { events::handlers(read)? } else { Vec::new() };
-        let mut delivered = BTreeSet::new();
-        for (_, write) in view::many(&seen.open, "photos") {
-            if let Some(known) = write.value.get::<shared::form::PhotoParticulars>()
-                && read.photo(&known.thumbnail)?.is_some()
-            {
-                delivered.insert(known.thumbnail);
+        let (mut delivered, mut coming) = (BTreeSet::new(), BTreeMap::new());
+        for hash in linked_photos(&seen.open) {
+            if read.photo(&hash)?.is_some() && may_see(read, &ctx.who, &ctx.areas, &hash)? {
+                delivered.insert(hash);
+            } else if let Some(on_its_way) = on_its_way(read, &ctx.who, &ctx.areas, &hash)? {
+                coming.insert(hash, on_its_way);
             }
         }
         let alias = merged::Around::load(ctx, read, &seen)?;
-        Ok::<_, PageError>((seen, Around { history, delivered, handlers, alias }))
+        Ok::<_, PageError>((seen, Around { history, delivered, coming, handlers, alias }))
     })?;
     let form = ctx.app.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
     if let Some(field) = unmasked.as_deref().and_then(|name| form.field(name)).filter(|field| field.mask.is_some()) {
@@ -310,19 +312,47 @@ fn photos(ctx: &Ctx, seen: &Seen, around: &Around) -> Markup {
                         @if let Some(known) = write.value.get::<shared::form::PhotoParticulars>() {
                             @let taken = shared::mask::time(known.at).unwrap_or_default();
                             li {
-                                @if around.delivered.contains(&known.thumbnail) {
-                                    a href={ "/console/photos/" (seen.part.record) "/" (hash) } {
-                                        img src={ "/console/photos/" (seen.part.record) "/" (known.thumbnail) }
-                                            alt=(ctx.words.with("console-photo-of", &[("when", taken.clone().into())]));
-                                    }
-                                } @else {
-                                    p.shots__none { (ctx.words.text("console-photo-on-its-way")) }
+                                @let whole = hash.parse().is_ok_and(|hash: PhotoHash| around.delivered.contains(&hash));
+                                @let thumbnail = around.delivered.contains(&known.thumbnail);
+                                @let href = format!("/console/photos/{}", seen.part.record);
+                                @let alt = ctx.words.with("console-photo-of", &[("when", taken.clone().into())]);
+                                @let picture = html! { img src={ (href) "/" (known.thumbnail) } alt=(alt); };
+                                @match (thumbnail, whole) {
+                                    (true, true) => { a href={ (href) "/" (hash) } { (picture) } }
+                                    (true, false) => { (picture) }
+                                    (false, true) => { p.shots__none { a href={ (href) "/" (hash) } { (alt) } } }
+                                    (false, false) => {}
                                 }
+                                @if !whole { (on_the_way(ctx, hash, around, thumbnail)) }
                                 p.sub { (taken) }
                             }
                         }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// The photos a record links, and their thumbnails.
+fn linked_photos(open: &PartState) -> BTreeSet<PhotoHash> {
+    let photos = view::many(open, "photos").into_iter();
+    let both = photos.map(|(hash, write)| {
+        let particulars = write.value.get::<shared::form::PhotoParticulars>();
+        (hash.parse().ok(), particulars.map(|particulars| particulars.thumbnail))
+    });
+    both.flat_map(|(photo, thumbnail): (Option<PhotoHash>, _)| photo.into_iter().chain(thumbnail)).collect()
+}
+
+/// In place of a photo that has not arrived: since when its handheld has not been heard of.
+fn on_the_way(ctx: &Ctx, hash: &str, around: &Around, beside: bool) -> Markup {
+    let coming = hash.parse().ok().and_then(|hash: PhotoHash| around.coming.get(&hash));
+    let seen = coming.and_then(|coming| coming.seen);
+    html! {
+        p class=(if beside { "sub" } else { "shots__none" }) {
+            (ctx.words.text("console-photo-on-its-way"))
+            @if let Some(at) = seen {
+                " " (ctx.words.with("console-photo-last-seen", &[("when", moment(ctx, at).into())]))
             }
         }
     }

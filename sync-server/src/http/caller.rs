@@ -19,6 +19,13 @@ pub struct Admitted {
     _flight: Flight,
 }
 
+impl Admitted {
+    /// Who it was, once the request holds up no other one of theirs.
+    pub fn landed(self) -> Caller {
+        self.caller
+    }
+}
+
 impl Deref for Admitted {
     type Target = Caller;
 

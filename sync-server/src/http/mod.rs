@@ -8,7 +8,7 @@ mod enrol;
 mod farewell;
 mod frame;
 mod openapi;
-mod photos;
+pub(crate) mod photos;
 pub mod pressure;
 mod records;
 mod slot;
@@ -33,7 +33,7 @@ use crate::store::{self, StoreError};
 use crate::sync::accept::mend;
 use crate::tls::listener::TlsListener;
 
-/// A request that takes longer is given up. Long enough for a photo on a slow line.
+/// A request that takes longer is given up; of an upload, each step of it.
 pub const REQUEST_TIME: Duration = Duration::from_secs(120);
 /// A file that staff bring may take so long: half a gigabyte at a megabit a second.
 pub const UPLOAD_TIME: Duration = Duration::from_secs(3_600);
@@ -54,6 +54,7 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(shared::limits::REQUEST_BYTES))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, app.request_time))
         // How long those may take they look to themselves: what has come is taken in to its end.
+        .merge(photos::uploads())
         .merge(crate::console::uploads())
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"))

@@ -1,86 +1,126 @@
-//! Photos by tus 1.0 (core, creation, checksum, expiration; termination left out), read by hash.
+//! Photos by tus 1.0 (core, creation with upload, termination, checksum, expiration), read by hash.
 //!
 //! An upload announces its SHA-256. When the last byte is there the server verifies it and says it back in `Photo-Hash`:
 //! only then is the photo delivered.
 
+mod headers;
+mod look;
+mod taking;
+
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::body::{Body, HttpBody as _};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, patch, post};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use sha2::{Digest, Sha256};
-use shared::ids::PhotoHash;
+use http::{HeaderMap, StatusCode};
+use shared::area::AreaId;
 use shared::limits::PHOTO_BYTES;
 use uuid::Uuid;
 
-use super::{blocking, caller};
-use crate::blobs::{AppendError, FinishError, expiry, jpeg::NoJpeg};
+pub use look::ONLY_A_PICTURE;
+
+use self::headers::{Checksum, announced, answer, brings_piece, number, options, speaks_tus, standing};
+use super::pressure::Flight;
+use super::{blocking, body, caller, pressure};
+use crate::blobs::{FinishError, expiry, jpeg::NoJpeg, quota};
 use crate::error::Problem;
 use crate::store::{self, Photo, StoreError, Upload};
 use crate::sync::photos::may_see;
 use crate::sync::round::Caller;
 use crate::{App, AppState};
 
-/// Of the protocol.
-const TUS: &str = "1.0.0";
-/// "Checksum mismatch" in the tus checksum extension.
-const CHECKSUM_MISMATCH: u16 = 460;
-
-/// The routes.
+/// Photos to be read.
 pub fn routes() -> Router<App> {
-    let most = usize::try_from(PHOTO_BYTES).unwrap_or(usize::MAX);
+    Router::new().route("/api/v1/photos/{hash}", get(look::read))
+}
+
+/// Photos on their way. How long those may take, and how much they may bring, they look to themselves.
+pub fn uploads() -> Router<App> {
     Router::new()
         .route("/api/v1/photos", post(create).options(options))
-        .route("/api/v1/photos/uploads/{id}", patch(append).head(offset).options(options))
-        .route("/api/v1/photos/{hash}", get(read))
-        .layer(DefaultBodyLimit::max(most))
+        .route("/api/v1/photos/uploads/{id}", patch(append).head(offset).delete(terminate).options(options))
 }
 
-async fn options() -> Response {
-    answer(
-        StatusCode::NO_CONTENT,
-        &[
-            ("tus-version", TUS.to_owned()),
-            ("tus-extension", "creation,checksum,expiration".to_owned()),
-            ("tus-checksum-algorithm", "sha256".to_owned()),
-            ("tus-max-size", PHOTO_BYTES.to_string()),
-        ],
-    )
-}
-
-/// Begins an upload.
-async fn create(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
-    blocking(move || {
-        let caller = caller::bringing(&app, &headers)?;
+/// Begins an upload, with its first bytes if they are there.
+async fn create(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+    let (state, brings) = (App::clone(&app), brings_piece(&headers));
+    let comes = if brings { body.size_hint().lower() } else { 0 };
+    let begun = blocking(move || {
+        let caller = caller::bringing(&state, &headers)?;
         speaks_tus(&headers)?;
-        let length: u64 = number(&headers, "upload-length").ok_or_else(|| Problem::bad("upload_length"))?;
-        if length > PHOTO_BYTES {
-            return Err(Problem::too_large("photo_too_large").with("most", PHOTO_BYTES));
-        }
-        let hash = announced(&headers).ok_or_else(|| Problem::bad("upload_hash"))?;
-        let upload = Upload {
-            id: app.outside.uuid(),
-            user: caller.who.user.id,
-            hash,
-            length,
-            begun: app.outside.now(),
-            done: false,
-        };
-        let town = caller.device.town;
-        if store::read::<_, StoreError>(&*app.store, town, |read| read.is_erased_photo(&upload.hash))? {
+        let checksum = Checksum::of(&headers)?;
+        let upload = begin(&state, &caller, &headers, comes)?;
+        Ok((caller.landed(), upload, checksum))
+    })
+    .await;
+    let (caller, upload, checksum) = match begun {
+        Ok(begun) => begun,
+        Err(problem) => return Err(refused(&app, body, problem)),
+    };
+    let location = ("location", format!("/api/v1/photos/uploads/{}", upload.id));
+    let mut stands = 0;
+    if brings && !upload.done {
+        stands = taking::piece(&app, &upload, 0, checksum, body).await?;
+    } else {
+        let_pass(&app, body);
+    }
+    let upload = if stands < upload.length { upload } else { finish(app, caller, upload).await? };
+    let mut named = standing(&upload, stands);
+    named.push(location);
+    Ok(answer(StatusCode::CREATED, &named))
+}
+
+/// A new upload. One that is done already, of a photo that is here: where the caller delivered it before or may see it.
+/// Whoever may not sends all of it, which proves that they have it. `comes` is how much of it is said to come along.
+fn begin(app: &AppState, caller: &Caller, headers: &HeaderMap, comes: u64) -> Result<Upload, Problem> {
+    let length: u64 = number(headers, "upload-length").ok_or_else(|| Problem::bad("upload_length"))?;
+    if length > PHOTO_BYTES {
+        return Err(Problem::too_large("photo_too_large").with("most", PHOTO_BYTES));
+    }
+    if comes > length {
+        return Err(taking::too_long(length));
+    }
+    let hash = announced(headers).ok_or_else(|| Problem::bad("upload_hash"))?;
+    let now = app.outside.now();
+    let upload = Upload {
+        id: app.outside.uuid(),
+        user: caller.who.user.id,
+        device: Some(caller.device.id),
+        hash,
+        length,
+        begun: now,
+        done: false,
+    };
+    let areas = app.areas()?;
+    let _settling = app.blobs.settling();
+    let (upload, before) = store::write::<_, Problem>(&*app.store, caller.device.town, |tx| {
+        if tx.is_erased_photo(&upload.hash)? {
             return Err(erased());
         }
-        app.blobs.begin(upload.id)?;
-        store::write(&*app.store, caller.device.town, |tx| tx.put_upload(&upload))?;
-        let location = format!("/api/v1/photos/uploads/{}", upload.id);
-        let mut named = vec![("location", location), ("upload-offset", "0".to_owned())];
-        named.extend(expires(&upload));
-        Ok(answer(StatusCode::CREATED, &named))
-    })
-    .await
+        let same = tx.photo(&upload.hash)?.filter(|photo| photo.bytes == length);
+        // Nothing is said to a credential that two have used.
+        let told = same.filter(|_| caller.device.credential.doubled.is_none());
+        if let Some(photo) = told
+            && may_see(&*tx, &caller.who, &areas, &upload.hash)?
+            && disk::exists(&app.blobs.path(&upload.hash))?
+        {
+            let upload = Upload { done: true, ..upload.clone() };
+            tx.put_photo(&Photo { received: now, ..photo }, upload.user)?;
+            tx.put_upload(&upload)?;
+            return Ok((upload, Vec::new()));
+        }
+        match quota::begin(tx, &app.blobs, &upload, now)? {
+            quota::Said::Begun(before) => Ok((upload.clone(), before)),
+            quota::Said::Over => Err(Problem {
+                retry_after: Some(quota::AGAIN),
+                ..Problem::new(StatusCode::TOO_MANY_REQUESTS, "photo_quota")
+            }),
+        }
+    })?;
+    for id in before {
+        app.blobs.drop_upload(id)?;
+    }
+    Ok(upload)
 }
 
 /// How far an upload came.
@@ -88,15 +128,19 @@ async fn offset(State(app): State<App>, Path(id): Path<String>, headers: HeaderM
     blocking(move || {
         let caller = caller::bringing(&app, &headers)?;
         speaks_tus(&headers)?;
-        let upload = mine(&app, &caller, &id)?;
-        let mut named = vec![("upload-length", upload.length.to_string()), ("cache-control", "no-store".to_owned())];
-        if upload.done {
-            named.push(("upload-offset", upload.length.to_string()));
-            named.push(("photo-hash", upload.hash.to_string()));
-        } else {
-            named.push(("upload-offset", at(&app, &upload)?.to_string()));
-            named.extend(expires(&upload));
+        let mut upload = mine(&app, &caller, &id)?;
+        let mut stands = upload.length;
+        if !upload.done {
+            stands = app.blobs.offset(upload.id).map_err(gone_or)?;
+            if stands == upload.length {
+                // The server died, or had too much to do, between the last byte and this: who hears that all is here sends
+                // no more.
+                upload = settle(&app, caller.device.town, upload)?;
+            }
         }
+        let mut named = standing(&upload, stands);
+        named.push(("upload-length", upload.length.to_string()));
+        named.push(("cache-control", "no-store".to_owned()));
         Ok(answer(StatusCode::OK, &named))
     })
     .await
@@ -107,47 +151,86 @@ async fn append(
     State(app): State<App>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    request: Body,
+    body: Body,
 ) -> Result<Response, Problem> {
-    let most = usize::try_from(PHOTO_BYTES).unwrap_or(usize::MAX);
-    let piece = caller::body_of(&app, &headers, request, most).await?;
-    blocking(move || {
-        let caller = caller::bringing(&app, &headers)?;
+    let (state, comes) = (App::clone(&app), body.size_hint().lower());
+    let ready = blocking(move || {
+        let caller = caller::bringing(&state, &headers)?;
         speaks_tus(&headers)?;
-        let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        if kind != Some("application/offset+octet-stream") {
+        if !brings_piece(&headers) {
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "upload_type"));
         }
         let from = number(&headers, "upload-offset").ok_or_else(|| Problem::bad("upload_offset"))?;
-        let upload = mine(&app, &caller, &id)?;
-        if upload.done {
-            // The answer to the last piece was lost: say it again.
-            return finished(&upload);
-        }
-        checksum(&headers, &piece)?;
-        let to = from.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
-        if to > upload.length {
-            return Err(Problem::too_large("upload_too_long").with("most", upload.length));
-        }
-        app.blobs.append(upload.id, from, &piece).map_err(|error| match error {
-            AppendError::Offset(at) => Problem::new(StatusCode::CONFLICT, "upload_offset").header("upload-offset", at),
-            AppendError::Locked => {
-                Problem { retry_after: Some(2), ..Problem::new(StatusCode::LOCKED, "upload_locked") }
+        let checksum = Checksum::of(&headers)?;
+        let upload = mine(&state, &caller, &id)?;
+        if !upload.done {
+            // Before the line is burdened with what cannot be kept.
+            let stands = state.blobs.offset(upload.id).map_err(gone_or)?;
+            if from != stands {
+                return Err(taking::elsewhere(stands));
             }
-            AppendError::Io(error) => gone_or(error),
-        })?;
-        if to < upload.length {
-            let mut named = vec![("upload-offset", to.to_string())];
-            named.extend(expires(&upload));
-            return Ok(answer(StatusCode::NO_CONTENT, &named));
+            if from.saturating_add(comes) > upload.length {
+                return Err(taking::too_long(upload.length));
+            }
         }
-        finish(&app, &caller, upload)
+        Ok((caller.landed(), upload, from, checksum))
+    })
+    .await;
+    let (caller, upload, from, checksum) = match ready {
+        Ok(ready) => ready,
+        Err(problem) => return Err(refused(&app, body, problem)),
+    };
+    let (upload, stands) = if upload.done {
+        // The answer to the last piece was lost: say it again.
+        let_pass(&app, body);
+        (upload, from)
+    } else {
+        let stands = taking::piece(&app, &upload, from, checksum, body).await?;
+        (if stands < upload.length { upload } else { finish(app, caller, upload).await? }, stands)
+    };
+    Ok(answer(StatusCode::NO_CONTENT, &standing(&upload, stands)))
+}
+
+/// Takes an upload back. The photo stays if it is one already.
+async fn terminate(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+    blocking(move || {
+        let caller = caller::bringing(&app, &headers)?;
+        speaks_tus(&headers)?;
+        let upload = mine(&app, &caller, &id)?;
+        let _settling = app.blobs.settling();
+        drop_upload(&app, caller.device.town, upload.id)?;
+        Ok(answer(StatusCode::NO_CONTENT, &[]))
     })
     .await
 }
 
-fn finish(app: &AppState, caller: &Caller, upload: Upload) -> Result<Response, Problem> {
-    let town = caller.device.town;
+/// Says no to what is not read; the rest of it may come, so that the answer is heard.
+fn refused(app: &App, body: Body, problem: Problem) -> Problem {
+    let_pass(app, body);
+    problem
+}
+
+fn let_pass(app: &App, body: Body) {
+    body::let_pass(body, usize::try_from(PHOTO_BYTES).unwrap_or(usize::MAX), app.request_time);
+}
+
+/// Makes an upload whose last byte is here a photo.
+async fn finish(app: App, caller: Caller, upload: Upload) -> Result<Upload, Problem> {
+    blocking(move || {
+        let _flight: Flight = pressure::admit(&app, caller.device.id)?;
+        settle(&app, caller.device.town, upload)
+    })
+    .await
+}
+
+/// The same. Blocks.
+fn settle(app: &AppState, town: AreaId, upload: Upload) -> Result<Upload, Problem> {
+    let _settling = app.blobs.settling();
+    // Another request may have been faster.
+    let known = store::read::<_, StoreError>(&*app.store, town, |read| read.upload(upload.id))?.ok_or_else(gone)?;
+    if known.done {
+        return Ok(known);
+    }
     if let Err(error) = app.blobs.finish(upload.id, &upload.hash) {
         let problem = match error {
             FinishError::Hash => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "photo_hash"),
@@ -159,108 +242,39 @@ fn finish(app: &AppState, caller: &Caller, upload: Upload) -> Result<Response, P
             // Nothing is wrong with the photo: the upload stays and can be finished by another attempt.
             FinishError::Io(error) => return Err(gone_or(error)),
         };
-        store::write(&*app.store, town, |tx| tx.drop_upload(upload.id))?;
+        drop_upload(app, town, upload.id)?;
         return Err(problem);
     }
     let upload = Upload { done: true, ..upload };
     let photo = Photo { hash: upload.hash.clone(), bytes: upload.length, received: app.outside.now() };
     let kept = store::write::<_, StoreError>(&*app.store, town, |tx| {
         if tx.is_erased_photo(&photo.hash)? {
+            tx.drop_upload(upload.id)?;
             return Ok(false);
         }
         tx.put_photo(&photo, upload.user)?;
         tx.put_upload(&upload)?;
         Ok(true)
     })?;
+    app.blobs.drop_upload(upload.id)?;
     if kept {
-        return finished(&upload);
+        return Ok(upload);
     }
     // Erased while it was on its way.
-    disk::remove(&app.blobs.path(&photo.hash))?;
+    app.blobs.drop_photo(&photo.hash)?;
     Err(erased())
+}
+
+/// The row goes first: a file without one is taken away daily, a row without its file says what is not so.
+fn drop_upload(app: &AppState, town: AreaId, id: Uuid) -> Result<(), Problem> {
+    store::write::<_, StoreError>(&*app.store, town, |tx| tx.drop_upload(id))?;
+    app.blobs.drop_upload(id)?;
+    Ok(())
 }
 
 /// The photo went with an erased record.
 fn erased() -> Problem {
     Problem::new(StatusCode::GONE, "photo_erased")
-}
-
-fn finished(upload: &Upload) -> Result<Response, Problem> {
-    Ok(answer(
-        StatusCode::NO_CONTENT,
-        &[("upload-offset", upload.length.to_string()), ("photo-hash", upload.hash.to_string())],
-    ))
-}
-
-/// The bytes of a photo that the caller may see.
-async fn read(State(app): State<App>, Path(hash): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
-    let hash: PhotoHash = hash.parse().map_err(|_| Problem::not_found())?;
-    blocking(move || {
-        let caller = caller::caller(&app, &headers)?;
-        let areas = app.areas()?;
-        let seen = store::read::<_, StoreError>(&*app.store, caller.device.town, |read| {
-            Ok(read.photo(&hash)?.is_some() && may_see(read, &caller.who, &areas, &hash)?)
-        })?;
-        if !seen {
-            return Err(Problem::not_found());
-        }
-        let mut response = Response::new(app.blobs.read(&hash)?.into());
-        let named = response.headers_mut();
-        named.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg"));
-        Ok(response)
-    })
-    .await
-}
-
-fn answer(status: StatusCode, named: &[(&'static str, String)]) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert("tus-resumable", HeaderValue::from_static(TUS));
-    for (name, value) in named {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(*name, value);
-        }
-    }
-    response
-}
-
-fn speaks_tus(headers: &HeaderMap) -> Result<(), Problem> {
-    if headers.get("tus-resumable").is_some_and(|value| value == TUS) {
-        return Ok(());
-    }
-    Err(Problem::new(StatusCode::PRECONDITION_FAILED, "tus_version").header("tus-version", TUS))
-}
-
-fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
-    headers.get(name)?.to_str().ok()?.parse().ok()
-}
-
-/// `Upload-Metadata: hash <base64 of the hex hash>`, among other keys.
-fn announced(headers: &HeaderMap) -> Option<PhotoHash> {
-    let metadata = headers.get("upload-metadata")?.to_str().ok()?;
-    let value = metadata.split(',').find_map(|pair| pair.trim().strip_prefix("hash "))?;
-    let hex = String::from_utf8(STANDARD.decode(value.trim()).ok()?).ok()?;
-    hex.parse().ok()
-}
-
-/// `Upload-Checksum: sha256 <base64>`; absent is allowed.
-fn checksum(headers: &HeaderMap, piece: &[u8]) -> Result<(), Problem> {
-    let Some(value) = headers.get("upload-checksum") else { return Ok(()) };
-    let given = value.to_str().ok().and_then(|text| text.strip_prefix("sha256 "));
-    let given =
-        given.and_then(|text| STANDARD.decode(text.trim()).ok()).ok_or_else(|| Problem::bad("upload_checksum"))?;
-    if given == Sha256::digest(piece).as_slice() {
-        return Ok(());
-    }
-    let mismatch = StatusCode::from_u16(CHECKSUM_MISMATCH).unwrap_or(StatusCode::BAD_REQUEST);
-    Err(Problem::new(mismatch, "upload_checksum"))
-}
-
-/// `Upload-Expires`, a date as RFC 9110 5.6.7 has it.
-fn expires(upload: &Upload) -> Option<(&'static str, String)> {
-    let at = expiry::ends(upload)?;
-    Some(("upload-expires", at.format("%a, %d %b %Y %H:%M:%S GMT").to_string()))
 }
 
 /// The caller's own upload; another's is not there, and one that nobody went on with has ended.
@@ -272,11 +286,6 @@ fn mine(app: &AppState, caller: &Caller, id: &str) -> Result<Upload, Problem> {
         return Err(gone());
     }
     Ok(upload)
-}
-
-/// How far the bytes on the disk go. A photo stored just before the server died has no file left here; it begins anew.
-fn at(app: &AppState, upload: &Upload) -> Result<u64, Problem> {
-    app.blobs.offset(upload.id).map_err(gone_or)
 }
 
 fn gone_or(error: std::io::Error) -> Problem {

@@ -15,6 +15,7 @@ mod second;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
+mod uploads;
 
 use std::path::Path;
 
@@ -34,6 +35,7 @@ pub use keep::{Erased, Gone, Keep, Kept, Overflown};
 pub use model::*;
 pub use parts::*;
 pub use second::{KeepSecond, ReadSecond, SecondFactor};
+pub use uploads::{KeepUploads, ReadUploads};
 
 /// What can go wrong below: all of it lies outside the protocol. Texts hold no personal data.
 #[derive(Debug, thiserror::Error)]
@@ -132,7 +134,7 @@ pub trait Store: Send + Sync {
 }
 
 /// What can be read of one town at one moment.
-pub trait Read: Kept + ReadDoubts + Audited + ReadSecond + ReadApprovals {
+pub trait Read: Kept + ReadDoubts + Audited + ReadSecond + ReadApprovals + ReadUploads {
     /// The town.
     fn town(&self) -> AreaId;
 
@@ -205,7 +207,7 @@ pub trait Read: Kept + ReadDoubts + Audited + ReadSecond + ReadApprovals {
 }
 
 /// What can be written in one town's transaction.
-pub trait Tx: Read + Keep + SettleDoubts + KeepSecond + KeepApprovals {
+pub trait Tx: Read + Keep + SettleDoubts + KeepSecond + KeepApprovals + KeepUploads {
     /// Takes the next `count` sequence numbers of a part; the first of them is returned.
     fn take_seqs(&mut self, part: Part, count: u64) -> Result<u64, StoreError>;
     /// Takes the next sequence number of a part.
@@ -273,7 +275,7 @@ pub trait Tx: Read + Keep + SettleDoubts + KeepSecond + KeepApprovals {
     /// Sets a small named value.
     fn set_meta(&mut self, key: &str, value: &str) -> Result<(), StoreError>;
 
-    /// A photo was delivered by somebody and verified; it is wanted no longer.
+    /// A photo was delivered by somebody and verified, for the first time or once more; it is wanted no longer.
     fn put_photo(&mut self, photo: &Photo, sender: UserId) -> Result<(), StoreError>;
     /// Links photos to a record; those not delivered yet are wanted of `slot`.
     fn link_photos(&mut self, slot: Slot, links: &[PhotoLink]) -> Result<(), StoreError>;

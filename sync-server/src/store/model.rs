@@ -308,7 +308,7 @@ pub struct Photo {
     pub hash: PhotoHash,
     /// Its length.
     pub bytes: u64,
-    /// By the server's clock.
+    /// When it was delivered last, by the server's clock.
     pub received: DateTime<Utc>,
 }
 
@@ -332,6 +332,8 @@ pub struct Upload {
     pub id: Uuid,
     /// Who sends.
     pub user: UserId,
+    /// On which handheld it was begun; none where that was not noted yet.
+    pub device: Option<DeviceId>,
     /// What the bytes must hash to.
     pub hash: PhotoHash,
     /// How many bytes there will be.

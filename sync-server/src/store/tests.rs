@@ -13,6 +13,7 @@ use super::*;
 use crate::system::System;
 
 mod second;
+mod uploads;
 
 const TOWN: AreaId = AreaId(2);
 

@@ -1,6 +1,7 @@
 //! Batches as staff take them out.
 
 use std::collections::BTreeMap;
+use std::io::{Cursor, Read as _};
 use std::path::Path;
 
 use crate::common::*;
@@ -28,6 +29,7 @@ fn pull_of(user: &User, unmasked: bool) -> Pull<'_> {
         formats: vec![Format::Csv, Format::Ndjson],
         unmasked,
         restricted: false,
+        photos: false,
         released: None,
         lang: Lang::Zh,
     }
@@ -246,4 +248,109 @@ async fn a_name_that_is_a_formula_runs_nothing() {
     assert_eq!(names, ["'=cmd|'/c calc'!A1", "'@SUM(1,1)"]);
     // A program gets what was written.
     assert!(text(&taken, "person.ndjson").contains("\"=cmd|"));
+}
+
+/// The files in a ZIP.
+fn unzipped(bytes: Vec<u8>) -> Vec<(String, Vec<u8>)> {
+    let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+    let mut entries = Vec::new();
+    for place in 0..zip.len() {
+        let mut entry = zip.by_index(place).unwrap();
+        assert_eq!(entry.compression(), zip::CompressionMethod::Stored);
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        entries.push((entry.name().unwrap().into_owned(), bytes));
+    }
+    entries
+}
+
+#[tokio::test]
+async fn photos_are_named_in_every_batch_and_in_it_where_they_are_asked_for() {
+    let centre = Centre::open().await;
+    let mut hand = centre.enrol(&centre.person("member", Role::GridMember, GRID, false)).await;
+    let mut far = centre.enrol(&centre.person("far", Role::GridMember, FOREIGN_GRID, false)).await;
+    let [one, two, late, outside] = ["井盖", "路灯", "还没送到", "别的乡镇"].map(|salt| jpeg(64, 48, salt));
+    let mut report = hand.event("井盖破损", GRID);
+    for photo in [&one, &two, &late] {
+        tus::link(&mut report, &tus::hash(photo));
+    }
+    applied(&hand.sync(vec![report.clone()]).await, 0);
+    let mut foreign = far.event("别处的事", FOREIGN_GRID);
+    tus::link(&mut foreign, &tus::hash(&outside));
+    applied(&far.sync(vec![foreign]).await, 0);
+    // The same photo in two records is one file.
+    let mut again = hand.event("还是那个井盖", GRID);
+    tus::link(&mut again, &tus::hash(&one));
+    // Of another town, linked by who never had it: not for whoever reads this record.
+    tus::link(&mut again, &tus::hash(&outside));
+    applied(&hand.sync(vec![again]).await, 0);
+    for photo in [&one, &two] {
+        assert_eq!(hand.deliver(photo).await.status(), 204);
+    }
+    assert_eq!(far.deliver(&outside).await.status(), 204);
+
+    let user = staff(&centre, "staff", false, false);
+    let all = Pull { since: Since::All, ..pull_of(&user, false) };
+    let plain = sealed(take(&centre, &all).unwrap());
+    assert_eq!(plain.manifest.photos_missing, None);
+    assert!(!plain.folder.join("photos.zip").exists());
+    let named = &rows(&plain, "event.csv")[0]["照片"];
+    assert!([&one, &two, &late].iter().all(|photo| named.contains(tus::hash(photo).as_str())), "{named}");
+    assert!(text(&plain, "event.ndjson").contains(&format!("\"{}\":{{\"", tus::hash(&late))));
+
+    let with = Pull { photos: true, ..all };
+    let first = sealed(take(&centre, &with).unwrap());
+    let entry = first.manifest.files.last().unwrap();
+    assert_eq!((entry.name.as_str(), entry.kind.as_str(), entry.rows), ("photos.zip", "photo", 2));
+    assert_eq!(first.manifest.photos_missing, Some(2), "the late one, and what nobody here has");
+    let bytes = std::fs::read(first.folder.join("photos.zip")).unwrap();
+    assert_eq!((entry.bytes, entry.sha256.clone()), (bytes.len() as u64, batch::hex(&Sha256::digest(&bytes))));
+    let mut wanted = [&one, &two].map(|photo| (format!("{}.jpg", tus::hash(photo)), photo.clone()));
+    wanted.sort();
+    assert_eq!(unzipped(bytes.clone()), wanted);
+    // Sealed anew the file is the same; a copy is looked at like any other file.
+    let second = sealed(take(&centre, &with).unwrap());
+    assert_eq!(std::fs::read(second.folder.join("photos.zip")).unwrap(), bytes);
+    let out = tempfile::tempdir().unwrap();
+    assert_eq!(std::fs::read(batch::copy_out(&second, out.path()).unwrap().join("photos.zip")).unwrap(), bytes);
+
+    // It goes with the record.
+    let data = centre.folder.path().to_str().unwrap();
+    let (record, erase) = (report.record.to_string(), ["erase", "--data", data, "--reason", "request", "--record"]);
+    let (well, said) = audit::run(&[erase.as_slice(), &[&record]].concat());
+    assert!(well && said.contains("3 batches"), "{said}");
+    assert!([&plain, &first, &second].iter().all(|sealed| !sealed.folder.exists()));
+    let after = sealed(take(&centre, &with).unwrap());
+    let bytes = std::fs::read(after.folder.join("photos.zip")).unwrap();
+    assert_eq!(unzipped(bytes), [(format!("{}.jpg", tus::hash(&one)), one)]);
+}
+
+#[tokio::test]
+async fn staff_take_photos_out_at_the_console_and_by_command() {
+    let centre = Centre::open().await;
+    desk::person(&centre, "staff", Role::CenterStaff, TOWN, false, false);
+    let mut hand = centre.enrol(&centre.person("member", Role::GridMember, GRID, false)).await;
+    let (photo, late) = (jpeg(64, 48, "井盖"), jpeg(64, 48, "还没送到"));
+    let mut report = hand.event("井盖破损", GRID);
+    for photo in [&photo, &late] {
+        tus::link(&mut report, &tus::hash(photo));
+    }
+    applied(&hand.sync(vec![report]).await, 0);
+    assert_eq!(hand.deliver(&photo).await.status(), 204);
+    let desk = desk::Desk::logged_in(&centre, "staff").await;
+    let page = desk.page("/console/batches").await;
+    assert!(page.contains("附照片"), "{page}");
+    let page = desk.submit(&page, "/console/batches", &[("format", "csv"), ("photos", "true")]).await;
+    assert!(page.contains("photos.zip") && page.contains("有 1 张照片还没送到"), "{page}");
+    let download = desk.get("/console/batches/2026-001/photos.zip").await;
+    assert!(tus::named(&download, "content-disposition").starts_with("attachment"));
+    let told = unzipped(download.bytes().await.unwrap().to_vec());
+    assert_eq!(told, [(format!("{}.jpg", tus::hash(&photo)), photo.clone())]);
+
+    let out = tempfile::tempdir().unwrap();
+    let (data, to) = (centre.folder.path().to_str().unwrap(), out.path().to_str().unwrap());
+    let pull = ["batch", "pull", "--data", data, "--user", "staff", "--since", "all", "--photos", "--out", to];
+    let (well, said) = audit::run(&pull);
+    assert!(well && said.contains("photos.zip") && said.contains("1 photos have not arrived"), "{said}");
+    assert_eq!(unzipped(std::fs::read(out.path().join("2026-002/photos.zip")).unwrap()), told);
 }

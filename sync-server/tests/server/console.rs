@@ -1,14 +1,17 @@
 //! The console as a browser uses it: over HTTP, with cookies, links and forms, nothing else.
 
 use crate::common::desk::*;
+use crate::common::tus::{hash, link, named};
 use crate::common::*;
 use reqwest::StatusCode;
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use shared::area::AreaId;
 use shared::author::Role;
 use shared::ids::RecordId;
+use shared::outside::Outside;
 use shared::record::Part;
 use shared::value::Value;
+use shared::wire::{DeviceState, SyncRequest};
 use sync_server::store;
 
 #[tokio::test]
@@ -362,4 +365,43 @@ async fn a_batch_is_taken_and_downloaded_by_whoever_may() {
     assert_eq!(refused.status(), StatusCode::CONFLICT);
     let page = desk.submit(&page, "/console/batches", &[("format", "csv"), ("since", "last")]).await;
     assert!(page.contains("没有新的内容"), "{page}");
+}
+
+#[tokio::test]
+async fn a_picture_is_shown_as_nothing_else_and_one_that_is_missing_says_when_its_terminal_was_seen() {
+    let centre = Centre::open().await;
+    person(&centre, "staff", Role::CenterStaff, TOWN, false, false);
+    let mut wei = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
+    let photo = jpeg(64, 48, "<script>alert(1)</script>");
+    let mut report = wei.event("井盖缺失", GRID);
+    link(&mut report, &hash(&photo));
+    let desk = Desk::logged_in(&centre, "staff").await;
+    let record = format!("/console/records/{}", report.record);
+    let picture = format!("/console/photos/{}/{}", report.record, hash(&photo));
+    applied(&wei.sync(vec![report]).await, 0);
+    let page = desk.page(&record).await;
+    assert!(page.contains("照片还没送到。") && !page.contains("最近一次联网"), "it has told nothing of itself: {page}");
+    assert!(!page.contains("<img"), "no picture that is not there");
+    assert_eq!(desk.get(&picture).await.status(), StatusCode::NOT_FOUND);
+
+    let state = DeviceState { app: "0.1.0".to_owned(), battery: None, clock: centre.clock.now(), undelivered: 1 };
+    let round = SyncRequest { device: Some(state), ..wei.request(vec![]) };
+    answer(wei.raw(serde_json::to_vec(&round).unwrap(), &[]).await).await;
+    let page = desk.page(&record).await;
+    assert!(page.contains("拍照的终端最近一次联网："), "{page}");
+
+    assert_eq!(wei.deliver(&photo).await.status(), 204);
+    let page = desk.page(&record).await;
+    assert!(page.contains(&format!("<img src=\"{picture}\"")) && !page.contains("照片还没送到"), "{page}");
+    let shown = desk.get(&picture).await;
+    for (name, value) in [
+        ("content-type", "image/jpeg"),
+        ("x-content-type-options", "nosniff"),
+        ("content-security-policy", "default-src 'none'; sandbox"),
+        ("x-frame-options", "DENY"),
+        ("cache-control", "no-store"),
+    ] {
+        assert_eq!(named(&shown, name), value, "{name}");
+    }
+    assert_eq!(shown.bytes().await.unwrap().as_ref(), photo);
 }

@@ -12,7 +12,7 @@ use shared::limits::PHOTO_BYTES;
 use shared::outside::Outside;
 use shared::path::Path;
 use shared::value::Value;
-use shared::wire::SyncRequest;
+use shared::wire::{DeviceState, SyncRequest};
 use shared::workflow::Step;
 use sync_server::blobs::expiry;
 use sync_server::store;
@@ -47,7 +47,7 @@ async fn a_photo_goes_up_in_pieces_and_is_verified_at_the_end() {
     assert_eq!(named(&fetched, "content-type"), "image/jpeg");
     assert_eq!(fetched.bytes().await.unwrap().as_ref(), photo);
     let options = centre.send(Method::OPTIONS, "/api/v1/photos", None, vec![], &[]).await;
-    assert_eq!(named(&options, "tus-extension"), "creation,checksum,expiration");
+    assert_eq!(named(&options, "tus-extension"), "creation,creation-with-upload,termination,checksum,expiration");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,4 +208,82 @@ async fn an_edit_that_came_before_opens_no_photo_in_the_name_of_who_sent_it() {
     let old = SyncRequest { protocol: 1, ..liar.request(vec![again]) };
     assert_eq!(liar.raw(serde_json::to_vec(&old).unwrap(), &[]).await.status(), 200);
     assert_eq!(liar.fetch(&hash(&photo)).await.status(), 404, "knowing a hash opens nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_can_be_fetched_in_parts_over_a_bad_line() {
+    let centre = Centre::open().await;
+    let alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
+    let photo = jpeg(1600, 1200, "井盖");
+    assert_eq!(alice.deliver(&photo).await.status(), 204);
+    let path = format!("/api/v1/photos/{}", hash(&photo));
+    let part =
+        async |headers: &[(&str, &str)]| centre.send(Method::GET, &path, Some(&alice.token), vec![], headers).await;
+    let whole = part(&[]).await;
+    let tag = format!("\"{}\"", hash(&photo));
+    assert_eq!((named(&whole, "accept-ranges"), named(&whole, "etag")), ("bytes", tag.as_str()));
+    let policy = (named(&whole, "content-security-policy"), named(&whole, "x-content-type-options"));
+    assert_eq!(policy, ("default-src 'none'; sandbox", "nosniff"));
+    let mut all = Vec::new();
+    for (range, told) in [("bytes=0-9", "bytes 0-9"), ("bytes=10-19", "bytes 10-19"), ("bytes=20-", "bytes 20-")] {
+        let piece = part(&[("range", range), ("if-range", &tag)]).await;
+        assert_eq!((piece.status().as_u16(), named(&piece, "etag")), (206, tag.as_str()));
+        let said = named(&piece, "content-range").to_owned();
+        assert!(said.starts_with(told) && said.ends_with(&format!("/{}", photo.len())), "{said}");
+        all.extend(piece.bytes().await.unwrap());
+    }
+    assert_eq!(all, photo);
+    let beyond = part(&[("range", &format!("bytes={}-", photo.len()))]).await;
+    assert_eq!(named(&beyond, "content-range"), format!("bytes */{}", photo.len()));
+    assert_eq!(refusal(beyond, 416).await.code, "photo_range");
+    assert_eq!(part(&[("range", "bytes=0-9"), ("if-range", "\"another\"")]).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_on_its_way_says_how_far_it_came_to_who_reads_the_record_and_to_nobody_else() {
+    let centre = Centre::open().await;
+    let mut alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
+    let mut bob = centre.enrol(&centre.person("juan", Role::GridMember, GRID, false)).await;
+    let mut eve = centre.enrol(&centre.person("far", Role::GridMember, FAR_GRID, false)).await;
+    let photo = jpeg(1600, 1200, "井盖");
+    let seen = centre.clock.now().timestamp_millis();
+    let mut report = alice.event("井盖缺失", GRID);
+    link(&mut report, &hash(&photo));
+    let state = DeviceState { app: "0.1.0".to_owned(), battery: None, clock: centre.clock.now(), undelivered: 1 };
+    let round = SyncRequest { device: Some(state), ..alice.request(vec![report.clone()]) };
+    applied(&answer(alice.raw(serde_json::to_vec(&round).unwrap(), &[]).await).await, 0);
+    bob.catch_up().await;
+    let told = |response: &reqwest::Response| {
+        ["photo-seen", "photo-received", "photo-length"].map(|name| named(response, name).parse::<i64>().ok())
+    };
+    let waits = bob.fetch(&hash(&photo)).await;
+    let [last, received, length] = told(&waits);
+    assert!(last.unwrap() > seen && last.unwrap() < centre.clock.now().timestamp_millis(), "{last:?}");
+    assert_eq!((received, length), (None, None), "nothing of it was begun");
+    assert_eq!(refusal(waits, 404).await.code, "photo_on_its_way");
+
+    let upload = alice.begun(&photo).await;
+    assert_eq!(alice.plain(&upload, 0, &photo[..20]).await.status(), 204);
+    let whole = i64::try_from(photo.len()).unwrap();
+    assert_eq!(told(&bob.fetch(&hash(&photo)).await)[1..], [Some(20), Some(whole)]);
+
+    // For Eve there is no difference to a photo that nobody ever took.
+    let (one, none) = (eve.fetch(&hash(&photo)).await, eve.fetch(&hash(b"nobody took it")).await);
+    let names = |response: &reqwest::Response| response.headers().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&one), names(&none));
+    let (one, none) = (refusal(one, 404).await, refusal(none, 404).await);
+    assert_eq!((one.code.as_str(), one.message), (none.code.as_str(), none.message));
+    // Nor does a link of her own say what others have sent of it.
+    let mut own = eve.event("随手报", FAR_GRID);
+    link(&mut own, &hash(&photo));
+    applied(&eve.sync(vec![own]).await, 0);
+    let asked = eve.fetch(&hash(&photo)).await;
+    assert_eq!(told(&asked)[1..], [None, None]);
+    assert_eq!(refusal(asked, 404).await.code, "photo_on_its_way");
+
+    assert_eq!(alice.plain(&upload, 20, &photo[20..]).await.status(), 204);
+    assert_eq!(bob.fetch(&hash(&photo)).await.bytes().await.unwrap().as_ref(), photo);
+    let asked = eve.fetch(&hash(&photo)).await;
+    assert_eq!(told(&asked)[1..], [None, None]);
+    assert_eq!(refusal(asked, 404).await.code, "photo_on_its_way", "whether it has arrived she is not told either");
 }

@@ -153,6 +153,8 @@ async fn a_server_brought_up_to_date_closes_the_visits_it_has() {
         "DROP INDEX part_feed; DROP INDEX quarantine_open; DROP INDEX remain_shown_by;
          ALTER TABLE part DROP COLUMN visit;
          CREATE UNIQUE INDEX part_feed ON part (town, part, seq, kind, areas, readers, anonymous, record);
+         DROP INDEX upload_unfinished; DROP INDEX upload_hash; DROP TABLE upload_hour;
+         ALTER TABLE upload DROP COLUMN device;
          PRAGMA user_version = 15",
     )
     .unwrap();

@@ -162,6 +162,7 @@ pub fn run(dir: &Path, data: &Path, township: &Township, rows: &Rows) -> Result<
             formats: vec![format],
             unmasked: false,
             restricted: false,
+            photos: false,
             released: None,
             lang: assets::messages::Lang::Zh,
         };

@@ -10,6 +10,7 @@ mod keep;
 mod parts;
 mod read;
 mod second;
+mod uploads;
 mod whole;
 mod write;
 
@@ -41,6 +42,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/014_ended.sql"),
     include_str!("../migrations/015_outline.sql"),
     include_str!("../migrations/016_visit.sql"),
+    include_str!("../migrations/017_photo_quota.sql"),
 ];
 
 /// More reading connections than this are closed when handed back.

@@ -14,6 +14,7 @@ use super::InTown;
 use super::columns::{areas, count, from_json, int, photo_hash, time, uuid};
 use super::global::{DEVICE, USER, device, user};
 use super::parts::{PART, feed_left, feed_part, in_areas, stored_part};
+use super::uploads::{UPLOAD, upload};
 use crate::store::{
     Audit, AuditFilter, Audited, Batch, Decision, Device, FeedEntry, Origin, PartFilter, Photo, PhotoLink, Quarantined,
     Read, SeenEdit, SlotRow, StoreError, StoredEdit, StoredPart, Upload, User,
@@ -346,20 +347,9 @@ impl Read for InTown<'_> {
     }
 
     fn upload(&self, id: Uuid) -> Result<Option<Upload>, StoreError> {
-        let mut query = self
-            .conn
-            .prepare_cached("SELECT user, hash, length, begun, done FROM upload WHERE town = ?1 AND id = ?2")?;
-        let mut rows = query.query_and_then(params![self.town.0, id.as_bytes()], |row| {
-            Ok::<_, StoreError>(Upload {
-                id,
-                user: UserId(uuid(&row.get::<_, Vec<u8>>(0)?)?),
-                hash: photo_hash(row.get::<_, String>(1)?)?,
-                length: count(row.get(2)?),
-                begun: time(row.get(3)?),
-                done: row.get(4)?,
-            })
-        })?;
-        rows.next().transpose()
+        let sql = format!("SELECT {UPLOAD} FROM upload WHERE town = ?1 AND id = ?2");
+        let mut query = self.conn.prepare_cached(&sql)?;
+        query.query_and_then(params![self.town.0, id.as_bytes()], upload)?.next().transpose()
     }
 
     fn batches(&self, limit: usize) -> Result<Vec<Batch>, StoreError> {

@@ -396,7 +396,8 @@ impl Tx for InTown<'_> {
         let hash = photo.hash.as_str();
         self.conn
             .prepare_cached(
-                "INSERT INTO photo (town, hash, bytes, received) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+                "INSERT INTO photo (town, hash, bytes, received) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (town, hash) DO UPDATE SET received = max(received, excluded.received)",
             )?
             .execute(params![self.town.0, hash, int(photo.bytes), ms(photo.received)])?;
         self.conn
@@ -427,13 +428,15 @@ impl Tx for InTown<'_> {
 
     fn put_upload(&mut self, upload: &Upload) -> Result<(), StoreError> {
         let mut query = self.conn.prepare_cached(
-            "INSERT INTO upload (id, town, user, hash, length, begun, done) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            "INSERT INTO upload (id, town, user, device, hash, length, begun, done)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT (id) DO UPDATE SET done = excluded.done",
         )?;
         query.execute(params![
             upload.id.as_bytes(),
             self.town.0,
             upload.user.0.as_bytes(),
+            upload.device.as_ref().map(|device| device.0.as_bytes().as_slice()).unwrap_or_default(),
             upload.hash.as_str(),
             int(upload.length),
             ms(upload.begun),

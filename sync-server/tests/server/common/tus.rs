@@ -1,5 +1,7 @@
 //! Photos as the app sends them: tus 1.0.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Method, Response};
@@ -9,8 +11,10 @@ use shared::form::PhotoParticulars;
 use shared::ids::PhotoHash;
 use shared::path::Path;
 use shared::value::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
-use super::Handheld;
+use super::{Centre, Handheld};
 
 pub fn hash(bytes: &[u8]) -> PhotoHash {
     PhotoHash::from_bytes(&Sha256::digest(bytes).into())
@@ -68,4 +72,74 @@ pub fn link(edit: &mut Edit, photo: &PhotoHash) {
         position: None,
     };
     edit.writes.insert(Path::element("photos", photo.as_str()), Value::of(&particulars));
+}
+
+/// A line of its own to the server, on which not all of a request may come.
+pub struct Line(TcpStream);
+
+impl Line {
+    pub async fn to(centre: &Centre) -> Self {
+        Self(TcpStream::connect(centre.url.strip_prefix("http://").unwrap()).await.unwrap())
+    }
+
+    /// Says that a piece comes, and sends nothing of it yet.
+    pub async fn patch(hand: &Handheld<'_>, upload: &str, offset: usize, length: usize, more: &str) -> Self {
+        let mut line = Self::to(hand.centre).await;
+        let head = format!(
+            "PATCH {upload} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {}\r\ntus-resumable: 1.0.0\r\n\
+             content-type: application/offset+octet-stream\r\nupload-offset: {offset}\r\n{more}content-length: {length}\r\n\r\n",
+            hand.token
+        );
+        line.send(head.as_bytes()).await;
+        line
+    }
+
+    pub async fn send(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).await.unwrap();
+    }
+
+    /// The head of the answer, and whatever of its body comes along.
+    pub async fn answer(&mut self) -> String {
+        let mut all = Vec::new();
+        let said = async {
+            while !String::from_utf8_lossy(&all).contains("\r\n\r\n") {
+                assert!(self.0.read_buf(&mut all).await.unwrap() > 0, "{}", String::from_utf8_lossy(&all));
+            }
+        };
+        tokio::time::timeout(HUNG, said).await.expect("the server says nothing");
+        String::from_utf8_lossy(&all).into_owned()
+    }
+}
+
+/// Much longer than anything takes: a story that gets here has failed.
+const HUNG: Duration = Duration::from_secs(60);
+
+impl Handheld<'_> {
+    /// A new upload of a photo.
+    pub async fn begun(&self, photo: &[u8]) -> String {
+        let begun = self.begin(hash(photo).as_str(), photo.len().try_into().unwrap()).await;
+        assert_eq!(begun.status(), 201);
+        named(&begun, "location").to_owned()
+    }
+
+    /// A piece as it arrives, without a checksum.
+    pub async fn plain(&self, upload: &str, offset: usize, piece: &[u8]) -> Response {
+        let offset = offset.to_string();
+        let headers = [
+            ("tus-resumable", "1.0.0"),
+            ("content-type", "application/offset+octet-stream"),
+            ("upload-offset", &offset),
+        ];
+        self.centre.send(Method::PATCH, upload, Some(&self.token), piece.to_vec(), &headers).await
+    }
+
+    /// Waits until the server says that so many bytes are on its disk.
+    pub async fn until_stands_at(&self, upload: &str, offset: usize) {
+        let waiting = async {
+            while named(&self.stands_at(upload).await, "upload-offset") != offset.to_string() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(HUNG, waiting).await.expect("it never gets there");
+    }
 }

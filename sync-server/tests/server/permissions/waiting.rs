@@ -71,6 +71,7 @@ impl<'a> Waiting<'a> {
                         formats: vec!["csv".to_owned()],
                         unmasked: name == "{unmasked}",
                         restricted: name == "{restricted}",
+                        photos: false,
                     };
                     self.approval("batch", &serde_json::to_string(&wanted).unwrap(), act, person).to_string()
                 }

@@ -268,20 +268,20 @@ fn unzipped(bytes: Vec<u8>) -> Vec<(String, Vec<u8>)> {
 async fn photos_are_named_in_every_batch_and_in_it_where_they_are_asked_for() {
     let centre = Centre::open().await;
     let mut hand = centre.enrol(&centre.person("member", Role::GridMember, GRID, false)).await;
-    let mut far = centre.enrol(&centre.person("far", Role::GridMember, FOREIGN_GRID, false)).await;
-    let [one, two, late, outside] = ["井盖", "路灯", "还没送到", "别的乡镇"].map(|salt| jpeg(64, 48, salt));
+    let mut far = centre.enrol(&centre.person("far", Role::GridMember, FAR_GRID, false)).await;
+    let [one, two, late, outside] = ["井盖", "路灯", "还没送到", "别的社区"].map(|salt| jpeg(64, 48, salt));
     let mut report = hand.event("井盖破损", GRID);
     for photo in [&one, &two, &late] {
         tus::link(&mut report, &tus::hash(photo));
     }
     applied(&hand.sync(vec![report.clone()]).await, 0);
-    let mut foreign = far.event("别处的事", FOREIGN_GRID);
-    tus::link(&mut foreign, &tus::hash(&outside));
-    applied(&far.sync(vec![foreign]).await, 0);
+    let mut elsewhere = far.event("别处的事", FAR_GRID);
+    tus::link(&mut elsewhere, &tus::hash(&outside));
+    applied(&far.sync(vec![elsewhere]).await, 0);
     // The same photo in two records is one file.
     let mut again = hand.event("还是那个井盖", GRID);
     tus::link(&mut again, &tus::hash(&one));
-    // Of another town, linked by who never had it: not for whoever reads this record.
+    // Of another community, linked by who never had it: not for whoever reads this record and not that one.
     tus::link(&mut again, &tus::hash(&outside));
     applied(&hand.sync(vec![again]).await, 0);
     for photo in [&one, &two] {
@@ -289,8 +289,11 @@ async fn photos_are_named_in_every_batch_and_in_it_where_they_are_asked_for() {
     }
     assert_eq!(far.deliver(&outside).await.status(), 204);
 
-    let user = staff(&centre, "staff", false, false);
-    let all = Pull { since: Since::All, ..pull_of(&user, false) };
+    let community = AreaId(10);
+    let mut user = staff(&centre, "staff", false, false);
+    user.scope = vec![community];
+    store::write::<_, store::StoreError>(&*centre.app.store, TOWN, |tx| tx.put_user(&user)).unwrap();
+    let all = Pull { since: Since::All, areas: vec![community], ..pull_of(&user, false) };
     let plain = sealed(take(&centre, &all).unwrap());
     assert_eq!(plain.manifest.photos_missing, None);
     assert!(!plain.folder.join("photos.zip").exists());

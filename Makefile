@@ -16,7 +16,7 @@ DEMO_DIR ?= ./demo-data
 # nextest where it stands, cargo's own runner otherwise.
 RUN_TESTS := $(if $(shell command -v cargo-nextest),nextest run,test --no-fail-fast)
 
-.PHONY: help setup setup-browser build demo demo-codes demo-reset test lint unit bench pictures simulate crashes hostile test-window test-api fuzz fuzz-minute deny
+.PHONY: help setup setup-browser build demo demo-codes demo-reset test lint unit bench pictures simulate crashes hostile bad-line test-window test-api fuzz fuzz-minute deny
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -75,6 +75,9 @@ TWICE ?= 5
 FROM ?= 0
 simulate: setup ## The simulation with more seeds than the 2,000 of `make test` (FROM=… SEEDS=… STEPS=…, or SEED=… for one, told)
 	FROM=$(FROM) SEEDS=$(SEEDS) STEPS=$(STEPS) TWICE=$(TWICE) $(CARGO) test $(SELECT) --test simulation -- --nocapture
+
+bad-line: build ## Five photos in real time over 20 kbit/s that is cut every 30 kB and stalls: a quarter of an hour
+	$(CARGO) test $(SELECT) --test handheld 20_kbit -- --ignored --nocapture
 
 EXAMPLES ?= 300
 REQUESTS ?= 100000

@@ -2,7 +2,7 @@
 # Installs what is missing, and only that, with apt-get. Asks nothing.
 #   setup.sh build            C and C++ compiler, perl, make, pkg-config (SQLCipher and its OpenSSL are compiled)
 #   setup.sh build window     also WebKitGTK to build against, a screen that nobody sees, keys and a pointer for it
-#   setup.sh build browser    also Chromium, its driver, a Chinese font, axe-core by npm; the tus clients by npm and pip
+#   setup.sh build browser    also Chromium, its driver, a Chinese font, exiftool, axe-core by npm; the tus clients by npm and pip
 set -euo pipefail
 
 declare -A packages=()
@@ -29,6 +29,7 @@ for group in "$@"; do
       need npm npm
       need python3 python3
       python3 -c 'import ensurepip' >/dev/null 2>&1 || packages[python3-venv]=1
+      need exiftool libimage-exiftool-perl
       [ -e /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc ] || packages[fonts-noto-cjk]=1
       ;;
     window)

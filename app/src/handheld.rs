@@ -15,6 +15,9 @@ mod farewell;
 mod look_tests;
 mod map;
 mod moving;
+mod photos;
+#[cfg(test)]
+mod photos_tests;
 mod reading;
 mod saving;
 mod session;
@@ -44,7 +47,7 @@ use tokio::sync::watch;
 
 use crate::platform::Services;
 use crate::store::{Checked, ExportError, Exported, Rules, StoreError};
-use crate::sync::SyncProgress;
+use crate::sync::{Fetched, SyncProgress};
 use session::Inner;
 
 pub use closing::{Closed, Closing};
@@ -369,11 +372,11 @@ impl Handheld {
 
     /// JPEG bytes of a photo or thumbnail held on this handheld.
     pub fn picture(&self, hash: &PhotoHash) -> Result<Option<Vec<u8>>, PhotoError> {
-        self.0.session().and_then(|session| session.store.photo(hash)).map_err(|error| PhotoError(error.message()))
+        self.0.picture(hash)
     }
 
-    /// The same, asking the server if it is not held; kept then.
-    pub async fn fetch_picture(&self, hash: &PhotoHash) -> Result<Option<Vec<u8>>, PhotoError> {
+    /// The same, asking the server if it is not held; kept then. After a break the next call goes on where it broke.
+    pub async fn fetch_picture(&self, hash: &PhotoHash) -> Result<Fetched, PhotoError> {
         self.0.fetch_picture(hash).await
     }
 

@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 use crate::handheld::{Door, Draft, Handheld};
 use crate::lock::Cost;
-use crate::platform::{Boxed, FileKeyStore, NoLocation, Paths, Services};
+use crate::platform::{Boxed, FileKeyStore, Network, NoLocation, Paths, Services};
 use crate::store::Rules;
 use crate::sync::{Connect, Method, Request, Response, Transport, TransportError, Trust};
 
@@ -86,6 +86,7 @@ pub fn setup(user: UserId) -> Setup {
         handlers: Vec::new(),
         recipient: None,
         lease_hours: 0,
+        stamp: false,
         pins: Vec::new(),
     }
 }
@@ -131,6 +132,11 @@ pub struct Inside {
     pub uploads: BTreeMap<String, (String, usize, Vec<u8>)>,
     /// Breaks the connection within the next so many pieces.
     pub lose_pieces: u32,
+    /// Pieces that came, and what happens when one does.
+    pub pieces: u32,
+    pub at_piece: Option<Box<dyn FnMut(u32) + Send>>,
+    /// What was asked for, in order: the verb of a photo's request, or `round`.
+    pub log: Vec<String>,
 }
 
 impl Default for Inside {
@@ -161,6 +167,9 @@ impl Default for Inside {
             photos: BTreeMap::new(),
             uploads: BTreeMap::new(),
             lose_pieces: 0,
+            pieces: 0,
+            at_piece: None,
+            log: Vec::new(),
         }
     }
 }
@@ -295,6 +304,7 @@ impl Inside {
     }
 
     fn photo(&mut self, request: &Request) -> Result<Response, TransportError> {
+        self.log.push(format!("{:?}", request.method));
         let header = |name: &str| {
             request.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str()).unwrap()
         };
@@ -323,6 +333,10 @@ impl Inside {
                 };
                 if header("upload-offset") != bytes.len().to_string() {
                     return Ok(answer(409, &[]));
+                }
+                self.pieces += 1;
+                if let Some(at_piece) = &mut self.at_piece {
+                    at_piece(self.pieces);
                 }
                 if self.lose_pieces > 0 {
                     self.lose_pieces -= 1;
@@ -361,6 +375,9 @@ impl Inside {
         }
         if request.path.starts_with("/api/v1/photos") {
             return self.photo(request);
+        }
+        if request.path == "/api/v1/sync" {
+            self.log.push("round".to_owned());
         }
         let packed = request.headers.iter().any(|(name, value)| *name == "content-encoding" && value == "zstd");
         let body = if packed { zstd::decode_all(request.body.as_slice()).unwrap() } else { request.body.clone() };
@@ -452,11 +469,21 @@ pub fn try_open(
     server: &Arc<Server>,
     outside: &Arc<Replay>,
 ) -> Result<Handheld, crate::store::StoreError> {
+    open_on(dir, server, outside, Arc::new(crate::platform::Line::Free))
+}
+
+pub fn open_on(
+    dir: &FilePath,
+    server: &Arc<Server>,
+    outside: &Arc<Replay>,
+    network: Arc<dyn Network>,
+) -> Result<Handheld, crate::store::StoreError> {
     let services = Services {
         keys: Arc::new(FileKeyStore::new(&Paths::new(dir).keys())),
         pin_cost: Cost::LEAST,
         connect: Arc::new(To(Arc::clone(server))),
         location: Arc::new(NoLocation),
+        network,
         no_backup: None,
     };
     let handheld = Handheld::open(dir, services, Arc::clone(outside) as Arc<dyn Outside>)?;

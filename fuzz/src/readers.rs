@@ -97,7 +97,7 @@ pub fn values(bytes: &[u8]) {
 
 /// A picture somebody took or was sent.
 pub fn picture(bytes: &[u8]) {
-    if let Ok(taken) = app::photo::take_in(bytes) {
+    if let Ok(taken) = app::photo::take_in(bytes, "2026-11-26 第一网格") {
         sync_server::blobs::jpeg::size(&taken.jpeg).expect("the server takes what the app makes");
     }
 }

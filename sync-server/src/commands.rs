@@ -159,8 +159,8 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         .map_err(|error| anyhow::anyhow!("cannot begin the log: {error}"))?;
     let mut app = open(&args.data.data)?;
     let state = Arc::get_mut(&mut app).context("the data are in use already")?;
-    (state.lease_hours, state.token_hours, state.behind_proxy) =
-        (args.lease_hours, args.token_hours, args.behind_proxy);
+    (state.lease_hours, state.token_hours, state.behind_proxy, state.stamp_photos) =
+        (args.lease_hours, args.token_hours, args.behind_proxy, args.stamp_photos);
     (state.tls, state.public_url) = (args.tls.open(&args.data.data)?, args.tls.public_url.clone());
     let tls = state.tls.is_spoken();
     if !tls && !args.behind_proxy && !args.listen.ip().is_loopback() {

@@ -105,6 +105,9 @@ pub struct ServeArgs {
     #[arg(long, default_value_t = crate::sync::lease::HOURS, env = "SYNC_SERVER_LEASE_HOURS",
         value_parser = clap::value_parser!(u32).range(1..=8_760))]
     pub lease_hours: u32,
+    /// Handhelds write date, time and grid into the photos they take, where everybody sees it.
+    #[arg(long, env = "SYNC_SERVER_STAMP_PHOTOS")]
+    pub stamp_photos: bool,
     /// How long a handheld uses one credential before an answer brings the next, hours.
     #[arg(long, default_value_t = crate::auth::token::HOURS, env = "SYNC_SERVER_TOKEN_HOURS",
         value_parser = clap::value_parser!(u32).range(1..=8_760))]

@@ -63,6 +63,8 @@ pub struct AppState {
     pub page_items: usize,
     /// How long restricted parts can be read on a handheld that does not reach the server, hours; 0: for ever.
     pub lease_hours: u32,
+    /// Whether handhelds write date, time and grid into the photos they take.
+    pub stamp_photos: bool,
     /// How long a handheld uses one credential before it is given the next, hours.
     pub token_hours: u32,
     /// How long the head of a request may take to arrive.
@@ -164,6 +166,7 @@ impl AppState {
             public_url: None,
             page_items: sync::changes::ITEMS,
             lease_hours: sync::lease::HOURS,
+            stamp_photos: false,
             token_hours: auth::token::HOURS,
             head_time: http::connections::HEAD_TIME,
             request_time: http::REQUEST_TIME,

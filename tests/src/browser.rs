@@ -292,6 +292,11 @@ impl Page {
 
     /// Gives a file to a file field, visible or not.
     pub async fn attach(&self, css: &str, file: &Path) -> Result<()> {
+        self.attach_all(css, &[file]).await
+    }
+
+    /// Several files at once.
+    pub async fn attach_all(&self, css: &str, files: &[&Path]) -> Result<()> {
         let end = Instant::now() + PATIENCE;
         let element = loop {
             match self.client.find(Locator::Css(css)).await {
@@ -300,7 +305,8 @@ impl Page {
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         };
-        element.send_keys(&file.to_string_lossy()).await.with_context(|| format!("attaching to {css}"))
+        let files: Vec<_> = files.iter().map(|file| file.to_string_lossy()).collect();
+        element.send_keys(&files.join("\n")).await.with_context(|| format!("attaching to {css}"))
     }
 
     /// Waits until `script` (a JavaScript expression) is true.

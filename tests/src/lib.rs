@@ -1,5 +1,6 @@
 //! What the tests, the demo and the benches of the whole product share.
 
+pub mod badline;
 pub mod bench;
 pub mod browser;
 pub mod centre;

@@ -30,13 +30,45 @@ pub fn jpeg(width: u16, height: u16, camera: Option<Camera>, seed: u64) -> Resul
             pixels.extend(colour.map(|channel| channel.saturating_add(noise)));
         }
     }
+    packed(&pixels, width, height, camera)
+}
+
+fn packed(pixels: &[u8], width: u16, height: u16, camera: Option<Camera>) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, 88);
     if let Some(camera) = camera {
         encoder.add_exif_metadata(&exif(camera)).context("adding the metadata")?;
     }
-    encoder.encode(&pixels, width, height, ColorType::Rgb).context("encoding the picture")?;
+    encoder.encode(pixels, width, height, ColorType::Rgb).context("encoding the picture")?;
     Ok(bytes)
+}
+
+/// A JPEG of a street, more or less: sky, walls with windows, gravel. A picture of a camera has smooth parts, edges and fine
+/// grain, and so has this.
+pub fn scene(width: u16, height: u16, camera: Option<Camera>, seed: u64) -> Result<Vec<u8>> {
+    let (w, h) = (f32::from(width), f32::from(height));
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut pixels = Vec::with_capacity(usize::from(width) * usize::from(height) * 3);
+    for y in 0..height {
+        for x in 0..width {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let (u, v, grain) = (f32::from(x) / w, f32::from(y) / h, (state >> 60) as f32 - 7.5);
+            let wall = 0.35 + 0.1 * (u * 9.0 + seed as f32).sin().round();
+            let shade = if v < wall {
+                [150.0 - 60.0 * v, 180.0 - 40.0 * v, 230.0 - 20.0 * v].map(|sky| sky + grain * 0.4)
+            } else if v < 0.75 {
+                let window = (u * 40.0).fract() < 0.45 && (v * 22.0).fract() < 0.5;
+                let brick = if (v * 160.0).fract() < 0.12 || (u * 120.0).fract() < 0.08 { 25.0 } else { 0.0 };
+                if window { [50.0, 60.0, 75.0] } else { [165.0 + brick, 120.0 + brick, 95.0 + brick] }
+                    .map(|wall: f32| wall + grain)
+            } else {
+                let wave = (u * 90.0 + v * 300.0).sin() * (v * 700.0 - u * 40.0).cos() * 22.0;
+                [120.0, 115.0, 105.0].map(|gravel: f32| gravel + wave + grain * 3.0)
+            };
+            pixels.extend(shade.map(|channel| channel.clamp(0.0, 255.0) as u8));
+        }
+    }
+    packed(&pixels, width, height, camera)
 }
 
 /// One directory entry of a TIFF: tag, type, count, and the four bytes of the value or its place.

@@ -7,16 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::area::{AreaTree, Scope};
 use shared::calendar::Calendar;
-use shared::form::{Forms, PhotoParticulars, Position};
+use shared::form::Forms;
 use shared::ids::UserId;
 use shared::outside::Outside;
 use shared::wire::Setup;
 use tokio::sync::{Notify, watch};
 
-use super::types::{Message, Settings, TakenIn};
-use super::{PhotoError, SaveError};
+use super::SaveError;
+use super::types::{Message, Settings};
 use crate::platform::{Paths, Services};
-use crate::store::{PhotoState, RawKey, Rules, Source, Store, StoreError};
+use crate::store::{RawKey, Rules, Source, Store, StoreError};
 use crate::sync::{Phase, SyncProgress, Transport, TransportError, Trust};
 
 /// The inside of a handheld.
@@ -39,6 +39,8 @@ pub(crate) struct Inner {
     line: Mutex<Option<Line>>,
     /// One sync at a time.
     pub(super) syncing: tokio::sync::Mutex<super::syncing::Attempts>,
+    /// Photos half fetched.
+    pub(super) halves: Mutex<super::photos::Halves>,
 }
 
 /// A line to a server.
@@ -163,6 +165,7 @@ impl Inner {
             notify: Arc::new(Notify::new()),
             line: Mutex::new(None),
             syncing: tokio::sync::Mutex::default(),
+            halves: Mutex::default(),
         };
         // Files of a version without PINs open as they did there; who uses them is asked for one.
         if let Some(user) = settings.user
@@ -376,32 +379,6 @@ impl Inner {
             self.wake();
         }
         saved
-    }
-
-    pub(super) fn take_in(
-        &self,
-        bytes: &[u8],
-        position: Option<Position>,
-        at: Option<DateTime<Utc>>,
-    ) -> Result<TakenIn, PhotoError> {
-        let said = |error: StoreError| PhotoError(error.message());
-        let session = self.session().map_err(said)?;
-        let taken = crate::photo::take_in(bytes).map_err(|error| PhotoError(error.message()))?;
-        let outside = self.outside();
-        let store = &session.store;
-        store.put_photo(&taken.thumbnail_hash, &taken.thumbnail, None, PhotoState::Taken, outside).map_err(said)?;
-        store
-            .put_photo(&taken.hash, &taken.jpeg, Some(&taken.thumbnail_hash), PhotoState::Taken, outside)
-            .map_err(said)?;
-        let particulars = PhotoParticulars {
-            thumbnail: taken.thumbnail_hash,
-            bytes: taken.jpeg.len() as u64,
-            width: taken.width,
-            height: taken.height,
-            at: at.unwrap_or_else(|| outside.now()).timestamp_millis(),
-            position,
-        };
-        Ok(TakenIn { hash: taken.hash, particulars })
     }
 }
 

@@ -4,18 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::ids::{PhotoHash, RecordId};
+use shared::ids::RecordId;
 use shared::limits::PROTOCOL;
 use shared::wire::{Before, DeviceState, EnrolAnswer, EnrolRequest, HistoryEntry, Setup};
 
+use super::SyncError;
 use super::enrolment::Told;
 use super::session::{Inner, Session};
 use super::types::{Estimate, Message, OutboxItem, OutboxWhat};
-use super::{PhotoError, SyncError};
 use crate::lock::{LockError, Pin};
-use crate::photo;
-use crate::store::{PhotoState, StoreError};
-use crate::sync::{self, Client, Phase, Refused, Trust};
+use crate::store::StoreError;
+use crate::sync::{self, Client, Ended, Hold, Pace, Phase, Refused, Trust};
 
 /// Between syncs when there is nothing to do.
 const IDLE: Duration = Duration::from_secs(5 * 60);
@@ -33,6 +32,8 @@ pub(crate) struct Attempts {
     told_device: bool,
     /// How carefully edits are sent.
     care: sync::Care,
+    /// How large the pieces of photos are.
+    pace: Pace,
     /// What is kept for 30 days was looked through since the start.
     tidied: bool,
 }
@@ -124,6 +125,7 @@ impl Inner {
             progress.next_attempt = None;
             (progress.done, progress.total, progress.sent, progress.received) = (0, 0, 0, 0);
         });
+        let moved = attempts.pace.moved();
         let result = self.walk(&session, &mut attempts).await;
         if self.session().is_ok() {
             self.note_delivery(&session);
@@ -145,7 +147,8 @@ impl Inner {
                 Ok(())
             }
             Err(refused) => {
-                attempts.failed = attempts.failed.saturating_add(1);
+                // On a line that breaks again and again but carries a little each time, the wait does not grow.
+                attempts.failed = if attempts.pace.moved() > moved { 1 } else { attempts.failed.saturating_add(1) };
                 let offline = self.is_offline();
                 let retry = (refused.again && !offline).then(|| {
                     let wait = sync::delay(attempts.failed, refused.retry_after, self.outside());
@@ -162,8 +165,43 @@ impl Inner {
         }
     }
 
-    /// Gives the bytes a second of the photos sent, where that could be measured.
+    /// Text, then photos; text again whenever some was saved between two pieces of a photo. Gives the bytes a second of the
+    /// photos sent, where that could be measured.
     async fn walk(&self, session: &Arc<Session>, attempts: &mut Attempts) -> Result<Option<u64>, Refused> {
+        let (mut millis, moved) = (0, attempts.pace.moved());
+        loop {
+            let known = session.store.newest_edit()?;
+            let Some(doubled) = self.walk_text(session, attempts).await? else { return Ok(None) };
+            // The credential may be another one than before.
+            let client = self.client(session)?;
+            let began = self.outside().now();
+            let ended = self.send_photos(session, &client, &mut attempts.pace, known).await?;
+            millis += (self.outside().now() - began).num_milliseconds().max(1).cast_unsigned();
+            if ended == Ended::Held(Hold::Text) && doubled.is_none() {
+                continue;
+            }
+            let sent = attempts.pace.moved() - moved;
+            if sent > 0 {
+                self.moved(|progress| progress.changed += 1);
+            }
+            self.obey(session, &client, None).await?;
+            if let Some(refused) = doubled {
+                return Err(refused);
+            }
+            if self.session().is_ok() {
+                self.fetch_thumbnails(session, &client).await?;
+            }
+            return Ok((sent > 50_000).then(|| sent * 1000 / millis));
+        }
+    }
+
+    /// Edits and feed. `None`: an order was obeyed that ends the sync. Else the refusal after which what is brought is taken all
+    /// the same, if there was one.
+    async fn walk_text(
+        &self,
+        session: &Arc<Session>,
+        attempts: &mut Attempts,
+    ) -> Result<Option<Option<Refused>>, Refused> {
         let client = self.client(session)?;
         let device = (!attempts.told_device).then(|| DeviceState {
             app: env!("CARGO_PKG_VERSION").to_owned(),
@@ -189,21 +227,7 @@ impl Inner {
             other => other.map(|_| None)?,
         };
         attempts.told_device = true;
-        // What is to be erased delivers its photos too, or it would wait for ever.
-        if self.settings().text_only && !session.store.is_to_be_wiped()? {
-            return doubled.map_or(Ok(None), Err);
-        }
-        // The credential may be another one than before.
-        let client = self.client(session)?;
-        let began = self.outside().now();
-        let sent =
-            sync::deliver_photos(&session.store, &client, |change| self.moved(|progress| change(progress))).await?;
-        let millis = (self.outside().now() - began).num_milliseconds().max(1).cast_unsigned();
-        if sent > 0 {
-            self.moved(|progress| progress.changed += 1);
-        }
-        self.obey(session, &client, None).await?;
-        doubled.map_or(Ok((sent > 50_000).then(|| sent * 1000 / millis)), Err)
+        Ok(Some(doubled))
     }
 
     pub(super) async fn history(&self, id: RecordId) -> Result<Vec<HistoryEntry>, SyncError> {
@@ -213,28 +237,6 @@ impl Inner {
         let answered = client.get(&format!("/api/v1/records/{id}/history"), TIMEOUT).await.map_err(said)?;
         let body = answered.bytes().map_err(said)?;
         shared::json::from_slice(&body).map_err(|error| said(Refused::of("sync-bad-answer", error, true)))
-    }
-
-    pub(super) async fn fetch_picture(&self, hash: &PhotoHash) -> Result<Option<Vec<u8>>, PhotoError> {
-        let session = self.session().map_err(|error| PhotoError(error.message()))?;
-        if let Some(bytes) = session.store.photo(hash).map_err(|error| PhotoError(error.message()))? {
-            return Ok(Some(bytes));
-        }
-        let said = |refused: Refused| PhotoError(refused.message);
-        let client = self.client(&session).map_err(said)?;
-        let answered = match client.get(&format!("/api/v1/photos/{hash}"), TIMEOUT).await {
-            Err(refused) if matches!(refused.status, 403 | 404 | 410) => return Ok(None),
-            other => other.map_err(said)?,
-        };
-        let bytes = answered.bytes().map_err(said)?;
-        if photo::hash(&bytes) != *hash {
-            return Err(PhotoError(Message::of("photo-not-verified")));
-        }
-        session
-            .store
-            .put_photo(hash, &bytes, None, PhotoState::Fetched, self.outside())
-            .map_err(|error| PhotoError(error.message()))?;
-        Ok(Some(bytes))
     }
 
     pub(super) fn outbox(&self) -> Result<Vec<OutboxItem>, StoreError> {
@@ -265,7 +267,7 @@ impl Inner {
                 next_attempt: progress.next_attempt,
             });
         }
-        let text_only = self.settings().text_only;
+        let held = self.photos_wait();
         for photo in session.store.photos_waiting()?.into_iter().filter(|photo| !photo.is_thumbnail) {
             let title = photo.record.map(|record| session.store.title(record)).transpose()?.flatten();
             items.push(OutboxItem {
@@ -274,8 +276,8 @@ impl Inner {
                 title: title.unwrap_or_default(),
                 bytes: photo.bytes.saturating_sub(photo.sent),
                 saved: photo.taken,
-                why: if text_only { Message::of("sync-text-only") } else { why.clone() },
-                next_attempt: progress.next_attempt.filter(|_| !text_only),
+                why: held.map_or_else(|| why.clone(), Message::of),
+                next_attempt: progress.next_attempt.filter(|_| held.is_none()),
             });
         }
         Ok(items)
@@ -288,7 +290,7 @@ impl Inner {
             0 => SLOW,
             speed => speed.max(1_000),
         };
-        let photo_bytes = if self.settings().text_only { 0 } else { counts.photo_bytes };
+        let photo_bytes = if self.photos_wait().is_some() { 0 } else { counts.photo_bytes };
         let bytes = counts.edit_bytes / PACKED + photo_bytes;
         Ok(Estimate {
             records: counts.edits,

@@ -11,31 +11,31 @@ use shared::view;
 use super::*;
 use crate::testing::{Replay, Server, change, enrolled, open, resident, runtime, shown, writes};
 
-struct World {
-    server: Arc<Server>,
-    outside: Arc<Replay>,
-    folder: tempfile::TempDir,
+pub(super) struct World {
+    pub server: Arc<Server>,
+    pub outside: Arc<Replay>,
+    pub folder: tempfile::TempDir,
 }
 
 impl World {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { server: Arc::default(), outside: Replay::new(7), folder: tempfile::tempdir().unwrap() }
     }
 
-    fn handheld(&self, name: &str) -> Handheld {
+    pub fn handheld(&self, name: &str) -> Handheld {
         enrolled(&self.folder.path().join(name), &self.server, &self.outside)
     }
 
-    fn reopen(&self, name: &str) -> Handheld {
+    pub fn reopen(&self, name: &str) -> Handheld {
         open(&self.folder.path().join(name), &self.server, &self.outside)
     }
 
-    fn server<T>(&self, work: impl FnOnce(&mut crate::testing::Inside) -> T) -> T {
+    pub fn server<T>(&self, work: impl FnOnce(&mut crate::testing::Inside) -> T) -> T {
         work(&mut self.server.0.lock().unwrap())
     }
 }
 
-fn sync(handheld: &Handheld) {
+pub(super) fn sync(handheld: &Handheld) {
     runtime().block_on(handheld.sync_now()).unwrap();
 }
 
@@ -552,57 +552,6 @@ fn drafts_come_back_after_a_kill_and_go_with_the_save() {
     assert_eq!(alice.drafts().unwrap().len(), 1);
     alice.save(change(&alice, record, &[("phone", "\"13900000000\"")]), Some("new-person")).unwrap();
     assert_eq!(alice.load_draft("new-person").unwrap(), None);
-}
-
-#[test]
-fn a_photo_goes_after_its_record_piece_by_piece_over_a_line_that_breaks() {
-    let world = World::new();
-    let alice = world.handheld("alice");
-    let picture = crate::photo::tests_picture(900, 700);
-    let taken = alice.take_in(&picture, None, None).unwrap();
-    assert_eq!(alice.outbox_counts().unwrap().photos, 0, "nothing links it yet");
-    let event = alice.new_record_id();
-    let mut fields = writes(&[("title", "\"井盖丢了\""), ("category", "\"hazard\""), ("area", "31")]);
-    fields.insert(Path::element("photos", taken.hash.as_str()), Value::of(&taken.particulars));
-    let draft = Draft {
-        edit: alice.new_edit_id(),
-        record: event,
-        kind: RecordKind::Event,
-        form: 1,
-        context: BTreeMap::new(),
-        seen: None,
-        writes: fields,
-    };
-    alice.save(draft, None).unwrap();
-    assert_eq!(alice.outbox_counts().unwrap().photos, 1);
-    assert_eq!(alice.estimate().unwrap().photos, 1);
-
-    alice.set_settings(|settings| settings.text_only = true).unwrap();
-    sync(&alice);
-    assert_eq!(world.server(|server| server.accepted.len()), 1, "the record did not wait for its photo");
-    assert!(!alice.lights().unwrap().delivered);
-    assert_eq!(alice.outbox().unwrap().len(), 1);
-
-    alice.set_settings(|settings| settings.text_only = false).unwrap();
-    world.server(|server| server.lose_pieces = 2);
-    assert!(runtime().block_on(alice.sync_now()).is_err());
-    drop(alice);
-    let alice = world.reopen("alice");
-    assert!(runtime().block_on(alice.sync_now()).is_err());
-    sync(&alice);
-    assert!(alice.lights().unwrap().delivered);
-    let photos = world.server(|server| server.photos.clone());
-    assert_eq!(photos[taken.hash.as_str()], alice.picture(&taken.hash).unwrap().unwrap());
-    assert!(photos.contains_key(taken.particulars.thumbnail.as_str()));
-
-    // Another handheld asks for it, and keeps it.
-    let bob = world.handheld("bob");
-    assert_eq!(bob.picture(&taken.hash).unwrap(), None);
-    let fetched = runtime().block_on(bob.fetch_picture(&taken.hash)).unwrap().unwrap();
-    assert_eq!(fetched, photos[taken.hash.as_str()]);
-    assert_eq!(bob.picture(&taken.hash).unwrap(), Some(fetched));
-    let unknown = crate::testing::hash_of("nobody has this");
-    assert_eq!(runtime().block_on(bob.fetch_picture(&unknown)).unwrap(), None);
 }
 
 #[test]

@@ -478,6 +478,8 @@ pub struct Settings {
     pub theme: String,
     /// Photos wait until this is switched off ("send only text now").
     pub text_only: bool,
+    /// Photos wait for a line that costs nothing.
+    pub wifi_only: bool,
     /// The server, once enrolled.
     pub server: String,
     /// Who uses the handheld, once enrolled.
@@ -491,6 +493,7 @@ impl Default for Settings {
             text_size: 100,
             theme: "auto".to_owned(),
             text_only: false,
+            wifi_only: false,
             server: String::new(),
             user: None,
         }

@@ -10,7 +10,9 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::pixels::Pixels;
+use super::pixels::{Pixels, Space};
+use super::shot::{self, Shot};
+use super::stamp;
 use crate::handheld::Message;
 
 /// JPEG quality of what is sent.
@@ -29,6 +31,9 @@ pub enum BadPhoto {
     /// Not JPEG, PNG or WebP.
     #[error("the file is no picture")]
     NotAPicture,
+    /// HEIC or AVIF, which some telephones give instead of JPEG.
+    #[error("the file is HEIC")]
+    Heic,
     /// It ends too early.
     #[error("the picture is cut off")]
     CutOff,
@@ -49,6 +54,7 @@ impl BadPhoto {
         match self {
             Self::Empty => Message::of("photo-empty"),
             Self::NotAPicture => Message::of("photo-not-a-picture"),
+            Self::Heic => Message::of("photo-heic"),
             Self::CutOff => Message::of("photo-cut-off"),
             Self::Damaged(_) => Message::of("photo-damaged"),
             Self::TooManyPixels(megapixels) => Message::of("photo-too-many-pixels")
@@ -78,18 +84,25 @@ pub struct Taken {
     pub height: u32,
 }
 
-/// Takes a picture in.
-pub fn take_in(bytes: &[u8]) -> Result<Taken, BadPhoto> {
+/// What the camera wrote beside a picture: when and where. Nothing of it is left in [`Taken::jpeg`].
+pub fn shot(bytes: &[u8]) -> Shot {
+    shot::read(bytes).0
+}
+
+/// Takes a picture in. `stamp` is written into its lower left corner, empty for none. The same bytes and stamp give the same
+/// photo, byte for byte: what was lost can be made again of the original.
+pub fn take_in(bytes: &[u8], stamp: &str) -> Result<Taken, BadPhoto> {
     if bytes.is_empty() {
         return Err(BadPhoto::Empty);
     }
     if bytes.len() > FILE_BYTES {
         return Err(BadPhoto::TooManyBytes(bytes.len()));
     }
-    let orientation = orientation(bytes);
+    let orientation = shot::read(bytes).1;
     let picture = if bytes.starts_with(&[0xff, 0xd8, 0xff]) { jpeg(bytes)? } else { other(bytes)? };
     // Shrunk first, turned then: turning 12 megapixels costs more than shrinking them.
-    let picture = picture.fit(PHOTO_SIDE).map_err(BadPhoto::Damaged)?.turned(orientation);
+    let mut picture = picture.fit(PHOTO_SIDE).map_err(BadPhoto::Damaged)?.turned(orientation);
+    stamp::draw(&mut picture, stamp);
     let thumbnail = picture.fit(THUMBNAIL_SIDE).map_err(BadPhoto::Damaged)?;
     let (jpeg, thumbnail) = (encode(&picture)?, encode(&thumbnail)?);
     Ok(Taken {
@@ -107,16 +120,6 @@ pub fn hash(bytes: &[u8]) -> PhotoHash {
     PhotoHash::from_bytes(&Sha256::digest(bytes).into())
 }
 
-/// The EXIF orientation, 1 to 8; 1 where none is said.
-fn orientation(bytes: &[u8]) -> u32 {
-    exif::Reader::new()
-        .read_from_container(&mut Cursor::new(bytes))
-        .ok()
-        .and_then(|exif| exif.get_field(exif::Tag::Orientation, exif::In::PRIMARY)?.value.get_uint(0))
-        .filter(|orientation| (1..=8).contains(orientation))
-        .unwrap_or(1)
-}
-
 fn check_pixels(width: usize, height: usize) -> Result<(), BadPhoto> {
     let pixels = (width as u64).saturating_mul(height as u64);
     if pixels > PHOTO_PIXELS || width > SIDE || height > SIDE {
@@ -127,10 +130,7 @@ fn check_pixels(width: usize, height: usize) -> Result<(), BadPhoto> {
 
 fn jpeg(bytes: &[u8]) -> Result<Pixels, BadPhoto> {
     let damaged = |error: zune_jpeg::errors::DecodeErrors| BadPhoto::Damaged(error.to_string());
-    let options = DecoderOptions::default()
-        .set_max_width(usize::from(u16::MAX))
-        .set_max_height(usize::from(u16::MAX))
-        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    let options = DecoderOptions::default().set_max_width(usize::from(u16::MAX)).set_max_height(usize::from(u16::MAX));
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     if let Err(error) = decoder.decode_headers() {
         return Err(if ends(bytes) { damaged(error) } else { BadPhoto::CutOff });
@@ -144,8 +144,13 @@ fn jpeg(bytes: &[u8]) -> Result<Pixels, BadPhoto> {
     if !ends(bytes) {
         return Err(BadPhoto::CutOff);
     }
+    let (space, out) = match decoder.input_colorspace() {
+        Some(ColorSpace::YCbCr) => (Space::YCbCr, ColorSpace::YCbCr),
+        _ => (Space::Rgb, ColorSpace::RGB),
+    };
+    decoder.set_options(options.jpeg_set_out_colorspace(out));
     let data = decoder.decode().map_err(damaged)?;
-    Pixels::new(width, height, data).ok_or_else(|| BadPhoto::Damaged("not three bytes a pixel".to_owned()))
+    Pixels::new(space, width, height, data).ok_or_else(|| BadPhoto::Damaged("not three bytes a pixel".to_owned()))
 }
 
 /// Whether a JPEG has its end mark after the beginning of its first scan. Within a scan `ff d9` cannot occur
@@ -174,6 +179,7 @@ fn other(bytes: &[u8]) -> Result<Pixels, BadPhoto> {
     };
     match reader()?.format() {
         Some(image::ImageFormat::Png | image::ImageFormat::WebP) => {}
+        _ if is_heic(bytes) => return Err(BadPhoto::Heic),
         _ => return Err(BadPhoto::NotAPicture),
     }
     let (width, height) = reader()?.into_dimensions().map_err(said)?;
@@ -183,8 +189,14 @@ fn other(bytes: &[u8]) -> Result<Pixels, BadPhoto> {
     limits.max_alloc = Some(PHOTO_PIXELS * 16);
     limited.limits(limits);
     let picture = limited.decode().map_err(said)?.into_rgb8();
-    Pixels::new(width as usize, height as usize, picture.into_raw())
+    Pixels::new(Space::Rgb, width as usize, height as usize, picture.into_raw())
         .ok_or_else(|| BadPhoto::Damaged("not three bytes a pixel".to_owned()))
+}
+
+/// By the brand in the first box (ISO/IEC 14496-12, 4.3).
+fn is_heic(bytes: &[u8]) -> bool {
+    let brand = bytes.get(8..12).filter(|_| bytes.get(4..8) == Some(b"ftyp"));
+    brand.is_some_and(|brand| matches!(brand, b"heic" | b"heix" | b"heif" | b"mif1" | b"msf1" | b"avif"))
 }
 
 fn said(error: image::ImageError) -> BadPhoto {
@@ -196,9 +208,13 @@ fn said(error: image::ImageError) -> BadPhoto {
 
 fn encode(picture: &Pixels) -> Result<Vec<u8>, BadPhoto> {
     let side = |side: u32| u16::try_from(side).map_err(|_| BadPhoto::Damaged("too wide".to_owned()));
+    let colours = match picture.space {
+        Space::Rgb => jpeg_encoder::ColorType::Rgb,
+        Space::YCbCr => jpeg_encoder::ColorType::Ycbcr,
+    };
     let mut jpeg = Vec::with_capacity(picture.data.len() / 8);
     jpeg_encoder::Encoder::new(&mut jpeg, QUALITY)
-        .encode(&picture.data, side(picture.width)?, side(picture.height)?, jpeg_encoder::ColorType::Rgb)
+        .encode(&picture.data, side(picture.width)?, side(picture.height)?, colours)
         .map_err(|error| BadPhoto::Damaged(error.to_string()))?;
     if jpeg.len() as u64 > PHOTO_BYTES {
         return Err(BadPhoto::TooManyBytes(jpeg.len()));

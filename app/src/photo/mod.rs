@@ -4,13 +4,13 @@
 
 mod intake;
 mod pixels;
+mod shot;
+mod stamp;
 #[cfg(test)]
 mod tests;
 
-pub use intake::{BadPhoto, Taken, hash, take_in};
+pub use intake::{BadPhoto, Taken, hash, shot, take_in};
+pub use shot::Shot;
 
-/// A JPEG for tests elsewhere in this crate.
 #[cfg(test)]
-pub(crate) fn tests_picture(width: u32, height: u32) -> Vec<u8> {
-    tests::picture(width, height)
-}
+pub(crate) use tests::{noise as tests_noise, picture as tests_picture, shot as tests_shot};

@@ -2,7 +2,14 @@
 
 use std::io::Cursor;
 
-use super::intake::{BadPhoto, take_in};
+use chrono::{DateTime, Utc};
+use exif::{Field, In, Rational, Tag, Value};
+
+use super::intake::{BadPhoto, Taken};
+
+fn take_in(bytes: &[u8]) -> Result<Taken, BadPhoto> {
+    super::take_in(bytes, "")
+}
 
 /// Left half red, right half blue, a green bar along the top.
 fn pixels(width: u32, height: u32) -> Vec<u8> {
@@ -33,6 +40,46 @@ fn encode(width: u32, height: u32, change: impl FnOnce(&mut jpeg_encoder::Encode
 /// A JPEG for tests elsewhere.
 pub fn picture(width: u32, height: u32) -> Vec<u8> {
     encode(width, height, |_| {})
+}
+
+/// A JPEG that does not pack.
+pub fn noise(width: u32, height: u32) -> Vec<u8> {
+    let mut state = 7_u64;
+    let pixels: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    })
+    .take((width * height * 3) as usize)
+    .collect();
+    let mut jpeg = Vec::new();
+    jpeg_encoder::Encoder::new(&mut jpeg, 60)
+        .encode(&pixels, width as u16, height as u16, jpeg_encoder::ColorType::Rgb)
+        .unwrap();
+    jpeg
+}
+
+/// A JPEG whose camera says when, in Beijing, and where.
+pub fn shot(at: DateTime<Utc>, (lat, lon): (f64, f64)) -> Vec<u8> {
+    let time = shared::mask::in_beijing(at).unwrap().format("%Y:%m:%d %H:%M:%S").to_string();
+    let degrees = |degrees: f64| {
+        let part = |num: f64, denom: u32| Rational { num: num as u32, denom };
+        let minutes = degrees.fract() * 60.0;
+        Value::Rational(vec![part(degrees, 1), part(minutes, 1), part(minutes.fract() * 60_000.0, 1_000)])
+    };
+    let ascii = |text: &str| Value::Ascii(vec![text.as_bytes().to_vec()]);
+    let fields = [
+        (Tag::DateTimeOriginal, ascii(&time)),
+        (Tag::GPSLatitudeRef, ascii("N")),
+        (Tag::GPSLatitude, degrees(lat)),
+        (Tag::GPSLongitudeRef, ascii("E")),
+        (Tag::GPSLongitude, degrees(lon)),
+    ]
+    .map(|(tag, value)| Field { tag, ifd_num: In::PRIMARY, value });
+    let mut writer = exif::experimental::Writer::new();
+    fields.iter().for_each(|field| writer.push_field(field));
+    let mut tiff = Cursor::new(Vec::new());
+    writer.write(&mut tiff, false).unwrap();
+    encode(60, 40, |encoder| encoder.add_exif_metadata(tiff.get_ref()).unwrap())
 }
 
 /// An EXIF segment with an orientation and a position.
@@ -196,4 +243,28 @@ fn bytes_turned_at_random_never_panic() {
         // Either outcome is right; stopping is not.
         drop(take_in(&bytes));
     }
+}
+
+#[test]
+fn what_the_town_writes_into_its_photos_is_there_to_be_read() {
+    for (bytes, kind) in [(picture(2_000, 1_500), "camera"), (noise(1_700, 1_300), "noise")] {
+        let stamped = super::take_in(&bytes, "2026-11-26 14:03 石井村第一网格").unwrap();
+        let plain = take_in(&bytes).unwrap();
+        let (stamped, plain) =
+            (image::load_from_memory(&stamped.jpeg).unwrap(), image::load_from_memory(&plain.jpeg).unwrap());
+        let (stamped, plain) = (stamped.into_rgb8(), plain.into_rgb8());
+        let at =
+            |picture: &image::RgbImage, x: u32, y: u32| picture.get_pixel(x, y).0.map(u32::from).iter().sum::<u32>();
+        let bar = |picture: &image::RgbImage| {
+            (1_150..1_190).map(|y| (24..800).filter(|x| at(picture, *x, y) > 690).count()).sum::<usize>()
+        };
+        assert!(bar(&stamped) > 2_000, "{kind}: the writing is white");
+        let above = |picture: &image::RgbImage| (0..1_000).map(|y| at(picture, 100, y)).sum::<u32>();
+        assert!(above(&stamped).abs_diff(above(&plain)) < 2_000, "{kind}: the picture itself stays");
+        // The same again, byte for byte: what was lost can be made anew.
+        assert_eq!(super::take_in(&bytes, "好").unwrap(), super::take_in(&bytes, "好").unwrap());
+    }
+    // Where it could not be read nothing is written.
+    let small = picture(200, 150);
+    assert_eq!(super::take_in(&small, "2026-11-26").unwrap(), take_in(&small).unwrap());
 }

@@ -16,6 +16,12 @@ pub use files::{FileKeyStore, FixedLocation, NoLocation};
 use crate::lock::Cost;
 use crate::sync::{Connect, HttpConnect};
 
+impl Network for Line {
+    fn line(&self) -> Line {
+        *self
+    }
+}
+
 /// A future that can be sent to another thread.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -58,6 +64,21 @@ pub trait Location: Send + Sync {
     /// A fix: the first one of 20 m or better within 20 s, else the best there was. `None` without a receiver or
     /// permission. WGS-84.
     fn fix(&self) -> Boxed<'_, Option<Position>>;
+}
+
+/// What a connection costs who uses the handheld.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    /// Nothing more: Wi-Fi, a cable; or nobody knows.
+    Free,
+    /// By the byte: a mobile network.
+    Metered,
+}
+
+/// The network as the system sees it.
+pub trait Network: Send + Sync {
+    /// What the line in use costs.
+    fn line(&self) -> Line;
 }
 
 /// Where files of a handheld lie. Everything below one folder, so that two handhelds can run beside each other.
@@ -121,6 +142,8 @@ pub struct Services {
     pub connect: Arc<dyn Connect>,
     /// Positions.
     pub location: Arc<dyn Location>,
+    /// What the line costs.
+    pub network: Arc<dyn Network>,
     /// The folder for what no backup of the device may hold (`Context.getNoBackupFilesDir()`); `None`: one below the
     /// handheld's own.
     pub no_backup: Option<PathBuf>,
@@ -134,6 +157,7 @@ impl Services {
             pin_cost: Cost::USUAL,
             connect: Arc::new(HttpConnect),
             location: Arc::new(NoLocation),
+            network: Arc::new(Line::Free),
             no_backup: None,
         }
     }

@@ -233,6 +233,27 @@ const STEPS: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
     INSERT OR REPLACE INTO meta (key, value) SELECT 'derive_points', 'true' WHERE EXISTS (SELECT 1 FROM record);
     ",
+    // 10: what the camera gave is kept until its photo is delivered; thumbnails come with their records.
+    "
+    -- The key of the file of what the camera gave; empty: none is kept.
+    ALTER TABLE photo ADD COLUMN original BLOB NOT NULL DEFAULT x'';
+    -- What was written into the picture: with it the original gives the same photo again.
+    ALTER TABLE photo ADD COLUMN stamp TEXT NOT NULL DEFAULT '';
+    -- When it was last looked at, by the device's clock: of what was fetched the oldest goes first.
+    ALTER TABLE photo ADD COLUMN used INTEGER NOT NULL DEFAULT 0;
+    -- The photos that records link; derived. Deleted records have none.
+    CREATE TABLE picture (
+        row INTEGER NOT NULL,
+        hash TEXT NOT NULL,
+        thumbnail TEXT NOT NULL,
+        at INTEGER NOT NULL,              -- when it was taken
+        asked INTEGER NOT NULL DEFAULT 0, -- when the server last said that it has no thumbnail
+        PRIMARY KEY (row, hash)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX picture_hash ON picture (hash);
+    CREATE INDEX picture_thumbnail ON picture (thumbnail);
+    INSERT OR REPLACE INTO meta (key, value) SELECT 'derive_points', 'true' WHERE EXISTS (SELECT 1 FROM record);
+    ",
 ];
 
 /// The newest version this code knows.

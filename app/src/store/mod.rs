@@ -26,6 +26,7 @@ mod open;
 mod outbox;
 mod pending;
 mod photos;
+mod pictures;
 mod project;
 mod read;
 mod receipts;

@@ -243,6 +243,13 @@ impl Store {
         })
     }
 
+    /// The place of the edit saved last: it grows with each. 0: none.
+    pub fn newest_edit(&self) -> Result<i64, StoreError> {
+        self.read(|sql| {
+            Ok(sql.prepare_cached("SELECT coalesce(max(seq), 0) FROM edit")?.query_row([], |row| row.get(0))?)
+        })
+    }
+
     /// How much waits.
     pub fn counts(&self) -> Result<Counts, StoreError> {
         self.read(|sql| {
@@ -291,6 +298,7 @@ impl Store {
                 "UPDATE photo SET delivered = ?1 WHERE state IN ('delivered', 'fetched') AND delivered = 0",
                 [now.timestamp_millis().saturating_add(off)],
             )?;
+            tx.drop_unused(now)?;
             super::map::forget_tracks(&tx.sql, now + TimeDelta::milliseconds(off))?;
             let mut statement = tx.sql.prepare(
                 "DELETE FROM photo WHERE state IN ('delivered', 'fetched') AND delivered < ?1 RETURNING hash",

@@ -1,7 +1,10 @@
 //! Photos: rows in the database, bytes in encrypted files named by their hash.
 //!
 //! Each file is a random nonce of 24 bytes and XChaCha20-Poly1305 over the bytes, with a random key of its own that
-//! lies in the (encrypted) database. The hash is bound in as associated data, so that files cannot be exchanged.
+//! lies in the (encrypted) database. Its name is bound in as associated data, so that files cannot be exchanged.
+//!
+//! Beside a photo lies what the camera gave, until the server has said the photo's hash back: a photo whose file was
+//! damaged meanwhile is made of it again.
 
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
@@ -15,6 +18,7 @@ use shared::outside::Outside;
 use uuid::Uuid;
 
 use super::{Store, StoreError};
+use crate::photo::{Taken, take_in};
 
 /// What is known of a photo's delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,10 +65,95 @@ pub struct PhotoRow {
 
 pub(super) const NONCE: usize = 24;
 
+/// A file of photos that is there but does not open.
+fn damaged() -> StoreError {
+    StoreError::Row { what: "photo", why: "the file does not open with its key".to_owned() }
+}
+
+fn original(hash: &PhotoHash) -> String {
+    format!("{hash}.original")
+}
+
 impl Store {
-    fn photo_path(&self, hash: &PhotoHash) -> PathBuf {
+    fn photo_path(&self, name: &str) -> PathBuf {
         let folder = self.path.parent().map(|folder| folder.join("photos")).unwrap_or_default();
-        folder.join(hash.as_str())
+        folder.join(name)
+    }
+
+    /// Writes a file and gives the key it opens with.
+    fn seal_photo(&self, name: &str, bytes: &[u8], outside: &dyn Outside) -> Result<[u8; 32], StoreError> {
+        let mut secret = [0; 32];
+        outside.fill(&mut secret);
+        let mut nonce = [0; NONCE];
+        outside.fill(&mut nonce);
+        let payload = Payload { msg: bytes, aad: name.as_bytes() };
+        let sealed = XChaCha20Poly1305::new(&secret.into())
+            .encrypt(XNonce::from_slice(&nonce), payload)
+            .map_err(|_| StoreError::Row { what: "photo", why: "too large to encrypt".to_owned() })?;
+        self.write_photo_file(name, &[&nonce, sealed.as_slice()])?;
+        Ok(secret)
+    }
+
+    fn write_photo_file(&self, name: &str, pieces: &[&[u8]]) -> Result<(), StoreError> {
+        let path = self.photo_path(name);
+        let error = |source| StoreError::File { what: "writing a photo", path: path.clone(), source };
+        if let Some(folder) = path.parent() {
+            disk::create_dir_all(folder).map_err(error)?;
+        }
+        let write = |file: &mut disk::File| pieces.iter().try_for_each(|piece| file.write_all(piece));
+        disk::replace_with(&path, disk::Access::Usual, write).map_err(error)
+    }
+
+    /// What a file holds; `None` if it is not there.
+    fn open_photo(&self, name: &str, secret: [u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.photo_path(name);
+        let sealed = match disk::read(&path) {
+            Ok(sealed) => sealed,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(StoreError::File { what: "reading a photo", path, source }),
+        };
+        let (nonce, sealed) = sealed.split_at_checked(NONCE).ok_or_else(damaged)?;
+        let payload = Payload { msg: sealed, aad: name.as_bytes() };
+        XChaCha20Poly1305::new(&secret.into())
+            .decrypt(XNonce::from_slice(nonce), payload)
+            .map(Some)
+            .map_err(|_| damaged())
+    }
+
+    /// Keeps a photo just taken with its thumbnail and with what the camera gave. Where there is no room for the latter the
+    /// photo is kept without it.
+    pub fn keep_taken(
+        &self,
+        taken: &Taken,
+        camera: &[u8],
+        stamp: &str,
+        outside: &dyn Outside,
+    ) -> Result<(), StoreError> {
+        self.put_photo(&taken.thumbnail_hash, &taken.thumbnail, None, PhotoState::Taken, outside)?;
+        self.put_photo(&taken.hash, &taken.jpeg, Some(&taken.thumbnail_hash), PhotoState::Taken, outside)?;
+        let known: bool = self.read(|sql| {
+            Ok(sql
+                .prepare_cached("SELECT 1 FROM photo WHERE hash = ?1 AND (original <> x'' OR state <> 'taken')")?
+                .exists([taken.hash.as_str()])?)
+        })?;
+        if known {
+            return Ok(());
+        }
+        let secret = match self.seal_photo(&original(&taken.hash), camera, outside) {
+            Err(error) => {
+                tracing::warn!(%error, "what the camera gave is not kept");
+                return Ok(());
+            }
+            Ok(secret) => secret,
+        };
+        self.write(|tx| {
+            tx.sql.prepare_cached("UPDATE photo SET original = ?2, stamp = ?3 WHERE hash = ?1")?.execute(params![
+                taken.hash.as_str(),
+                secret.as_slice(),
+                stamp
+            ])?;
+            Ok(())
+        })
     }
 
     /// Keeps the bytes of a photo. Keeping the same again changes nothing. `thumbnail` is the hash of its thumbnail,
@@ -83,21 +172,13 @@ impl Store {
         if known && matches!(self.photo(hash), Ok(Some(_))) {
             return Ok(());
         }
-        let mut secret = [0; 32];
-        outside.fill(&mut secret);
-        let mut nonce = [0; NONCE];
-        outside.fill(&mut nonce);
-        let payload = Payload { msg: bytes, aad: hash.as_str().as_bytes() };
-        let sealed = XChaCha20Poly1305::new(&secret.into())
-            .encrypt(XNonce::from_slice(&nonce), payload)
-            .map_err(|_| StoreError::Row { what: "photo", why: "too large to encrypt".to_owned() })?;
         // File first, row second: a row without a file would promise what is not there.
-        self.write_photo_file(hash, &[&nonce, sealed.as_slice()])?;
+        let secret = self.seal_photo(hash.as_str(), bytes, outside)?;
         self.write(|tx| {
             tx.sql
                 .prepare_cached(
-                    "INSERT INTO photo (hash, thumbnail, state, secret, bytes, sent, upload, record, taken)
-                     VALUES (?1, ?2, ?3, ?4, ?5, 0, '', x'', ?6)
+                    "INSERT INTO photo (hash, thumbnail, state, secret, bytes, sent, upload, record, taken, used)
+                     VALUES (?1, ?2, ?3, ?4, ?5, 0, '', x'', ?6, ?6)
                      ON CONFLICT (hash) DO UPDATE SET secret = ?4",
                 )?
                 .execute(params![
@@ -112,16 +193,6 @@ impl Store {
         })
     }
 
-    fn write_photo_file(&self, hash: &PhotoHash, pieces: &[&[u8]]) -> Result<(), StoreError> {
-        let path = self.photo_path(hash);
-        let error = |source| StoreError::File { what: "writing a photo", path: path.clone(), source };
-        if let Some(folder) = path.parent() {
-            disk::create_dir_all(folder).map_err(error)?;
-        }
-        let write = |file: &mut disk::File| pieces.iter().try_for_each(|piece| file.write_all(piece));
-        disk::replace_with(&path, disk::Access::Usual, write).map_err(error)
-    }
-
     /// The bytes of a photo held here.
     pub fn photo(&self, hash: &PhotoHash) -> Result<Option<Vec<u8>>, StoreError> {
         let secret: Option<[u8; 32]> = self.read(|sql| {
@@ -130,28 +201,42 @@ impl Store {
                 .query_row([hash.as_str()], |row| row.get(0))
                 .optional()?)
         })?;
-        let Some(secret) = secret else { return Ok(None) };
-        let path = self.photo_path(hash);
-        let sealed = match disk::read(&path) {
-            Ok(sealed) => sealed,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(StoreError::File { what: "reading a photo", path, source }),
-        };
-        let damaged = || StoreError::Row { what: "photo", why: "the file does not open with its key".to_owned() };
-        let (nonce, sealed) = sealed.split_at_checked(NONCE).ok_or_else(damaged)?;
-        let payload = Payload { msg: sealed, aad: hash.as_str().as_bytes() };
-        XChaCha20Poly1305::new(&secret.into())
-            .decrypt(XNonce::from_slice(nonce), payload)
-            .map(Some)
-            .map_err(|_| damaged())
+        secret.map_or(Ok(None), |secret| self.open_photo(hash.as_str(), secret))
     }
 
-    /// Photos to be delivered: thumbnails first, each kind in the order they were taken.
+    /// The bytes of a photo that is to be delivered. One whose file is gone or damaged is made again of what the camera gave;
+    /// `None` if that is not there either.
+    pub fn photo_to_deliver(&self, hash: &PhotoHash, outside: &dyn Outside) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.photo(hash) {
+            Ok(Some(bytes)) => return Ok(Some(bytes)),
+            Ok(None) | Err(StoreError::Row { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let kept: Option<(String, [u8; 32], String)> = self.read(|sql| {
+            let mut statement = sql.prepare_cached(
+                "SELECT hash, original, stamp FROM photo WHERE ?1 IN (hash, thumbnail) AND original <> x''",
+            )?;
+            let kept = statement.query_row([hash.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+            Ok(kept.optional()?)
+        })?;
+        let Some((photo, secret, stamp)) = kept else { return Ok(None) };
+        let photo =
+            PhotoHash::try_from(photo).map_err(|error| StoreError::Row { what: "photo", why: error.to_string() })?;
+        let Ok(Some(camera)) = self.open_photo(&original(&photo), secret) else { return Ok(None) };
+        let Ok(taken) = take_in(&camera, &stamp) else { return Ok(None) };
+        let made = [(taken.hash, taken.jpeg), (taken.thumbnail_hash, taken.thumbnail)];
+        let Some((_, bytes)) = made.into_iter().find(|(made, _)| made == hash) else { return Ok(None) };
+        self.put_photo(hash, &bytes, None, PhotoState::Taken, outside)?;
+        Ok(Some(bytes))
+    }
+
+    /// Photos to be delivered: thumbnails first; those of events before others, the newest first.
     pub fn photos_waiting(&self) -> Result<Vec<PhotoRow>, StoreError> {
         self.read(|sql| {
             let mut statement = sql.prepare_cached(
-                "SELECT hash, thumbnail = '', bytes, sent, upload, record, taken FROM photo WHERE state = 'waiting'
-                 ORDER BY thumbnail <> '', seq",
+                "SELECT hash, thumbnail = '', bytes, sent, upload, photo.record, taken
+                 FROM photo LEFT JOIN record ON record.id = photo.record WHERE state = 'waiting'
+                 ORDER BY thumbnail <> '', coalesce(kind, '') <> 'event', seq DESC",
             )?;
             let mut rows = statement.query([])?;
             let mut photos = Vec::new();
@@ -184,20 +269,33 @@ impl Store {
         })
     }
 
-    /// The server said the hash back.
+    /// The server said the hash back. What the camera gave is needed no more once photo and thumbnail are delivered.
     pub fn photo_delivered(&self, hash: &PhotoHash) -> Result<(), StoreError> {
-        self.write(|tx| {
+        let spent = self.write(|tx| {
             tx.sql
                 .prepare_cached("UPDATE photo SET state = 'delivered', sent = bytes, upload = '' WHERE hash = ?1")?
                 .execute([hash.as_str()])?;
-            Ok(())
-        })
+            let mut statement = tx.sql.prepare_cached(
+                "UPDATE photo SET original = x'' WHERE ?1 IN (hash, thumbnail) AND original <> x'' AND state = 'delivered'
+                    AND NOT EXISTS (SELECT 1 FROM photo AS small WHERE small.hash = photo.thumbnail
+                        AND small.state = 'waiting')
+                 RETURNING hash",
+            )?;
+            let hashes = statement.query_map([hash.as_str()], |row| row.get(0))?;
+            Ok::<_, StoreError>(hashes.collect::<Result<Vec<String>, _>>()?)
+        })?;
+        self.remove_files(spent.iter().map(|hash| format!("{hash}.original")));
+        Ok(())
     }
 
     /// Removes the files of photos whose rows are gone.
     pub fn remove_photo_files(&self, hashes: &[String]) {
-        for hash in hashes.iter().filter_map(|hash| PhotoHash::try_from(hash.clone()).ok()) {
-            if let Err(error) = disk::remove(&self.photo_path(&hash)) {
+        self.remove_files(hashes.iter().flat_map(|hash| [hash.clone(), format!("{hash}.original")]));
+    }
+
+    fn remove_files(&self, names: impl Iterator<Item = String>) {
+        for name in names.filter(|name| name.get(..64).is_some_and(|hash| hash.parse::<PhotoHash>().is_ok())) {
+            if let Err(error) = disk::remove(&self.photo_path(&name)) {
                 tracing::debug!(%error, "a photo's file cannot be removed");
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use shared::calendar::Calendar;
-use shared::form::{FieldType, Form, Forms, Position};
+use shared::form::{FieldType, Form, Forms, PhotoParticulars, Position};
 use shared::ids::RecordId;
 use shared::mask::LinkOrText;
 use shared::merge::{Deletion, LiveWrite, PartState};
@@ -106,6 +106,8 @@ pub(super) struct Shown {
     pub moved_from: Option<u32>,
     /// The record it says it was merged into.
     pub merged: Option<RecordId>,
+    /// Photos by their hashes.
+    pub photos: Vec<(String, PhotoParticulars)>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -218,6 +220,10 @@ pub(super) fn project(rules: &Rules, kind: RecordKind, open: &PartState, restric
             *slot = Some(write.value.clone());
         }
         match field.kind {
+            FieldType::Photos => {
+                let photo = path.element_name().map(str::to_owned).zip(write.value.get());
+                shown.photos.extend(photo);
+            }
             FieldType::Position => shown.point = write.value.get::<Position>().map(Position::micro),
             FieldType::Area if name == view::MOVED_FROM => shown.moved_from = write.value.get(),
             FieldType::Area => shown.area = write.value.get().unwrap_or_default(),

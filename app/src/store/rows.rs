@@ -125,6 +125,10 @@ fn put_beside(sql: &Connection, row: i64, shown: &Shown) -> Result<(), StoreErro
         sql.prepare_cached("INSERT OR REPLACE INTO arrival (row, from_area) VALUES (?1, ?2)")?
             .execute(params![row, from])?;
     }
+    for (hash, photo) in shown.photos.iter().filter(|_| stays) {
+        sql.prepare_cached("INSERT OR IGNORE INTO picture (row, hash, thumbnail, at) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![row, hash, photo.thumbnail.as_str(), photo.at])?;
+    }
     if let Some(event) = &shown.event {
         let stage = serde_json::to_string(&event.stage).unwrap_or_default();
         // Work that is recorded waits for nobody.
@@ -243,6 +247,7 @@ impl Tx<'_> {
         };
         if record.kind != RecordKind::Person {
             self.sql.prepare_cached("DELETE FROM point WHERE row = ?1")?.execute([row])?;
+            self.sql.prepare_cached("DELETE FROM picture WHERE row = ?1")?.execute([row])?;
         }
         put_beside(&self.sql, row, &shown)?;
         self.changes.push(put(row, record.kind, shown));
@@ -275,6 +280,7 @@ impl Tx<'_> {
     /// Takes a record off this handheld. Its edits stay.
     pub(super) fn drop_record(&mut self, id: RecordId) -> Result<(), StoreError> {
         let Some((row, _)) = find(&self.sql, id)? else { return Ok(()) };
+        self.drop_pictures(row)?;
         let sql = &self.sql;
         sql.prepare_cached("DELETE FROM link WHERE from_row = ?1")?.execute([row])?;
         sql.prepare_cached("DELETE FROM event WHERE row = ?1")?.execute([row])?;

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use shared::outside::Outside;
+
 use super::*;
 use crate::handheld::{Draft, Filter, Handheld, SaveError};
 use crate::platform::Services;
@@ -207,6 +209,52 @@ fn an_edit_too_large_is_refused_when_saving() {
     let error = handheld.save(draft, None).unwrap_err();
     assert!(matches!(error, SaveError::TooLarge { .. } | SaveError::Problems(_)), "{error}");
     assert_eq!(handheld.outbox_counts().unwrap().edits, 1);
+}
+
+#[test]
+fn of_fetched_pictures_the_longest_unseen_go_and_of_own_ones_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let outside = Replay::new(3);
+    let handheld = enrolled(folder.path(), &Default::default(), &outside);
+    let store = handheld.store().unwrap();
+    let pictures: Vec<Vec<u8>> = (0..4_u8).map(|n| vec![n; 1_000]).collect();
+    let hash = |n: usize| crate::photo::hash(&pictures[n]);
+    store.put_photo(&hash(0), &pictures[0], None, PhotoState::Taken, outside.as_ref()).unwrap();
+    for picture in &pictures[1..] {
+        store.put_photo(&crate::photo::hash(picture), picture, None, PhotoState::Fetched, outside.as_ref()).unwrap();
+        outside.pass(24 * 3_600);
+    }
+    // The first of them is looked at again.
+    store.picture_used(&hash(1), outside.now()).unwrap();
+    let there = || (0..4).map(|n| store.photo(&hash(n)).unwrap().is_some()).collect::<Vec<_>>();
+    store.shrink_pictures_to(3_000).unwrap();
+    assert_eq!(there(), [true, true, true, true]);
+    store.shrink_pictures_to(2_500).unwrap();
+    assert_eq!(there(), [true, true, false, true]);
+    store.shrink_pictures_to(0).unwrap();
+    assert_eq!(there(), [true, false, false, false], "what was taken here stays whatever there is");
+    assert_eq!(fs::read_dir(database(folder.path()).with_file_name("photos")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_photo_for_a_form_that_was_never_saved_goes_after_thirty_days_unless_a_draft_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let outside = Replay::new(3);
+    let handheld = enrolled(folder.path(), &Default::default(), &outside);
+    let store = handheld.store().unwrap();
+    let take = |bytes: &[u8]| {
+        store.put_photo(&crate::photo::hash(bytes), bytes, None, PhotoState::Taken, outside.as_ref()).unwrap();
+        crate::photo::hash(bytes)
+    };
+    let (left, drafted) = (take(b"left"), take(b"drafted"));
+    store.save_draft("new-event", &format!("{{\"photos/{drafted}\":1}}"), outside.now()).unwrap();
+    outside.pass(29 * 86_400);
+    store.forget_old(outside.now()).unwrap();
+    assert!(store.photo(&left).unwrap().is_some());
+    outside.pass(2 * 86_400);
+    store.forget_old(outside.now()).unwrap();
+    assert_eq!(store.photo(&left).unwrap(), None);
+    assert!(store.photo(&drafted).unwrap().is_some());
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub enum Phase {
 pub struct SyncProgress {
     /// What it is doing.
     pub phase: Phase,
-    /// Records (or photos) dealt with in this phase.
+    /// Records (or bytes of photos) dealt with in this phase.
     pub done: u64,
     /// How many there are, where known; 0 if not.
     pub total: u64,

@@ -2,6 +2,11 @@
 
 photo-file-lost = A photo is no longer on this handheld and cannot be sent. The rest of the record is not affected.
 photo-not-verified = The photo did not arrive as it was sent; it is sent once more.
+photo-not-there = The centre has no such photo, or it is not for you.
+photo-not-yet = This photo has not reached the centre yet.
+photo-on-its-way = This photo has not reached the centre yet. The terminal that took it was last connected { $when }; it comes when that connects again.
+photo-partly-here = This photo is on its way: { $percent } % are there.
+sync-wifi-only = Photos go on Wi-Fi only, and this is not Wi-Fi.
 
 sync-address = The centre's address is not right. It begins with https://.
 sync-app-too-old = This version is too old for the centre. Please update; everything on this handheld stays.

@@ -2,6 +2,11 @@
 
 photo-file-lost = 有一张照片在本机找不到了，传不上去。记录里的其他内容不受影响。
 photo-not-verified = 照片传到中心后核对不上，会再传一次。
+photo-not-there = 这张照片中心没有，或者您不能看。
+photo-not-yet = 这张照片还没送到中心。
+photo-on-its-way = 这张照片还没送到中心。拍照的终端最近一次联网是{ $when }，它再联网时就会送来。
+photo-partly-here = 这张照片正在送来，已到 { $percent } %。
+sync-wifi-only = 照片只在 Wi-Fi 下传，现在不是 Wi-Fi。
 
 sync-address = 中心的地址不对。要以 https:// 开头。
 sync-app-too-old = 这个版本太旧，中心不再接收。请升级，本机的改动都在。

@@ -95,10 +95,17 @@ pub struct Setup {
     /// lease.
     #[serde(default, skip_serializing_if = "is_none")]
     pub lease_hours: u32,
+    /// Whether date, time and grid are written into the photos taken.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stamp: bool,
     /// The keys by which the server may be known, the one in use first: the handheld connects to no other. None: any
     /// certificate that the system trusts is taken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pins: Vec<KeyPin>,
+}
+
+fn is_false(stamp: &bool) -> bool {
+    !stamp
 }
 
 fn is_none(hours: &u32) -> bool {

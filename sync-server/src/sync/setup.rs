@@ -23,6 +23,7 @@ pub struct Fixed<'a> {
     recipient: &'a str,
     /// The length of the lease.
     lease_hours: u32,
+    stamp: bool,
     /// By which keys the server may be known.
     pins: Vec<KeyPin>,
 }
@@ -31,7 +32,7 @@ impl<'a> Fixed<'a> {
     /// That of the server as it is.
     pub fn of(app: &'a AppState, directory: u64) -> Self {
         let recipient = app.outbox_key.recipient();
-        Self { directory, recipient, lease_hours: app.lease_hours, pins: app.tls.pins() }
+        Self { directory, recipient, lease_hours: app.lease_hours, stamp: app.stamp_photos, pins: app.tls.pins() }
     }
 
     /// The name of the set-up's version: it changes with any of it.
@@ -39,7 +40,8 @@ impl<'a> Fixed<'a> {
         let key: String = self.recipient.chars().rev().take(6).collect();
         let pins: String =
             self.pins.iter().map(|pin| format!(".{}", pin.to_string().chars().take(6).collect::<String>())).collect();
-        format!("{SHAPE}.{}.{key}.{}{pins}", self.directory, self.lease_hours)
+        let stamp = if self.stamp { ".s" } else { "" };
+        format!("{SHAPE}.{}.{key}.{}{stamp}{pins}", self.directory, self.lease_hours)
     }
 }
 
@@ -74,6 +76,7 @@ pub fn setup(who: &Who, areas: &AreaTree, users: &[User], fixed: &Fixed<'_>) -> 
         handlers,
         recipient: Some(fixed.recipient.to_owned()),
         lease_hours: fixed.lease_hours,
+        stamp: fixed.stamp,
         pins: fixed.pins.clone(),
     }
 }

@@ -22,7 +22,7 @@ use crate::common::tus::*;
 use crate::common::*;
 
 /// What the server brings to the disk at once, at most.
-const STEP: usize = 64 * 1024;
+const STEP: usize = 16 * 1024;
 
 /// A whole JPEG of so many bytes.
 fn large(bytes: usize, salt: &str) -> Vec<u8> {

@@ -59,7 +59,7 @@ pub async fn run(dir: &Path, size: Size, report: Option<&Path>) -> Result<()> {
     println!("rounds …");
     lines.extend(rounds::run(dir, &centre, &township).await.context("rounds")?);
     println!("saves, searches, photos …");
-    lines.extend(local::run(dir, &centre, &township, &rows).await.context("on the handheld")?);
+    lines.extend(local::run(dir, &centre, &rows).await.context("on the handheld")?);
     println!("in somebody's hands …");
     lines.extend(handling::run(dir).await.context("in somebody's hands")?);
     println!("what the key costs …");

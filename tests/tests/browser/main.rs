@@ -9,6 +9,7 @@ mod locks;
 mod map;
 mod morning;
 mod moving;
+mod photos;
 mod review;
 mod screens;
 mod story;

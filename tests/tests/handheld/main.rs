@@ -16,6 +16,8 @@ mod killed;
 mod lease;
 mod migrations;
 mod moving;
+mod photos;
+mod pictures;
 mod restores;
 mod rounds;
 mod tls;

@@ -86,8 +86,10 @@ async fn tus_js_client_goes_on_by_itself_where_the_line_broke() -> Result<()> {
     ensure!(output.status.success() && said.contains("done"), "{said}");
     let resumed = said.lines().filter_map(|line| line.strip_prefix("HEAD 200 ")?.parse::<usize>().ok());
     let resumed: Vec<usize> = resumed.collect();
-    // Each time nearly all that had gone up was kept: the heads of the requests are counted by the line, too.
-    ensure!(matches!(*resumed, [85_000..90_000, 190_000..200_000]), "{resumed:?}: {said}");
+    // What had gone up was kept and is not sent again. While the server still writes what the dead line had brought, it may be asked
+    // more than once.
+    ensure!(resumed.first().is_some_and(|kept| *kept > 0) && resumed.is_sorted(), "{resumed:?}: {said}");
+    ensure!(resumed.iter().any(|kept| (85_000..=200_000).contains(kept)), "{resumed:?}: {said}");
     phone.has_it_whole_and_once(&centre, &bytes).await
 }
 

@@ -13,6 +13,7 @@ use shared::value::Value;
 
 use super::{Icon, Mark};
 use crate::handheld::{Message, TakenIn};
+use crate::sync::{Fetched, OnItsWay};
 use crate::ui::entry::Entry;
 use crate::ui::say;
 use crate::ui::state::State;
@@ -23,40 +24,87 @@ const READ: &str = include_str!("photo.js");
 /// The most bytes taken from the camera: above it the picture is refused anyway, so they are not even collected.
 const MOST: usize = 64 * 1024 * 1024;
 
-/// A place to press for taking a photo. `onphoto` gets what was taken in.
+/// Pictures on their way in: which of how many, and how much of it has come, percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Coming {
+    n: u64,
+    of: u64,
+    bytes: u64,
+    percent: u64,
+}
+
+impl Coming {
+    /// Of `n of bytes`, as the page's script says it.
+    fn of(said: &str) -> Self {
+        let mut numbers = said.split(' ').map(|number| number.parse().unwrap_or(1));
+        let mut next = || numbers.next().unwrap_or(1);
+        Self { n: next(), of: next(), bytes: next(), percent: 0 }
+    }
+
+    fn words(self, words: &crate::ui::words::Words) -> String {
+        let args = [("n", (self.n as f64).into()), ("of", (self.of as f64).into())];
+        let which = if self.of > 1 { words.with("app-photo-busy-of", &args) } else { words.t("app-photo-busy") };
+        if self.percent > 0 && self.percent < 100 { format!("{which} {} %", self.percent) } else { which }
+    }
+}
+
+/// Two places to press, for the camera and for pictures taken before, and what not to photograph. `onphoto` gets what was
+/// taken in, one by one.
 #[component]
 pub fn TakePhoto(name: String, label: String, position: Option<Position>, onphoto: EventHandler<TakenIn>) -> Element {
     let words = words();
     let state = use_context::<State>();
-    let mut busy = use_signal(|| false);
+    let mut coming = use_signal(|| None::<Coming>);
     let mut trouble = use_signal(|| None::<Message>);
     let mut at = use_signal(|| position);
+    // Where the handheld was when the camera was opened: there by the time the picture is.
+    let mut fix = use_signal(|| None::<Position>);
     if *at.peek() != position {
         at.set(position);
     }
-    let id = format!("p-{name}");
     use_future({
-        let id = id.clone();
+        let name = name.clone();
         move || {
-            let (state, id) = (state.clone(), id.clone());
+            let (state, name) = (state.clone(), name.clone());
             async move {
-                let mut pieces = document::eval(&READ.replace("INPUT_ID", &id));
+                let mut pieces = document::eval(&READ.replace("INPUT", &name));
                 let mut bytes: Vec<u8> = Vec::new();
                 while let Ok((what, piece)) = pieces.recv::<(String, String)>().await {
                     match what.as_str() {
-                        "begin" => {
-                            bytes.clear();
-                            trouble.set(None);
-                            busy.set(true);
+                        "press" => {
+                            let state = state.clone();
+                            fix.set(None);
+                            spawn(async move { fix.set(state.locate().await) });
                         }
-                        "piece" if bytes.len() < MOST => bytes.extend(STANDARD.decode(piece).unwrap_or_default()),
+                        "begin" => {
+                            let first = Coming::of(&piece);
+                            bytes.clear();
+                            if first.n == 1 {
+                                trouble.set(None);
+                            }
+                            coming.set(Some(first));
+                        }
+                        "piece" if bytes.len() < MOST => {
+                            bytes.extend(STANDARD.decode(piece).unwrap_or_default());
+                            let so_far = *coming.peek();
+                            if let Some(now) = so_far {
+                                let percent = (bytes.len() as u64).saturating_mul(100) / now.bytes.max(1);
+                                // A line redrawn for every tenth is enough to see that it moves.
+                                if percent / 10 != now.percent / 10 {
+                                    coming.set(Some(Coming { percent, ..now }));
+                                }
+                            }
+                        }
                         "end" => {
-                            let position = *at.peek();
+                            let position = fix.peek().or(*at.peek());
                             match state.take_in(std::mem::take(&mut bytes), position).await {
                                 Ok(taken) => onphoto.call(taken),
                                 Err(message) => trouble.set(Some(message)),
                             }
-                            busy.set(false);
+                            let last = *coming.peek();
+                            if last.is_none_or(|last| last.n >= last.of) {
+                                coming.set(None);
+                            }
                         }
                         _ => {}
                     }
@@ -64,21 +112,36 @@ pub fn TakePhoto(name: String, label: String, position: Option<Position>, onphot
             }
         }
     });
-    let said = if busy() { words.t("app-photo-busy") } else { label };
+    let busy = coming().map(|coming| coming.words(&words));
+    let said = busy.clone().unwrap_or(label);
+    let gallery = words.t("app-photo-gallery");
     rsx! {
-        label { class: "photo photo--add", r#for: "{id}",
+        label { class: "photo photo--add", r#for: "p-{name}",
             input {
                 class: "photo__input",
-                id: "{id}",
+                id: "p-{name}",
                 r#type: "file",
                 accept: "image/*",
                 capture: "environment",
-                multiple: true,
                 "aria-label": "{said}",
             }
             span { role: "status",
                 Icon { name: "camera" }
                 {said.clone()}
+            }
+        }
+        label { class: "photo photo--add", r#for: "g-{name}",
+            input {
+                class: "photo__input",
+                id: "g-{name}",
+                r#type: "file",
+                accept: "image/*",
+                multiple: true,
+                "aria-label": "{gallery}",
+            }
+            span {
+                Icon { name: "pictures" }
+                {gallery.clone()}
             }
         }
         if let Some(message) = trouble() {
@@ -87,28 +150,65 @@ pub fn TakePhoto(name: String, label: String, position: Option<Position>, onphot
                 span { {crate::ui::words::message(&words, &message)} }
             }
         }
+        p { class: "field__help photos__say", {words.t("app-photo-care")} }
     }
 }
 
-/// A picture held on the handheld or fetched from the server.
+/// A picture held on the handheld or fetched from the server. `says`: why it is not to be seen, in words, and another try.
 #[component]
-pub fn Picture(hash: PhotoHash, label: String) -> Element {
+pub fn Picture(hash: PhotoHash, label: String, #[props(default)] says: bool) -> Element {
+    let words = words();
     let state = use_context::<State>();
     let mut source = use_signal(|| None::<String>);
-    use_future(move || {
-        let (state, hash) = (state.clone(), hash.clone());
-        async move {
-            if let Some(bytes) = state.picture(&hash).await {
-                source.set(Some(format!("data:image/jpeg;base64,{}", STANDARD.encode(bytes))));
+    let mut missing = use_signal(|| None::<Message>);
+    let mut tries = use_signal(|| 0_u32);
+    let again = {
+        let (state, words) = (state.clone(), words.clone());
+        use_resource(move || {
+            let (state, words, hash) = (state.clone(), words.clone(), hash.clone());
+            let _asked = tries();
+            async move {
+                missing.set(None);
+                match state.picture(&hash).await {
+                    Ok(Fetched::Here(bytes)) => {
+                        source.set(Some(format!("data:image/jpeg;base64,{}", STANDARD.encode(bytes))));
+                    }
+                    Ok(Fetched::OnItsWay(way)) => missing.set(Some(on_its_way(&words, way, state.now()))),
+                    Ok(Fetched::NotThere) => missing.set(Some(Message::of("photo-not-there"))),
+                    Err(message) => missing.set(Some(message)),
+                }
             }
-        }
-    });
+        })
+    };
+    let busy = again.read().is_none();
     rsx! {
         if let Some(source) = source() {
             img { src: source, alt: label }
+        } else if let Some(message) = missing().filter(|_| says) {
+            div { class: "photo__missing", "data-said": message.key.clone(),
+                p { role: "status", {crate::ui::words::message(&words, &message)} }
+                button {
+                    class: "btn btn--second",
+                    r#type: "button",
+                    "data-do": "again",
+                    onclick: move |_| tries += 1,
+                    {words.t("app-photo-again")}
+                }
+            }
+        } else if says && busy {
+            p { class: "photo__missing", role: "status", {words.t("app-photo-coming")} }
         } else {
             span { class: "photo__none", Icon { name: "camera" } }
         }
+    }
+}
+
+/// When a photo will be there, as far as the centre knows.
+fn on_its_way(words: &crate::ui::words::Words, way: OnItsWay, now: chrono::DateTime<chrono::Utc>) -> Message {
+    match way {
+        OnItsWay { percent: Some(percent), .. } => Message::of("photo-partly-here").with("percent", percent),
+        OnItsWay { seen: Some(seen), .. } => Message::of("photo-on-its-way").with("when", say::when(words, seen, now)),
+        _ => Message::of("photo-not-yet"),
     }
 }
 
@@ -145,7 +245,7 @@ pub fn Photos(photos: Vec<(String, PhotoParticulars)>, waiting: Vec<PhotoHash>, 
         }
         if let Some(hash) = large() {
             div { class: "photo--large", key: "{hash}",
-                Picture { hash: hash.clone(), label: words.t("app-photo-large") }
+                Picture { hash: hash.clone(), label: words.t("app-photo-large"), says: true }
             }
         }
     }

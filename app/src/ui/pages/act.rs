@@ -334,13 +334,28 @@ fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) ->
                     for photo in so_far.photos.clone() {
                         div { class: "photo", key: "{photo.hash}", "data-photo": photo.hash.to_string(),
                             Picture { hash: photo.particulars.thumbnail.clone(), label: words.t("app-photo") }
+                            button {
+                                class: "photo__x",
+                                r#type: "button",
+                                "data-do": "remove",
+                                "aria-label": words.t("app-photo-remove"),
+                                onclick: {
+                                    let hash = photo.hash.clone();
+                                    move |_| typed.write().photos.retain(|one| one.hash != hash)
+                                },
+                                Icon { name: "x" }
+                            }
                         }
                     }
                     TakePhoto {
                         name: "step",
                         label: words.t("app-photo-take"),
                         position: None,
-                        onphoto: move |taken: TakenIn| typed.write().photos.push(taken),
+                        onphoto: move |taken: TakenIn| {
+                            if !typed.peek().photos.iter().any(|one| one.hash == taken.hash) {
+                                typed.write().photos.push(taken);
+                            }
+                        },
                     }
                 }
             }

@@ -49,6 +49,25 @@ pub fn Me() -> Element {
                     }
                 }
             }
+            Group { title: words.t("app-me-photos"),
+                div { class: "sheet",
+                    div { class: "choices", role: "group", "aria-label": words.t("app-me-photos"),
+                        for wifi in [false, true] {
+                            Setting {
+                                key: "{wifi}",
+                                hook: if wifi { "photos-wifi" } else { "photos-any" },
+                                name: "photos",
+                                label: words.t(if wifi { "app-me-photos-wifi" } else { "app-me-photos-any" }),
+                                chosen: state.is_wifi_only() == wifi,
+                                onpress: {
+                                    let state = state.clone();
+                                    move |()| state.set_wifi_only(wifi)
+                                },
+                            }
+                        }
+                    }
+                }
+            }
             Group { title: words.t("app-me-text"),
                 div { class: "sheet",
                     div { class: "choices", role: "group", "aria-label": words.t("app-me-text"),

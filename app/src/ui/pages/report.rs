@@ -228,7 +228,6 @@ pub fn Report() -> Element {
                         },
                     }
                 }
-                p { class: "field__help", {words.t("app-photo-care")} }
             }
             section { class: "tap", key: "what-{sent}", "aria-labelledby": "t2",
                 h2 { class: "tap__h", id: "t2", Number { n: 2, done: has_what } {words.t("app-report-what")} }

@@ -264,6 +264,10 @@ pub fn status(words: &Words, state: &State, problem: &Option<Message>) -> String
             &[("n", (progress.done as f64).into()), ("total", (progress.total as f64).into())],
         ),
         Phase::Records => words.t("app-sync-records"),
+        Phase::Photos if progress.total > 0 => words.many(
+            "app-sync-photos-of",
+            &[("done", &say::bytes(words, progress.done)), ("total", &say::bytes(words, progress.total))],
+        ),
         Phase::Photos => words.t("app-sync-photos"),
         Phase::Waiting => problem.as_ref().map(|said| message(words, said)).unwrap_or_default(),
         Phase::Idle | Phase::Offline => super::today::sync_words(words, state),
@@ -351,7 +355,7 @@ fn Item(item: OutboxItem) -> Element {
                 span { {say::bytes(&words, item.bytes)} }
             }
             if sent > 0 {
-                Bar { done: sent, total: item.bytes, label: words.t("app-sync-running") }
+                Bar { done: sent, total: sent + item.bytes, label: words.t("app-sync-running") }
             }
             p { class: "item__s",
                 Icon { name: icon }

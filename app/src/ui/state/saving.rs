@@ -8,6 +8,7 @@ use shared::value::Value;
 
 use super::State;
 use crate::handheld::{Candidate, Closed, Closing, Draft, Message, SaveError, Saved, TakenIn};
+use crate::sync::Fetched;
 
 impl State {
     /// A fresh id for a new record.
@@ -116,12 +117,9 @@ impl State {
         }
     }
 
-    /// JPEG bytes of a picture: from this handheld, else from the server.
-    pub async fn picture(&self, hash: &PhotoHash) -> Option<Vec<u8>> {
-        match self.handheld.picture(hash) {
-            Ok(Some(bytes)) => Some(bytes),
-            _ => self.handheld.fetch_picture(hash).await.ok().flatten(),
-        }
+    /// A picture from this handheld, else from the server.
+    pub async fn picture(&self, hash: &PhotoHash) -> Result<Fetched, Message> {
+        self.handheld.fetch_picture(hash).await.map_err(|error| error.0)
     }
 
     /// Where the handheld is.

@@ -96,6 +96,19 @@ impl State {
         self.handheld.wake();
     }
 
+    /// Photos wait for a line that costs nothing, or go on any.
+    pub fn set_wifi_only(&self, wifi_only: bool) {
+        self.read(self.handheld.set_settings(|settings| settings.wifi_only = wifi_only));
+        self.touched();
+        self.handheld.wake();
+    }
+
+    /// Whether photos wait for a line that costs nothing.
+    pub fn is_wifi_only(&self) -> bool {
+        self.follow();
+        self.handheld.settings().wifi_only
+    }
+
     /// Whether photos wait.
     pub fn is_text_only(&self) -> bool {
         self.follow();

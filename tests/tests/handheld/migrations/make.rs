@@ -14,7 +14,7 @@ use anyhow::{Context, Result, ensure};
 use app::handheld::{Draft, Handheld, TakenIn};
 use app::platform::{Boxed, Services};
 use app::store::Rules;
-use app::sync::{Connect, Request, Response, Transport, TransportError, Trust};
+use app::sync::{Connect, Fetched, Request, Response, Transport, TransportError, Trust};
 use rusqlite::Connection;
 use shared::calendar::Calendar;
 use shared::form::Forms;
@@ -160,7 +160,7 @@ async fn work(dir: &FilePath) -> Result<()> {
     let refused =
         [close(&a, events[0], "没有这回事")?, close(&a, events[1], "重复上报")?, close(&a, events[2], "误报")?];
     sync(&a).await?;
-    a.fetch_picture(&foreign.hash).await?.context("the other's photo")?;
+    ensure!(matches!(a.fetch_picture(&foreign.hash).await?, Fetched::Here(_)), "the other's photo");
     a.correct(refused[1], BTreeMap::from([(Path::field("title"), Value::text("楼道堆物，已劝离"))]))?;
     a.withdraw(refused[2])?;
     sync(&a).await?;

@@ -135,6 +135,8 @@ pub struct Inside {
     /// Pieces that came, and what happens when one does.
     pub pieces: u32,
     pub at_piece: Option<Box<dyn FnMut(u32) + Send>>,
+    /// No more photos are taken from anybody for now.
+    pub quota: bool,
     /// What was asked for, in order: the verb of a photo's request, or `round`.
     pub log: Vec<String>,
 }
@@ -169,6 +171,7 @@ impl Default for Inside {
             lose_pieces: 0,
             pieces: 0,
             at_piece: None,
+            quota: false,
             log: Vec::new(),
         }
     }
@@ -314,6 +317,15 @@ impl Inside {
             body: Vec::new(),
         };
         match request.method {
+            Method::Post if self.quota => {
+                let said = shared::wire::ErrorAnswer {
+                    code: "photo_quota".to_owned(),
+                    message: String::new(),
+                    request: String::new(),
+                };
+                let headers = vec![("retry-after".to_owned(), "3600".to_owned())];
+                Ok(Response { status: 429, headers, body: serde_json::to_vec(&said).unwrap() })
+            }
             Method::Post => {
                 use base64::Engine;
                 let encoded = header("upload-metadata").strip_prefix("hash ").unwrap();

@@ -89,6 +89,12 @@ pub fn person(app: &App, login: &str) -> Result<User> {
     users.into_iter().find(|user| user.login == login).with_context(|| format!("nobody is called {login}"))
 }
 
+/// A one-time code for somebody's handheld, made in the folder of a centre that another process serves.
+pub fn code(data: &Path, login: &str) -> Result<String> {
+    let app = AppState::open(data, Arc::new(sync_server::system::System)).context("opening the centre")?;
+    Ok(make_code(&app, &person(&app, login)?)?)
+}
+
 /// Everybody's PIN.
 pub const PIN: &str = "402713";
 

@@ -272,3 +272,22 @@ fn time_and_place_are_the_cameras_and_a_clock_that_is_wrong_is_put_right() {
     let wrong = crate::photo::tests_shot(device + chrono::TimeDelta::days(365), (37.5, 104.25));
     assert_eq!(alice.take_in(&wrong, None, Some(now)).unwrap().particulars.at, now.timestamp_millis());
 }
+
+#[test]
+fn a_handheld_that_sent_as_many_photos_as_it_may_sends_its_text_all_the_same() {
+    let world = World::new();
+    let alice = world.handheld("alice");
+    let taken = take(&alice, 900);
+    report(&alice, RecordKind::Event, &taken);
+    world.server(|server| server.quota = true);
+    let error = runtime().block_on(alice.sync_now()).unwrap_err();
+    assert_eq!(error.message.key, "photo-quota");
+    assert!(!error.asked_to_wait, "what is saved now does not wait for an hour");
+    resident(&alice, &[("name", "\"张伟\"")]);
+    runtime().block_on(alice.sync_now()).unwrap_err();
+    assert_eq!(world.server(|server| server.accepted.len()), 2);
+    assert_eq!(alice.outbox().unwrap()[0].why.key, "photo-quota");
+    world.server(|server| server.quota = false);
+    sync(&alice);
+    assert!(alice.lights().unwrap().delivered);
+}

@@ -15,12 +15,15 @@ use shared::outside::Outside;
 
 use super::round::blocking;
 use super::{Client, Method, Pace, Phase, Refused, Response, SyncProgress};
+use crate::handheld::Message;
 use crate::store::{PhotoRow, Store};
 
 /// For a piece, either way.
 const PIECE: Duration = Duration::from_secs(120);
 /// For what carries nothing.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// The server's code for: this handheld has sent as many photos as it may for now.
+const QUOTA: &str = "photo_quota";
 /// How often one photo may begin anew within one sync.
 const RESTARTS: u32 = 3;
 
@@ -206,7 +209,12 @@ async fn create(client: &Client, hash: &PhotoHash, length: usize) -> Result<Crea
     ]);
     let response = client.raw(Method::Post, "/api/v1/photos".to_owned(), headers, Vec::new(), TIMEOUT).await?;
     if response.status / 100 != 2 {
-        return Err(Refused::from_response(&response));
+        let refused = Refused::from_response(&response);
+        // As many as one handheld may send for now. Text is not meant, and must not wait an hour for it.
+        if refused.code == QUOTA {
+            return Err(Refused { message: Message::of("photo-quota"), retry_after: None, ..refused });
+        }
+        return Err(refused);
     }
     if response.header("photo-hash") == Some(hash.as_str()) {
         return Ok(Created::Known);

@@ -6,6 +6,7 @@ photo-not-there = The centre has no such photo, or it is not for you.
 photo-not-yet = This photo has not reached the centre yet.
 photo-on-its-way = This photo has not reached the centre yet. The terminal that took it was last connected { $when }; it comes when that connects again.
 photo-partly-here = This photo is on its way: { $percent } % are there.
+photo-quota = This terminal has sent enough photos for now; the rest follow later. Text goes as always.
 sync-wifi-only = Photos go on Wi-Fi only, and this is not Wi-Fi.
 
 sync-address = The centre's address is not right. It begins with https://.

@@ -6,6 +6,7 @@ photo-not-there = 这张照片中心没有，或者您不能看。
 photo-not-yet = 这张照片还没送到中心。
 photo-on-its-way = 这张照片还没送到中心。拍照的终端最近一次联网是{ $when }，它再联网时就会送来。
 photo-partly-here = 这张照片正在送来，已到 { $percent } %。
+photo-quota = 这台终端今天传的照片够多了，其余的过些时候再传。文字照常传。
 sync-wifi-only = 照片只在 Wi-Fi 下传，现在不是 Wi-Fi。
 
 sync-address = 中心的地址不对。要以 https:// 开头。

@@ -43,7 +43,8 @@ async fn two_photos_at_once_are_seen_by_a_colleague_who_is_told_when_they_come()
         alice.page.press("[data-do=text-only]").await?;
         alice.page.see("[data-do=text-only][aria-pressed=true]").await?;
         alice.network(true).await?;
-        alice.sync().await?;
+        let text = "document.querySelector('#estimate').dataset.records === '0'";
+        alice.page.until("the text delivered", text).await?;
         alice.page.reads("#items", "照片").await?;
 
         bob.sync().await?;

@@ -22,6 +22,7 @@ use sync_server::blobs::Blobs;
 use tests::badline::{BadLine, Badness};
 use tests::centre::{Centre, preview_unlocked};
 use tests::near::{self, GRID, TOWN};
+use tests::process::{Served, program};
 use tests::story::{Kept, Story};
 
 /// The line of the story: 2G in a valley.
@@ -376,5 +377,30 @@ async fn a_picture_that_is_opened_comes_piece_by_piece_and_one_that_is_not_there
     let received = scene.line.received() - before;
     println!("{} B fetched in {tries} tries, {received} B received", bytes.len());
     ensure!(received < 2 * known.bytes, "what came before a break is not asked for again");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_town_may_have_date_time_and_grid_written_into_its_photos() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("server");
+    drop(near::centre(&data, Arc::new(sync_server::system::System))?);
+    for stamped in [false, true] {
+        let folder = data.to_string_lossy();
+        let mut args = vec!["serve", "--data", &folder, "--listen", "127.0.0.1:0"];
+        args.extend(stamped.then_some("--stamp-photos"));
+        let server = Served::start(&program("sync-server")?, &args, &[]).await?;
+        let hand = dir.path().join(if stamped { "b" } else { "a" });
+        let handheld = Handheld::open(&hand, near::quick(&hand), Arc::new(app::system::System))?;
+        let login = if stamped { "b" } else { "a" };
+        let code = near::code(&data, login)?;
+        handheld.enrol(&server.url, &code, near::PIN).await?;
+        let taken = handheld.take_in(&tests::picture::jpeg(1_600, 1_200, None, 1)?, None, None)?;
+        let photo = image::load_from_memory(&handheld.picture(&taken.hash)?.context("the photo")?)?.to_luma8();
+        let white = (1_140..1_195).flat_map(|y| (0..700).map(move |x| (x, y)));
+        let white = white.filter(|(x, y)| photo.get_pixel(*x, *y).0 > [235]).count();
+        ensure!((white > 2_000) == stamped, "{white} white dots where the writing goes");
+        server.kill().await?;
+    }
     Ok(())
 }

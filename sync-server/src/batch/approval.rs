@@ -24,7 +24,7 @@ pub struct Wanted {
     pub areas: Vec<AreaId>,
     /// `last`, `all`, or the number of a batch.
     pub since: String,
-    /// `csv`, `ndjson`.
+    /// `csv`, `ndjson`, `xlsx`, `geojson`.
     pub formats: Vec<String>,
     /// Numbers in full.
     pub unmasked: bool,

@@ -41,7 +41,7 @@ pub struct PullArgs {
     /// `last`: since the person's last batch of these areas; `all`; or the number of a batch.
     #[arg(long, default_value = "last")]
     pub since: String,
-    /// `csv` or `ndjson`; several times, or parted by commas, for both.
+    /// `csv`, `xlsx`, `ndjson` or `geojson`; several times, or parted by commas, for several.
     #[arg(long = "format", default_value = "csv", value_delimiter = ',', value_parser = format)]
     pub formats: Vec<Format>,
     /// Numbers in full. Needs the right to it, and that another person has released exactly this at the console.
@@ -92,7 +92,7 @@ pub struct VerifyArgs {
 }
 
 fn format(code: &str) -> Result<Format, String> {
-    Format::from_code(code).ok_or_else(|| "a format is csv or ndjson".to_owned())
+    Format::from_code(code).ok_or_else(|| "a format is csv, xlsx, ndjson or geojson".to_owned())
 }
 
 /// Runs `batch …`; says on standard output what was made.

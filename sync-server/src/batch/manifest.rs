@@ -68,9 +68,9 @@ impl Counts {
 pub struct FileEntry {
     /// Its name in the batch's folder.
     pub name: String,
-    /// The kind of the records in it; `photo` of the photos.
+    /// The kind of the records in it; `photo` of the photos, `workbook` of all kinds in one file, `area` of outlines.
     pub kind: String,
-    /// `csv`, `ndjson` or `zip`.
+    /// `csv`, `ndjson`, `xlsx`, `geojson` or `zip`.
     pub format: String,
     /// Records in it (the header not counted), or photos.
     pub rows: u64,

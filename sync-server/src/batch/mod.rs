@@ -33,20 +33,29 @@ pub enum Format {
     Csv,
     /// One file a kind, for programs.
     Ndjson,
+    /// One workbook, one sheet a kind, for Excel and WPS.
+    Xlsx,
+    /// One file a kind of what has a place, and one of the areas' outlines, for maps.
+    GeoJson,
 }
 
 impl Format {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Csv, Self::Ndjson, Self::Xlsx, Self::GeoJson];
+
     /// The name as in options, the manifest and the file's extension.
     pub fn code(self) -> &'static str {
         match self {
             Self::Csv => "csv",
             Self::Ndjson => "ndjson",
+            Self::Xlsx => "xlsx",
+            Self::GeoJson => "geojson",
         }
     }
 
     /// The format of a name.
     pub fn from_code(code: &str) -> Option<Self> {
-        [Self::Csv, Self::Ndjson].into_iter().find(|format| format.code() == code)
+        Self::ALL.into_iter().find(|format| format.code() == code)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Sealing a batch, and taking a sealed one again.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::Path;
 
 use chrono::Datelike as _;
-use shared::area::{AreaId, AreaTree};
+use shared::area::{Area, AreaId, AreaTree};
 use shared::form::Forms;
 use shared::ids::UserId;
 use shared::outside::Outside;
@@ -21,7 +22,7 @@ use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize};
 use crate::erase;
 use crate::export::columns::Columns;
-use crate::export::{Status, Telling, csv, ndjson, show};
+use crate::export::{Status, Telling, csv, geojson, ndjson, show};
 use crate::store::{self, Audit, Batch, Store, StoreError, User};
 
 /// How far back `list` looks.
@@ -117,8 +118,11 @@ pub fn pull(
     if counts.is_empty() {
         return Ok(Pulled::NothingNew);
     }
+    if pull.formats.contains(&Format::GeoJson) {
+        write_outlines(&mut aside, scope.iter().filter_map(|id| tree.get(id)))?;
+    }
     if photos.here() > 0 {
-        aside.photos(photos::NAME, photos.here(), |out| photos.write(&blobs, out))?;
+        aside.other(photos::NAME, ("photo", "zip"), photos.here(), |out| photos.write(&blobs, out))?;
     }
     let place = batches.join(id.to_string());
     // Held until the number names it, or it is gone again.
@@ -246,22 +250,53 @@ fn write_piece(
             Status::Removed => of_kind.removed += 1,
             Status::Gone => of_kind.gone += 1,
         }
+        let row = LazyCell::new(|| columns.row(line, &told));
         for format in &words.pull.formats {
-            let out = aside.out(line.kind, *format, |out| match format {
-                Format::Csv => {
-                    csv::begin(out)?;
-                    csv::row(out, columns.header(&told).iter().map(String::as_str))
-                }
-                Format::Ndjson => Ok(()),
-            })?;
             match format {
-                Format::Csv => csv::row(out, columns.row(line, &told).iter().map(String::as_str)),
-                Format::Ndjson => out.write_all(&ndjson::line(columns, line, &told)?),
+                Format::Csv => {
+                    let out = aside.out(line.kind, *format, |out| {
+                        csv::begin(out)?;
+                        csv::row(out, columns.header(&told).iter().map(String::as_str))
+                    })?;
+                    csv::row(out, row.iter().map(String::as_str)).map_err(BatchError::io("writing a row"))?;
+                }
+                Format::Ndjson => {
+                    let out = aside.out(line.kind, *format, |_| Ok(()))?;
+                    let line = ndjson::line(columns, line, &told)?;
+                    out.write_all(&line).map_err(BatchError::io("writing a row"))?;
+                }
+                Format::Xlsx => aside.book_row(line.kind, &row, || {
+                    let title = columns.form().label.in_lang(told.lang.tag());
+                    (title.to_owned(), columns.shaped(&told))
+                })?,
+                Format::GeoJson => {
+                    let Some(feature) = geojson::record(columns, line, &told)? else { continue };
+                    let mut before = geojson::BETWEEN;
+                    let out = aside.out(line.kind, *format, |out| {
+                        before = b"";
+                        out.write_all(geojson::BEGIN)
+                    })?;
+                    out.write_all(before).map_err(BatchError::io("writing a row"))?;
+                    out.write_all(&feature).map_err(BatchError::io("writing a row"))?;
+                }
             }
-            .map_err(BatchError::io("writing a row"))?;
         }
     }
     Ok(())
+}
+
+/// The file of the areas that somebody drew; none while nobody drew any.
+fn write_outlines<'a>(aside: &mut Aside, areas: impl Iterator<Item = &'a Area>) -> Result<(), BatchError> {
+    let drawn = areas.filter_map(|area| geojson::area(area).transpose()).collect::<Result<Vec<_>, _>>()?;
+    if drawn.is_empty() {
+        return Ok(());
+    }
+    let rows = u64::try_from(drawn.len()).unwrap_or(u64::MAX);
+    aside.other("areas.geojson", ("area", Format::GeoJson.code()), rows, |out| {
+        out.write_all(geojson::BEGIN)?;
+        out.write_all(&drawn.join(geojson::BETWEEN))?;
+        out.write_all(geojson::END)
+    })
 }
 
 pub(super) fn read_manifest(batch: &Batch) -> Result<Manifest, BatchError> {

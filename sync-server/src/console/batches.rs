@@ -178,7 +178,9 @@ fn form(ctx: &Ctx, waiting: u64) -> Markup {
                     legend.field__label { (word("console-files")) }
                     div.opts {
                         label.opt { input.box type="checkbox" name="format" value="csv" checked; "CSV" }
+                        label.opt { input.box type="checkbox" name="format" value="xlsx"; "XLSX" }
                         label.opt { input.box type="checkbox" name="format" value="ndjson"; "NDJSON" }
+                        label.opt { input.box type="checkbox" name="format" value="geojson"; "GeoJSON" }
                         label.opt { input.box type="checkbox" name="photos" value="true"; (word("console-with-photos")) }
                     }
                 }

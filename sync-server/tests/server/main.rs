@@ -24,6 +24,7 @@ mod ended;
 mod endings;
 mod erase;
 mod erased_visits;
+mod fetched;
 mod flood;
 mod folder;
 mod four_eyes;

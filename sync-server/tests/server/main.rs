@@ -35,6 +35,7 @@ mod lists;
 mod login;
 mod maps;
 mod merging;
+mod office;
 mod openapi;
 mod orphans;
 mod outbox;

@@ -23,6 +23,8 @@ pub struct Aside {
     files: BTreeMap<(RecordKind, Format), Writing>,
     /// The workbook, and how many rows are in it.
     book: Option<(Book, u64)>,
+    /// Its name.
+    book_name: String,
     /// Files of another sort, complete.
     others: Vec<FileEntry>,
     kept: bool,
@@ -84,26 +86,41 @@ impl Aside {
     pub fn new(batches: &Path, id: uuid::Uuid) -> Result<Self, BatchError> {
         let folder = batches.join(format!(".aside-{id}"));
         let held = made(&folder).map_err(BatchError::io("making its folder"))?;
-        Ok(Self { folder, files: BTreeMap::new(), book: None, others: Vec::new(), kept: false, held })
+        Ok(Self {
+            folder,
+            files: BTreeMap::new(),
+            book: None,
+            book_name: BOOK.to_owned(),
+            others: Vec::new(),
+            kept: false,
+            held,
+        })
     }
 
-    /// Where the rows of a kind and format go; `begin` writes the header of a fresh file.
+    /// Where the rows of a kind and format go, by a name of its own or the usual one; `begin` writes the header of a fresh file.
     pub fn out(
         &mut self,
         kind: RecordKind,
         format: Format,
+        name: Option<&str>,
         begin: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<&mut dyn Write, BatchError> {
         let writing = match self.files.entry((kind, format)) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => {
-                let mut writing = Writing::begin(&self.folder, format!("{}.{}", kind.code(), format.code()))?;
+                let usual = || format!("{}.{}", kind.code(), format.code());
+                let mut writing = Writing::begin(&self.folder, name.map_or_else(usual, str::to_owned))?;
                 begin(&mut writing.out).map_err(BatchError::io("writing a header"))?;
                 entry.insert(writing)
             }
         };
         writing.rows += 1;
         Ok(&mut writing.out)
+    }
+
+    /// Gives the workbook another name.
+    pub fn call_book(&mut self, name: &str) {
+        name.clone_into(&mut self.book_name);
     }
 
     /// Adds a row to the workbook; `begin` gives the title of a fresh sheet and its columns.
@@ -148,7 +165,7 @@ impl Aside {
             entries.push(writing.end(kind.code(), format.code())?);
         }
         if let Some((book, rows)) = self.book.take() {
-            let mut writing = Writing { rows, ..Writing::begin(&self.folder, BOOK.to_owned())? };
+            let mut writing = Writing { rows, ..Writing::begin(&self.folder, std::mem::take(&mut self.book_name))? };
             book.save(&mut writing.out).map_err(BatchError::io("writing the workbook"))?;
             entries.push(writing.end("workbook", Format::Xlsx.code())?);
         }

@@ -31,6 +31,9 @@ pub struct Manifest {
     pub restricted: bool,
     /// The language of headers and words.
     pub lang: String,
+    /// The profile it was made by, for an upper platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// Records by kind and status.
     pub counts: BTreeMap<String, Counts>,
     /// Every file.

@@ -15,6 +15,7 @@ use crate::App;
 use crate::batch::approval;
 use crate::batch::{self, Format, Manifest, Pull, Pulled, Since};
 use crate::error::Problem;
+use crate::export::profile;
 use crate::http::range::{Range, range};
 use crate::store::Batch;
 
@@ -34,6 +35,7 @@ fn pull(ctx: &Ctx, areas: Vec<AreaId>, since: Since, formats: Vec<Format>) -> Pu
         formats,
         unmasked: false,
         restricted: false,
+        profile: None,
         photos: false,
         released: None,
         lang: ctx.words.lang(),
@@ -67,13 +69,16 @@ pub async fn seal(State(app): State<App>, asked: Asked, fields: Fields) -> Respo
         let mut formats: Vec<Format> = fields.all("format").filter_map(Format::from_code).collect();
         formats.sort_unstable();
         formats.dedup();
-        if formats.is_empty() {
+        let profile = fields.text("profile").map(str::to_owned);
+        if profile.is_some() {
+            formats.clear();
+        } else if formats.is_empty() {
             return Err(bad("batch-error-no-format"));
         }
         let since = if fields.get("since") == Some("all") { Since::All } else { Since::Last };
         let (unmasked, restricted) = (fields.get("unmasked").is_some(), fields.get("restricted").is_some());
         let photos = fields.get("photos").is_some();
-        let wanted = Pull { unmasked, restricted, photos, ..pull(ctx, areas, since, formats) };
+        let wanted = Pull { unmasked, restricted, profile, photos, ..pull(ctx, areas, since, formats) };
         if approval::is_needed(&wanted) {
             approval::ask(&ctx.app, &wanted)?;
             return Ok(Redirect::to("/console/batches?asked=1").into_response());
@@ -228,6 +233,15 @@ fn form(ctx: &Ctx, waiting: u64) -> Markup {
                         label.opt { input.box type="checkbox" name="format" value="ndjson"; "NDJSON" }
                         label.opt { input.box type="checkbox" name="format" value="geojson"; "GeoJSON" }
                         label.opt { input.box type="checkbox" name="photos" value="true"; (word("console-with-photos")) }
+                    }
+                }
+                div.field {
+                    label.field__label for="b2" { (word("batch-profile")) }
+                    select.field__ctl id="b2" name="profile" {
+                        option value="" { (word("batch-no-profile")) }
+                        @for (name, label) in profile::listed(&ctx.app.forms, &ctx.app.data) {
+                            option value=(name) { (label.in_lang(ctx.words.lang().tag())) }
+                        }
                     }
                 }
                 @if ctx.who.user.may_unmask {

@@ -5,6 +5,7 @@ pub mod columns;
 pub mod csv;
 pub mod geojson;
 pub mod ndjson;
+pub mod profile;
 pub mod show;
 pub mod xlsx;
 

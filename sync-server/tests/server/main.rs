@@ -45,6 +45,7 @@ mod person;
 mod photos;
 mod pressure;
 mod privacy;
+mod profiles;
 mod quarantine;
 mod refusals;
 mod retention;

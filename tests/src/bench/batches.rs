@@ -72,6 +72,7 @@ pub fn take(data: &Path, format: &str) -> Result<()> {
         formats: vec![Format::from_code(format).context("a format")?],
         unmasked: false,
         restricted: false,
+        profile: None,
         photos: false,
         released: None,
         lang: assets::messages::Lang::Zh,

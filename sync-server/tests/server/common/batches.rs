@@ -27,6 +27,7 @@ pub fn pull_of(user: &User, unmasked: bool) -> Pull<'_> {
         formats: vec![Format::Csv, Format::Ndjson],
         unmasked,
         restricted: false,
+        profile: None,
         photos: false,
         released: None,
         lang: Lang::Zh,

@@ -16,7 +16,7 @@ DEMO_DIR ?= ./demo-data
 # nextest where it stands, cargo's own runner otherwise.
 RUN_TESTS := $(if $(shell command -v cargo-nextest),nextest run,test --no-fail-fast)
 
-.PHONY: help setup setup-browser build demo demo-codes demo-reset test lint unit bench pictures simulate crashes hostile bad-line test-window test-api fuzz fuzz-minute deny
+.PHONY: help setup setup-browser build demo demo-codes demo-reset test lint unit bench pictures simulate crashes hostile bad-line test-window test-office test-api fuzz fuzz-minute deny
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,10 @@ test-window: build ## The desktop window (WebKitGTK) on a screen that nobody see
 	@tests/setup.sh build window
 	$(CARGO) build --locked -p app --features desktop --bin desktop
 	DESKTOP=$(CURDIR)/target/debug/desktop $(CARGO) test $(SELECT) --test window -- --ignored --nocapture
+
+test-office: setup ## A batch opened by LibreOffice: numbers whole, dates as dates, headers in Chinese, formulas that are none
+	@tests/setup.sh office
+	$(CARGO) test $(SELECT) --test server office -- --ignored --nocapture
 
 bench: setup ## Measures the product and, in the same run, the floor beneath it (release profile); writes docs/performance.md
 	$(CARGO) build $(RELEASE) --bin sync-server --bin bench

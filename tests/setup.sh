@@ -2,6 +2,7 @@
 # Installs what is missing, and only that, with apt-get. Asks nothing.
 #   setup.sh build            C and C++ compiler, perl, make, pkg-config (SQLCipher and its OpenSSL are compiled)
 #   setup.sh build window     also WebKitGTK to build against, a screen that nobody sees, keys and a pointer for it
+#   setup.sh office           LibreOffice's spreadsheet without a screen
 #   setup.sh build browser    also Chromium, its driver, a Chinese font, exiftool, axe-core by npm; the tus clients by npm and pip
 set -euo pipefail
 
@@ -41,8 +42,11 @@ for group in "$@"; do
       need xdotool xdotool
       [ -e /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc ] || packages[fonts-noto-cjk]=1
       ;;
+    office)
+      need soffice libreoffice-calc-nogui
+      ;;
     *)
-      echo "setup.sh: unknown group '$group' (build, browser, window)" >&2
+      echo "setup.sh: unknown group '$group' (build, browser, office, window)" >&2
       exit 2
       ;;
   esac

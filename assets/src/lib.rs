@@ -12,6 +12,10 @@ pub const FORMS: &[&str] = &[
     include_str!("../forms/event-2.toml"),
 ];
 
+/// The export profiles that are shipped, by name.
+pub const EXPORTS: &[(&str, &str)] =
+    &[("events", include_str!("../exports/events.toml")), ("residents", include_str!("../exports/residents.toml"))];
+
 /// Style sheets.
 pub mod styles {
     /// Every colour, size and distance.

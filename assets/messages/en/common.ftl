@@ -28,6 +28,8 @@ kind-object = Object
 kind-event = Event
 kind-organization = Organisation
 kind-photo = Photos
+kind-workbook = Workbook
+kind-area = Outlines of areas
 
 part-open = Open part
 part-restricted = Care

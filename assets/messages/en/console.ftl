@@ -180,6 +180,10 @@ batch-error-not-cleared = This batch holds care records, which you may not take 
 batch-error-no-such-batch = There is no batch of this number.
 batch-error-files-gone = The files of this batch are gone; the manifest is kept.
 batch-error-damaged = The files of this batch are not what was sealed and were not handed out. Tell the administrator.
+batch-profile = For an upper platform
+batch-no-profile = None: the files chosen
+batch-error-profile = There is no such profile, or its file has a mistake; the log says which.
+batch-error-unknown-codes = The profile has no code for some values; nothing was written.
 batch-error-no-format = Choose at least one kind of file.
 
 console-terminals-count = { $n } terminals, { $people } users

@@ -5,6 +5,7 @@ error-disk-full = The server's storage is full; nothing of this upload was writt
 error-timeout = The request took too long and was given up. Please check the network and try again.
 error-not-found = There is no such thing, or you may not see it.
 error-method-not-allowed = This address does not take requests of this kind.
+error-not-logged-in = Log in to the console first; its cookie is the key to this address.
 error-token-missing = Please enrol this device first: the request carries no credential.
 error-token-invalid = The credential is not valid. Please get a new code from the centre and enrol this device again.
 error-token-expired = The credential has expired. Please get a new code from the centre; what is not sent yet is kept.

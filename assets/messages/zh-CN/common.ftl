@@ -28,6 +28,8 @@ kind-object = 物
 kind-event = 事
 kind-organization = 组织
 kind-photo = 照片
+kind-workbook = 工作簿
+kind-area = 网格范围
 
 part-open = 公开部分
 part-restricted = 关爱服务

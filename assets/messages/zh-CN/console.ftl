@@ -180,6 +180,10 @@ batch-error-not-cleared = 这一批里有关爱服务的内容，您不能取。
 batch-error-no-such-batch = 没有这个编号的批次。
 batch-error-files-gone = 这一批的文件已经清除，只剩清单。
 batch-error-damaged = 这一批的文件和封存时不一样，没有交出。请告诉管理员。
+batch-profile = 上报平台
+batch-no-profile = 不上报，按所选的文件
+batch-error-profile = 没有这个上报格式，或者它的文件有错；详情见日志。
+batch-error-unknown-codes = 有的内容在上报格式里没有对应代码，什么都没有写出。
 batch-error-no-format = 请至少选一种文件。
 
 console-terminals-count = { $n } 台，{ $people } 人在用

@@ -5,6 +5,7 @@ error-disk-full = 服务器存储空间已满，这次上传的内容一条也�
 error-timeout = 请求用时太长，已中断。请检查网络后再试。
 error-not-found = 没有这一项，或您无权查看。
 error-method-not-allowed = 这个地址不接受这种请求。
+error-not-logged-in = 请先登录控制台；这个地址凭登录后的 Cookie 使用。
 error-token-missing = 请先登记本机：请求里没有凭证。
 error-token-invalid = 凭证无效。请向中心领取新的登记码，重新登记本机。
 error-token-expired = 凭证已过期。请向中心领取新的登记码；未上传的数据会保留。

@@ -24,12 +24,15 @@ pub struct Wanted {
     pub areas: Vec<AreaId>,
     /// `last`, `all`, or the number of a batch.
     pub since: String,
-    /// `csv`, `ndjson`.
+    /// `csv`, `ndjson`, `xlsx`, `geojson`.
     pub formats: Vec<String>,
     /// Numbers in full.
     pub unmasked: bool,
     /// With restricted columns.
     pub restricted: bool,
+    /// By which profile; what was asked for before there were any is by none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// With photos; what was asked for before there were any is without.
     #[serde(default)]
     pub photos: bool,
@@ -46,7 +49,8 @@ impl Wanted {
         };
         let formats = pull.formats.iter().map(|format| format.code().to_owned()).collect();
         let (unmasked, restricted, photos) = (pull.unmasked, pull.restricted, pull.photos);
-        Self { areas, since, formats, unmasked, restricted, photos }
+        let profile = pull.profile.clone();
+        Self { areas, since, formats, unmasked, restricted, profile, photos }
     }
 
     /// What it asks for, for whoever asked.
@@ -63,6 +67,7 @@ impl Wanted {
             formats: self.formats.iter().filter_map(|code| Format::from_code(code)).collect(),
             unmasked: self.unmasked,
             restricted: self.restricted,
+            profile: self.profile.clone(),
             photos: self.photos,
             released: Some(released),
             lang,

@@ -41,7 +41,7 @@ pub struct PullArgs {
     /// `last`: since the person's last batch of these areas; `all`; or the number of a batch.
     #[arg(long, default_value = "last")]
     pub since: String,
-    /// `csv` or `ndjson`; several times, or parted by commas, for both.
+    /// `csv`, `xlsx`, `ndjson` or `geojson`; several times, or parted by commas, for several.
     #[arg(long = "format", default_value = "csv", value_delimiter = ',', value_parser = format)]
     pub formats: Vec<Format>,
     /// Numbers in full. Needs the right to it, and that another person has released exactly this at the console.
@@ -50,6 +50,10 @@ pub struct PullArgs {
     /// With restricted columns. Needs clearance, and another person as well.
     #[arg(long)]
     pub restricted: bool,
+    /// As an upper platform takes it: what is new since the last batch by this profile, whoever took it. `residents`, `events`, or
+    /// the name of a file in the folder exports/ of the data.
+    #[arg(long, conflicts_with_all = ["formats", "restricted"])]
+    pub profile: Option<String>,
     /// With the photos of its records, in photos.zip.
     #[arg(long)]
     pub photos: bool,
@@ -92,7 +96,7 @@ pub struct VerifyArgs {
 }
 
 fn format(code: &str) -> Result<Format, String> {
-    Format::from_code(code).ok_or_else(|| "a format is csv or ndjson".to_owned())
+    Format::from_code(code).ok_or_else(|| "a format is csv, xlsx, ndjson or geojson".to_owned())
 }
 
 /// Runs `batch …`; says on standard output what was made.
@@ -139,8 +143,12 @@ fn pull_command(args: &PullArgs) -> anyhow::Result<()> {
             formats.sort_unstable();
             formats.dedup();
             let (unmasked, restricted, photos) = (args.unmasked, args.restricted, args.photos);
-            let user = &user;
-            let mut wanted = Pull { user, areas, since, formats, unmasked, restricted, photos, released: None, lang };
+            let (user, profile) = (&user, args.profile.clone());
+            if profile.is_some() {
+                formats.clear();
+            }
+            let mut wanted =
+                Pull { user, areas, since, formats, unmasked, restricted, profile, photos, released: None, lang };
             wanted.released = approval::released(&app, &wanted).map_err(said)?;
             match pull(&*app.store, &*app.outside, &app.data, &app.forms, &wanted).map_err(said)? {
                 Pulled::Sealed(sealed) => *sealed,

@@ -9,7 +9,11 @@ use shared::record::RecordKind;
 
 use super::manifest::FileEntry;
 use super::{BatchError, Format, Sealed};
+use crate::export::geojson;
+use crate::export::xlsx::{Book, Column};
 
+/// The name of the workbook.
+const BOOK: &str = "batch.xlsx";
 /// How often a folder is made anew that somebody took away between making and holding it.
 const ATTEMPTS: usize = 10;
 
@@ -17,8 +21,12 @@ const ATTEMPTS: usize = 10;
 pub struct Aside {
     folder: PathBuf,
     files: BTreeMap<(RecordKind, Format), Writing>,
-    /// The file of the photos, complete.
-    photos: Option<FileEntry>,
+    /// The workbook, and how many rows are in it.
+    book: Option<(Book, u64)>,
+    /// Its name.
+    book_name: String,
+    /// Files of another sort, complete.
+    others: Vec<FileEntry>,
     kept: bool,
     /// Tells whoever clears up, in whatever process, that it is being made; none where folders have no locks.
     held: Option<disk::File>,
@@ -78,20 +86,30 @@ impl Aside {
     pub fn new(batches: &Path, id: uuid::Uuid) -> Result<Self, BatchError> {
         let folder = batches.join(format!(".aside-{id}"));
         let held = made(&folder).map_err(BatchError::io("making its folder"))?;
-        Ok(Self { folder, files: BTreeMap::new(), photos: None, kept: false, held })
+        Ok(Self {
+            folder,
+            files: BTreeMap::new(),
+            book: None,
+            book_name: BOOK.to_owned(),
+            others: Vec::new(),
+            kept: false,
+            held,
+        })
     }
 
-    /// Where the rows of a kind and format go; `begin` writes the header of a fresh file.
+    /// Where the rows of a kind and format go, by a name of its own or the usual one; `begin` writes the header of a fresh file.
     pub fn out(
         &mut self,
         kind: RecordKind,
         format: Format,
+        name: Option<&str>,
         begin: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<&mut dyn Write, BatchError> {
         let writing = match self.files.entry((kind, format)) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => {
-                let mut writing = Writing::begin(&self.folder, format!("{}.{}", kind.code(), format.code()))?;
+                let usual = || format!("{}.{}", kind.code(), format.code());
+                let mut writing = Writing::begin(&self.folder, name.map_or_else(usual, str::to_owned))?;
                 begin(&mut writing.out).map_err(BatchError::io("writing a header"))?;
                 entry.insert(writing)
             }
@@ -100,16 +118,39 @@ impl Aside {
         Ok(&mut writing.out)
     }
 
-    /// Adds the file of the photos, written by `write`; `rows` are in it.
-    pub fn photos(
+    /// Gives the workbook another name.
+    pub fn call_book(&mut self, name: &str) {
+        name.clone_into(&mut self.book_name);
+    }
+
+    /// Adds a row to the workbook; `begin` gives the title of a fresh sheet and its columns.
+    pub fn book_row(
+        &mut self,
+        kind: RecordKind,
+        cells: &[String],
+        begin: impl FnOnce() -> (String, Vec<Column>),
+    ) -> Result<(), BatchError> {
+        let (book, rows) = match &mut self.book {
+            Some(book) => book,
+            // In the folder of the batch: what is in it must not come to lie where others look.
+            none => none.insert((Book::new(&self.folder).map_err(BatchError::io("beginning the workbook"))?, 0)),
+        };
+        book.row(kind, cells, begin).map_err(BatchError::io("writing a row"))?;
+        *rows += 1;
+        Ok(())
+    }
+
+    /// Adds a file that is not of records, such as that of the photos, written by `write`; `rows` of `kind` are in it.
+    pub fn other(
         &mut self,
         name: &str,
+        (kind, format): (&str, &str),
         rows: u64,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), BatchError> {
         let mut writing = Writing { rows, ..Writing::begin(&self.folder, name.to_owned())? };
-        write(&mut writing.out).map_err(BatchError::io("writing the photos"))?;
-        self.photos = Some(writing.end("photo", "zip")?);
+        write(&mut writing.out).map_err(BatchError::io("writing a file"))?;
+        self.others.push(writing.end(kind, format)?);
         Ok(())
     }
 
@@ -117,10 +158,18 @@ impl Aside {
     /// no number names it yet.
     pub fn seal(mut self, place: &Path) -> Result<(Vec<FileEntry>, Option<disk::File>), BatchError> {
         let mut entries = Vec::with_capacity(self.files.len());
-        for ((kind, format), writing) in std::mem::take(&mut self.files) {
+        for ((kind, format), mut writing) in std::mem::take(&mut self.files) {
+            if format == Format::GeoJson {
+                writing.out.write_all(geojson::END).map_err(BatchError::io("ending a file"))?;
+            }
             entries.push(writing.end(kind.code(), format.code())?);
         }
-        entries.extend(self.photos.take());
+        if let Some((book, rows)) = self.book.take() {
+            let mut writing = Writing { rows, ..Writing::begin(&self.folder, std::mem::take(&mut self.book_name))? };
+            book.save(&mut writing.out).map_err(BatchError::io("writing the workbook"))?;
+            entries.push(writing.end("workbook", Format::Xlsx.code())?);
+        }
+        entries.append(&mut self.others);
         disk::sync_dir(&self.folder).map_err(BatchError::io("bringing its folder to the disk"))?;
         disk::rename(&self.folder, place).map_err(BatchError::io("putting its folder in place"))?;
         self.kept = true;

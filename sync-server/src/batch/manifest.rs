@@ -31,6 +31,9 @@ pub struct Manifest {
     pub restricted: bool,
     /// The language of headers and words.
     pub lang: String,
+    /// The profile it was made by, for an upper platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// Records by kind and status.
     pub counts: BTreeMap<String, Counts>,
     /// Every file.
@@ -68,9 +71,9 @@ impl Counts {
 pub struct FileEntry {
     /// Its name in the batch's folder.
     pub name: String,
-    /// The kind of the records in it; `photo` of the photos.
+    /// The kind of the records in it; `photo` of the photos, `workbook` of all kinds in one file, `area` of outlines.
     pub kind: String,
-    /// `csv`, `ndjson` or `zip`.
+    /// `csv`, `ndjson`, `xlsx`, `geojson` or `zip`.
     pub format: String,
     /// Records in it (the header not counted), or photos.
     pub rows: u64,

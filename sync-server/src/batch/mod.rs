@@ -10,6 +10,7 @@ mod cut;
 mod files;
 mod manifest;
 mod photos;
+mod profile;
 mod seal;
 mod verify;
 
@@ -24,6 +25,7 @@ pub use manifest::{Counts, FileEntry, Manifest};
 pub use seal::{again, clear_unnamed, damaged, list, manifest, may_pull, pending, pull};
 pub use verify::{Looked, verify};
 
+use crate::export::profile::BadProfile;
 use crate::store::{StoreError, User};
 
 /// How the files are written.
@@ -33,20 +35,29 @@ pub enum Format {
     Csv,
     /// One file a kind, for programs.
     Ndjson,
+    /// One workbook, one sheet a kind, for Excel and WPS.
+    Xlsx,
+    /// One file a kind of what has a place, and one of the areas' outlines, for maps.
+    GeoJson,
 }
 
 impl Format {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Csv, Self::Ndjson, Self::Xlsx, Self::GeoJson];
+
     /// The name as in options, the manifest and the file's extension.
     pub fn code(self) -> &'static str {
         match self {
             Self::Csv => "csv",
             Self::Ndjson => "ndjson",
+            Self::Xlsx => "xlsx",
+            Self::GeoJson => "geojson",
         }
     }
 
     /// The format of a name.
     pub fn from_code(code: &str) -> Option<Self> {
-        [Self::Csv, Self::Ndjson].into_iter().find(|format| format.code() == code)
+        Self::ALL.into_iter().find(|format| format.code() == code)
     }
 }
 
@@ -76,6 +87,8 @@ pub struct Pull<'a> {
     pub unmasked: bool,
     /// With restricted columns. Needs clearance and another person.
     pub restricted: bool,
+    /// As an upper platform takes it, in place of the formats; see [`crate::export::profile`].
+    pub profile: Option<String>,
     /// With the photos of its records, as far as this person may see them.
     pub photos: bool,
     /// By which another released it, where it takes two.
@@ -146,6 +159,12 @@ pub enum BatchError {
         /// The file.
         file: String,
     },
+    /// There is no such profile, or it does not hold together.
+    #[error(transparent)]
+    Profile(#[from] BadProfile),
+    /// Values for which the profile has no code; nothing was written.
+    #[error("the profile has no code for {0}")]
+    UnknownCodes(String),
     /// A row could not be written as JSON.
     #[error("writing a row: {0}")]
     Json(#[from] serde_json::Error),
@@ -160,6 +179,8 @@ impl BatchError {
             Self::MayNotUnmask => "batch-error-may-not-unmask",
             Self::NotCleared => "batch-error-not-cleared",
             Self::NotReleased => "batch-error-not-released",
+            Self::Profile(_) => "batch-error-profile",
+            Self::UnknownCodes(_) => "batch-error-unknown-codes",
             Self::NoSuchBatch(_) => "batch-error-no-such-batch",
             Self::FilesGone(_) => "batch-error-files-gone",
             Self::Erased(_) => "batch-error-erased",

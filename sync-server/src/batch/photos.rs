@@ -1,5 +1,5 @@
 //! The photos of a batch: `photos.zip`, entries `<hash>.jpg` by hash, stored as they are, without times: the same photos make
-//! the same file. CSV and NDJSON name them by their hashes, whether it is there or not.
+//! the same file. Every format names them by their hashes, whether it is there or not.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};

@@ -1,11 +1,12 @@
 //! Sealing a batch, and taking a sealed one again.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::Path;
 
 use chrono::Datelike as _;
-use shared::area::{AreaId, AreaTree};
+use shared::area::{Area, AreaId, AreaTree};
 use shared::form::Forms;
 use shared::ids::UserId;
 use shared::outside::Outside;
@@ -16,12 +17,13 @@ use super::cut::{self, Cut, Piece};
 use super::files::{self, Aside};
 use super::manifest::{Counts, Manifest};
 use super::photos::{self, Photos};
-use super::{BatchError, Format, Pull, Pulled, Sealed, Since, verify};
+use super::{BatchError, Format, Pull, Pulled, Sealed, Since, profile, verify};
 use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize};
 use crate::erase;
 use crate::export::columns::Columns;
-use crate::export::{Status, Telling, csv, ndjson, show};
+use crate::export::profile::Profile;
+use crate::export::{Line, Status, Telling, csv, geojson, ndjson, show};
 use crate::store::{self, Audit, Batch, Store, StoreError, User};
 
 /// How far back `list` looks.
@@ -55,7 +57,11 @@ fn start(store: &dyn Store, pull: &Pull<'_>) -> Result<Start, BatchError> {
     let batches = store::read(store, pull.user.town, |read| read.batches(BATCHES))?;
     let found = match &pull.since {
         Since::All => None,
-        Since::Last => batches.into_iter().find(|b| b.user == Some(pull.user.id) && b.scope == areas),
+        // What went to a platform went there whoever took it.
+        Since::Last => batches.into_iter().find(|b| {
+            let theirs = pull.profile.is_some() || b.user == Some(pull.user.id);
+            theirs && b.scope == areas && read_manifest(b).is_ok_and(|manifest| manifest.profile == pull.profile)
+        }),
         Since::Batch(number) => {
             let same = |b: &Batch| read_manifest(b).is_ok_and(|manifest| manifest.number == *number);
             Some(batches.into_iter().find(same).ok_or_else(|| BatchError::NoSuchBatch(number.clone()))?)
@@ -88,6 +94,7 @@ pub fn pull(
         return Err(BatchError::NotCleared);
     }
     let now = outside.now();
+    let profile = pull.profile.as_deref().map(|name| Profile::named(forms, data, name)).transpose()?;
     // Before a byte is written, and again in the transaction that uses it up.
     store::read(store, pull.user.town, |read| approval::released_by(read, pull, now))?;
     let (after, last) = start(store, pull)?;
@@ -103,22 +110,34 @@ pub fn pull(
     let (upto, forgotten) = store::read(store, pull.user.town, |read| {
         let upto = cut::end(read)?;
         let users: BTreeMap<UserId, String> = read.users()?.into_iter().map(|user| (user.id, user.name)).collect();
-        cut::each_piece(read, &cut, &mut |piece| {
+        let told = Words { forms, tree: &tree, pull, today: show::beijing(now).date_naive(), users: &users };
+        if let Some(profile) = &profile {
+            profile::must_be_known(read, &cut, profile, &told)?;
+        }
+        cut::each_piece(read, &cut, &mut |mut piece| {
+            if let Some(profile) = &profile {
+                piece.lines.retain(|line| line.kind == profile.kind);
+            }
             // Of a record that others link to, its title is told.
             records.extend(piece.lines.iter().map(|line| line.id).chain(piece.titles.keys().copied()));
             if pull.photos {
                 photos.add(read, &who, &tree, &blobs, &piece)?;
             }
-            let told = Words { forms, tree: &tree, pull, today: show::beijing(now).date_naive(), users: &users };
-            write_piece(&mut aside, &piece, &told, &mut counts)
+            match &profile {
+                Some(profile) => profile::write_piece(&mut aside, profile, &piece, &told, &mut counts),
+                None => write_piece(&mut aside, &piece, &told, &mut counts),
+            }
         })?;
         Ok::<_, BatchError>((upto, erase::forgotten(read)?))
     })?;
     if counts.is_empty() {
         return Ok(Pulled::NothingNew);
     }
+    if pull.formats.contains(&Format::GeoJson) {
+        write_outlines(&mut aside, scope.iter().filter_map(|id| tree.get(id)))?;
+    }
     if photos.here() > 0 {
-        aside.photos(photos::NAME, photos.here(), |out| photos.write(&blobs, out))?;
+        aside.other(photos::NAME, ("photo", "zip"), photos.here(), |out| photos.write(&blobs, out))?;
     }
     let place = batches.join(id.to_string());
     // Held until the number names it, or it is gone again.
@@ -139,6 +158,7 @@ pub fn pull(
         masked: !pull.unmasked,
         restricted: pull.restricted,
         lang: pull.lang.tag().to_owned(),
+        profile: pull.profile.clone(),
         counts,
         files,
         photos_missing: pull.photos.then(|| photos.missing()),
@@ -156,7 +176,10 @@ pub fn pull(
         let n: u32 = tx.meta(&key)?.and_then(|n| n.parse().ok()).unwrap_or(0) + 1;
         tx.set_meta(&key, &n.to_string())?;
         manifest.number = format!("{year}-{n:03}");
-        let formats: Vec<&str> = pull.formats.iter().map(|format| format.code()).collect();
+        let formats: Vec<&str> = match &profile {
+            Some(profile) => vec![profile.format().code()],
+            None => pull.formats.iter().map(|format| format.code()).collect(),
+        };
         tx.put_batch(&Batch {
             id,
             scope: areas.clone(),
@@ -209,12 +232,39 @@ fn audit(
     })
 }
 
-struct Words<'a> {
+pub(super) struct Words<'a> {
     forms: &'a Forms,
     tree: &'a AreaTree,
     pull: &'a Pull<'a>,
     today: chrono::NaiveDate,
     users: &'a BTreeMap<UserId, String>,
+}
+
+impl Words<'_> {
+    /// How the records of a piece are told.
+    pub(super) fn telling<T>(&self, piece: &Piece, tell: impl FnOnce(&Telling<'_>) -> T) -> T {
+        tell(&Telling {
+            forms: self.forms,
+            areas: self.tree,
+            lang: self.pull.lang,
+            unmasked: self.pull.unmasked,
+            cleared: self.pull.restricted,
+            today: self.today,
+            titles: &|id| piece.titles.get(&id).cloned(),
+            users: &|id| self.users.get(&id).cloned(),
+        })
+    }
+}
+
+/// Counts a record.
+pub(super) fn count(counts: &mut BTreeMap<String, Counts>, line: &Line) {
+    let of_kind = counts.entry(line.kind.code().to_owned()).or_default();
+    match line.status {
+        Status::New => of_kind.new += 1,
+        Status::Changed => of_kind.changed += 1,
+        Status::Removed => of_kind.removed += 1,
+        Status::Gone => of_kind.gone += 1,
+    }
 }
 
 fn write_piece(
@@ -223,45 +273,70 @@ fn write_piece(
     words: &Words<'_>,
     counts: &mut BTreeMap<String, Counts>,
 ) -> Result<(), BatchError> {
-    let told = Telling {
-        forms: words.forms,
-        areas: words.tree,
-        lang: words.pull.lang,
-        unmasked: words.pull.unmasked,
-        cleared: words.pull.restricted,
-        today: words.today,
-        titles: &|id| piece.titles.get(&id).cloned(),
-        users: &|id| words.users.get(&id).cloned(),
-    };
+    words.telling(piece, |told| write_lines(aside, piece, words, told, counts))
+}
+
+fn write_lines(
+    aside: &mut Aside,
+    piece: &Piece,
+    words: &Words<'_>,
+    told: &Telling<'_>,
+    counts: &mut BTreeMap<String, Counts>,
+) -> Result<(), BatchError> {
     let all: BTreeMap<_, _> = RecordKind::ALL
         .into_iter()
         .filter_map(|kind| Some((kind, Columns::new(words.forms.newest(kind)?, told.cleared))))
         .collect();
     for line in &piece.lines {
         let Some(columns) = all.get(&line.kind) else { continue };
-        let of_kind = counts.entry(line.kind.code().to_owned()).or_default();
-        match line.status {
-            Status::New => of_kind.new += 1,
-            Status::Changed => of_kind.changed += 1,
-            Status::Removed => of_kind.removed += 1,
-            Status::Gone => of_kind.gone += 1,
-        }
+        count(counts, line);
+        let row = LazyCell::new(|| columns.row(line, told));
         for format in &words.pull.formats {
-            let out = aside.out(line.kind, *format, |out| match format {
-                Format::Csv => {
-                    csv::begin(out)?;
-                    csv::row(out, columns.header(&told).iter().map(String::as_str))
-                }
-                Format::Ndjson => Ok(()),
-            })?;
             match format {
-                Format::Csv => csv::row(out, columns.row(line, &told).iter().map(String::as_str)),
-                Format::Ndjson => out.write_all(&ndjson::line(columns, line, &told)?),
+                Format::Csv => {
+                    let out = aside.out(line.kind, *format, None, |out| {
+                        csv::begin(out)?;
+                        csv::row(out, columns.header(told).iter().map(String::as_str))
+                    })?;
+                    csv::row(out, row.iter().map(String::as_str)).map_err(BatchError::io("writing a row"))?;
+                }
+                Format::Ndjson => {
+                    let out = aside.out(line.kind, *format, None, |_| Ok(()))?;
+                    let line = ndjson::line(columns, line, told)?;
+                    out.write_all(&line).map_err(BatchError::io("writing a row"))?;
+                }
+                Format::Xlsx => aside.book_row(line.kind, &row, || {
+                    let title = columns.form().label.in_lang(told.lang.tag());
+                    (title.to_owned(), columns.shaped(told))
+                })?,
+                Format::GeoJson => {
+                    let Some(feature) = geojson::record(columns, line, told)? else { continue };
+                    let mut before = geojson::BETWEEN;
+                    let out = aside.out(line.kind, *format, None, |out| {
+                        before = b"";
+                        out.write_all(geojson::BEGIN)
+                    })?;
+                    out.write_all(before).map_err(BatchError::io("writing a row"))?;
+                    out.write_all(&feature).map_err(BatchError::io("writing a row"))?;
+                }
             }
-            .map_err(BatchError::io("writing a row"))?;
         }
     }
     Ok(())
+}
+
+/// The file of the areas that somebody drew; none while nobody drew any.
+fn write_outlines<'a>(aside: &mut Aside, areas: impl Iterator<Item = &'a Area>) -> Result<(), BatchError> {
+    let drawn = areas.filter_map(|area| geojson::area(area).transpose()).collect::<Result<Vec<_>, _>>()?;
+    if drawn.is_empty() {
+        return Ok(());
+    }
+    let rows = u64::try_from(drawn.len()).unwrap_or(u64::MAX);
+    aside.other("areas.geojson", ("area", Format::GeoJson.code()), rows, |out| {
+        out.write_all(geojson::BEGIN)?;
+        out.write_all(&drawn.join(geojson::BETWEEN))?;
+        out.write_all(geojson::END)
+    })
 }
 
 pub(super) fn read_manifest(batch: &Batch) -> Result<Manifest, BatchError> {

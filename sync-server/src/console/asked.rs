@@ -57,6 +57,7 @@ fn row(ctx: &Ctx, asked: &approval::Asked) -> Markup {
     let (approval, wanted) = (&asked.approval, &asked.wanted);
     let areas: Vec<String> = wanted.areas.iter().map(|id| ctx.area(*id)).collect();
     let mut what: Vec<String> = wanted.formats.iter().map(|code| code.to_uppercase()).collect();
+    what.extend(wanted.profile.clone());
     what.extend(wanted.unmasked.then(|| word("console-in-full")));
     what.extend(wanted.restricted.then(|| word("console-with-restricted")));
     what.extend(wanted.photos.then(|| word("console-with-photos")));

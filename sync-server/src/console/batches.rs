@@ -2,18 +2,21 @@
 
 use axum::body::Body;
 use axum::extract::{Path as UrlPath, Query, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 use shared::area::{AreaId, AreaLevel};
 
-use super::ctx::{Asked, with, with_form};
+use super::ctx::{Asked, look, with, with_form};
 use super::layout::{self, Place, bytes, csrf, grouped, icon, moment};
 use super::{Ctx, Fields, PageError};
 use crate::App;
 use crate::batch::approval;
 use crate::batch::{self, Format, Manifest, Pull, Pulled, Since};
+use crate::error::Problem;
+use crate::export::profile;
+use crate::http::range::{Range, range};
 use crate::store::Batch;
 
 /// Which batch is opened, and whether the last pull found nothing.
@@ -32,6 +35,7 @@ fn pull(ctx: &Ctx, areas: Vec<AreaId>, since: Since, formats: Vec<Format>) -> Pu
         formats,
         unmasked: false,
         restricted: false,
+        profile: None,
         photos: false,
         released: None,
         lang: ctx.words.lang(),
@@ -65,13 +69,16 @@ pub async fn seal(State(app): State<App>, asked: Asked, fields: Fields) -> Respo
         let mut formats: Vec<Format> = fields.all("format").filter_map(Format::from_code).collect();
         formats.sort_unstable();
         formats.dedup();
-        if formats.is_empty() {
+        let profile = fields.text("profile").map(str::to_owned);
+        if profile.is_some() {
+            formats.clear();
+        } else if formats.is_empty() {
             return Err(bad("batch-error-no-format"));
         }
         let since = if fields.get("since") == Some("all") { Since::All } else { Since::Last };
         let (unmasked, restricted) = (fields.get("unmasked").is_some(), fields.get("restricted").is_some());
         let photos = fields.get("photos").is_some();
-        let wanted = Pull { unmasked, restricted, photos, ..pull(ctx, areas, since, formats) };
+        let wanted = Pull { unmasked, restricted, profile, photos, ..pull(ctx, areas, since, formats) };
         if approval::is_needed(&wanted) {
             approval::ask(&ctx.app, &wanted)?;
             return Ok(Redirect::to("/console/batches?asked=1").into_response());
@@ -96,34 +103,78 @@ pub async fn download(
     State(app): State<App>,
     UrlPath((number, file)): UrlPath<(String, String)>,
     asked: Asked,
+    headers: HeaderMap,
 ) -> Response {
-    with(app, asked, move |ctx| {
-        ctx.must_see(Place::Batches)?;
-        let app = &ctx.app;
-        if file == "manifest.json" {
-            let manifest = batch::manifest(&*app.store, &ctx.who.user, &number)?;
-            let text = manifest.json().map_err(batch::BatchError::from)?;
-            return Ok(attachment(&format!("{number}-manifest.json"), Body::from(text)));
+    with(app, asked, move |ctx| handed_out(ctx, &number, &file, &headers)).await
+}
+
+/// `GET /api/v1/batches/{number}/{file}`: the same for programs, which are not led to the page of the log-in.
+pub async fn download_by_program(
+    State(app): State<App>,
+    UrlPath((number, file)): UrlPath<(String, String)>,
+    asked: Asked,
+    headers: HeaderMap,
+) -> Response {
+    let lang = asked.lang;
+    match look(app, asked, move |ctx| handed_out(ctx, &number, &file, &headers)).await {
+        Ok(response) => response,
+        Err(PageError::LoggedOut | PageError::Halfway) => {
+            Problem::new(StatusCode::UNAUTHORIZED, "not_logged_in").into_response()
         }
-        let sealed = batch::again(&*app.store, &*app.outside, &app.data, &ctx.who.user, &number)?;
-        let entry = sealed.manifest.files.iter().find(|entry| entry.name == file).ok_or(PageError::NotFound)?;
-        let open = disk::File::open(&sealed.folder.join(&entry.name));
-        let open = open.map_err(|source| batch::BatchError::Io { action: "opening a file", source })?;
-        // Read piece by piece while it is sent: a batch may be larger than the memory.
-        let stream = tokio_util::io::ReaderStream::with_capacity(tokio::fs::File::from_std(open.into_std()), 64 * 1024);
-        Ok(attachment(&format!("{number}-{}", entry.name), Body::from_stream(stream)))
-    })
-    .await
+        Err(error) => error.page(lang),
+    }
+}
+
+/// A file of a batch, or with `Range` a part of it: whoever has the beginning goes on where the line broke.
+fn handed_out(ctx: &Ctx, number: &str, file: &str, headers: &HeaderMap) -> Result<Response, PageError> {
+    ctx.must_see(Place::Batches)?;
+    let app = &ctx.app;
+    if file == "manifest.json" {
+        let manifest = batch::manifest(&*app.store, &ctx.who.user, number)?;
+        let text = manifest.json().map_err(batch::BatchError::from)?;
+        return Ok(attachment(&format!("{number}-manifest.json"), Body::from(text)));
+    }
+    let sealed = batch::again(&*app.store, &*app.outside, &app.data, &ctx.who.user, number)?;
+    let entry = sealed.manifest.files.iter().find(|entry| entry.name == file).ok_or(PageError::NotFound)?;
+    // As sealed: whoever goes on gets the rest of the same bytes, or nothing.
+    let tag = format!("\"{}\"", entry.sha256);
+    let (from, length, part) = match range(headers, &tag, entry.bytes) {
+        Range::Whole => (0, entry.bytes, None),
+        Range::Part { from, to } => (from, to - from + 1, Some(format!("bytes {from}-{to}/{}", entry.bytes))),
+        Range::Beyond => {
+            let mut response = StatusCode::RANGE_NOT_SATISFIABLE.into_response();
+            set(&mut response, header::CONTENT_RANGE, &format!("bytes */{}", entry.bytes));
+            return Ok(response);
+        }
+    };
+    let failed = |source| batch::BatchError::Io { action: "opening a file", source };
+    let mut open = disk::File::open(&sealed.folder.join(&entry.name)).map_err(failed)?;
+    open.seek_to(from).map_err(failed)?;
+    // Read piece by piece while it is sent: a batch may be larger than the memory.
+    let bytes = tokio::io::AsyncReadExt::take(tokio::fs::File::from_std(open.into_std()), length);
+    let stream = tokio_util::io::ReaderStream::with_capacity(bytes, 64 * 1024);
+    let mut response = attachment(&format!("{number}-{}", entry.name), Body::from_stream(stream));
+    set(&mut response, header::ETAG, &tag);
+    set(&mut response, header::ACCEPT_RANGES, "bytes");
+    set(&mut response, header::CONTENT_LENGTH, &length.to_string());
+    if let Some(part) = part {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        set(&mut response, header::CONTENT_RANGE, &part);
+    }
+    Ok(response)
+}
+
+fn set(response: &mut Response, name: header::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
 }
 
 fn attachment(name: &str, body: Body) -> Response {
     let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     // Names are made of digits and code names: nothing to escape.
-    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
-        headers.insert(header::CONTENT_DISPOSITION, value);
-    }
+    set(&mut response, header::CONTENT_DISPOSITION, &format!("attachment; filename=\"{name}\""));
     response
 }
 
@@ -178,8 +229,19 @@ fn form(ctx: &Ctx, waiting: u64) -> Markup {
                     legend.field__label { (word("console-files")) }
                     div.opts {
                         label.opt { input.box type="checkbox" name="format" value="csv" checked; "CSV" }
+                        label.opt { input.box type="checkbox" name="format" value="xlsx"; "XLSX" }
                         label.opt { input.box type="checkbox" name="format" value="ndjson"; "NDJSON" }
+                        label.opt { input.box type="checkbox" name="format" value="geojson"; "GeoJSON" }
                         label.opt { input.box type="checkbox" name="photos" value="true"; (word("console-with-photos")) }
+                    }
+                }
+                div.field {
+                    label.field__label for="b2" { (word("batch-profile")) }
+                    select.field__ctl id="b2" name="profile" {
+                        option value="" { (word("batch-no-profile")) }
+                        @for (name, label) in profile::listed(&ctx.app.forms, &ctx.app.data) {
+                            option value=(name) { (label.in_lang(ctx.words.lang().tag())) }
+                        }
                     }
                 }
                 @if ctx.who.user.may_unmask {

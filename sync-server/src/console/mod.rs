@@ -79,6 +79,7 @@ pub fn router() -> Router<App> {
         .route("/console/batches/asked/{id}/release", post(asked::release))
         .route("/console/batches/asked/{id}/seal", post(asked::seal))
         .route("/console/batches/{number}/{file}", get(batches::download))
+        .route("/api/v1/batches/{number}/{file}", get(batches::download_by_program))
         .route("/console/terminals", get(terminals::show))
         .route("/console/terminals/code", post(terminals::code))
         .route("/console/terminals/asked/{id}/release", post(ending::release))

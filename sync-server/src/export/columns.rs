@@ -5,6 +5,7 @@ use shared::form::{Field, Form};
 use shared::merge::{DELETED, PartState};
 use shared::view;
 
+use super::xlsx::{Column, Shape};
 use super::{Line, Status, Telling, show};
 
 /// The columns of one kind.
@@ -27,6 +28,15 @@ impl<'a> Columns<'a> {
         let last = ["batch-open-fields", "batch-updated", "batch-other"].map(|key| words.text(key));
         let labels = self.fields.iter().map(|field| field.label.in_lang(told.lang.tag()).to_owned());
         first.into_iter().chain(labels).chain(last).collect()
+    }
+
+    /// The same with what each column holds.
+    pub fn shaped(&self, told: &Telling<'_>) -> Vec<Column> {
+        let first = [Shape::Text(8), Shape::Text(38), Shape::Text(30)];
+        let last = [Shape::Text(20), Shape::Time, Shape::Text(20)];
+        let fields = self.fields.iter().map(|field| Shape::of(field.kind));
+        let shapes = first.into_iter().chain(fields).chain(last);
+        self.header(told).into_iter().zip(shapes).map(|(name, shape)| Column { name, shape }).collect()
     }
 
     /// One row.

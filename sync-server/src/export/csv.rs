@@ -1,7 +1,9 @@
 //! CSV that opens in Excel and WPS: UTF-8 with byte order mark, CRLF, quotes where needed (RFC 4180).
 //!
 //! Two things are done to cells. One that begins like a formula gets an apostrophe before it, so that opening the file
-//! runs nothing (CWE-1236); plain numbers and phones with a plus are told apart by their column. One that is a long
+//! runs nothing (CWE-1236): of the signs that are proposed it alone is one which Excel and WPS themselves write before text,
+//! which people know, and which our own import takes off; a space or a tab is trimmed by some of them before they look for
+//! a formula. What is wholly a number (`-12.5`, `+8613912345678`) computes nothing and stays as it is. One that is a long
 //! row of digits (an id number) gets a tab after it, so that Excel keeps it as text and does not round it to 15 digits;
 //! our own import takes the tab off again.
 
@@ -17,18 +19,31 @@ pub fn begin(out: &mut dyn Write) -> io::Result<()> {
 
 /// Writes one row.
 pub fn row<'a>(out: &mut dyn Write, cells: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
+    let tabbed = |text: &str| if is_long_number(text) { "\t" } else { "" };
+    cells_of(out, cells, tabbed)
+}
+
+/// The same for a program that reads it: long rows of digits have no tab.
+pub fn exact_row<'a>(out: &mut dyn Write, cells: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
+    cells_of(out, cells, |_| "")
+}
+
+fn cells_of<'a>(
+    out: &mut dyn Write,
+    cells: impl IntoIterator<Item = &'a str>,
+    after: impl Fn(&str) -> &'static str,
+) -> io::Result<()> {
     for (place, text) in cells.into_iter().enumerate() {
         if place > 0 {
             out.write_all(b",")?;
         }
-        cell(out, text)?;
+        cell(out, text, after(text))?;
     }
     out.write_all(b"\r\n")
 }
 
-fn cell(out: &mut dyn Write, text: &str) -> io::Result<()> {
+fn cell(out: &mut dyn Write, text: &str, after: &str) -> io::Result<()> {
     let before = if is_formula(text) { "'" } else { "" };
-    let after = if is_long_number(text) { "\t" } else { "" };
     if text.contains(['"', ',', '\n', '\r', '\t']) || !before.is_empty() {
         write!(out, "\"{before}{}{after}\"", text.replace('"', "\"\""))
     } else {

@@ -1,9 +1,13 @@
-//! What leaves the house: a record as columns ([`columns`]), as CSV ([`csv`]) and as NDJSON ([`ndjson`]). Pure: no store.
+//! What leaves the house: a record as columns ([`columns`]), as CSV ([`csv`]), as a workbook ([`xlsx`]), as NDJSON
+//! ([`ndjson`]) and, if it has a place, for maps ([`geojson`]). Pure: no store.
 
 pub mod columns;
 pub mod csv;
+pub mod geojson;
 pub mod ndjson;
+pub mod profile;
 pub mod show;
+pub mod xlsx;
 
 use chrono::NaiveDate;
 use shared::area::{AreaId, AreaTree};

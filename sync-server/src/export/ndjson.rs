@@ -35,7 +35,7 @@ struct Told<'a> {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum FieldValue {
+pub(super) enum FieldValue {
     One(Value),
     Many(BTreeMap<String, Value>),
     Log(Vec<Value>),
@@ -44,15 +44,8 @@ enum FieldValue {
 /// The line of one record, with the line end.
 pub fn line(columns: &Columns<'_>, line: &Line, told: &Telling<'_>) -> Result<Vec<u8>, serde_json::Error> {
     let gone = line.status == Status::Gone;
-    let mut fields = BTreeMap::new();
     let mut other = BTreeMap::new();
     if !gone {
-        for field in columns.fields() {
-            let part = if field.restricted { line.restricted.as_ref() } else { Some(&line.open) };
-            if let Some(value) = part.and_then(|part| field_value(field, part, told)) {
-                fields.insert(field.name.as_str(), value);
-            }
-        }
         other = unknown(columns.form(), &line.open)
             .map(|(path, json)| (path, if told.unmasked { RawValue::from_string(json).ok() } else { None }))
             .collect();
@@ -62,7 +55,7 @@ pub fn line(columns: &Columns<'_>, line: &Line, told: &Telling<'_>) -> Result<Ve
         kind: line.kind.code(),
         status: line.status.code(),
         areas: if gone { Vec::new() } else { view::areas(&line.open) },
-        fields,
+        fields: fields(columns, line, told),
         open: if gone { Vec::new() } else { columns.open_fields(line) },
         updated: updated(line).filter(|_| !gone).map(|at| at.timestamp_millis()),
         other,
@@ -70,6 +63,16 @@ pub fn line(columns: &Columns<'_>, line: &Line, told: &Telling<'_>) -> Result<Ve
     let mut bytes = serde_json::to_vec(&out)?;
     bytes.push(b'\n');
     Ok(bytes)
+}
+
+/// The fields of a record as stored, under the masks; none of one that left.
+pub(super) fn fields<'a>(columns: &Columns<'a>, line: &Line, told: &Telling<'_>) -> BTreeMap<&'a str, FieldValue> {
+    let all = columns.fields().iter().filter(|_| line.status != Status::Gone);
+    let told = all.filter_map(|field| {
+        let part = if field.restricted { line.restricted.as_ref() } else { Some(&line.open) };
+        Some((field.name.as_str(), field_value(field, part?, told)?))
+    });
+    told.collect()
 }
 
 fn field_value(field: &Field, part: &PartState, told: &Telling<'_>) -> Option<FieldValue> {

@@ -10,6 +10,7 @@ mod frame;
 mod openapi;
 pub(crate) mod photos;
 pub mod pressure;
+pub(crate) mod range;
 mod records;
 mod slot;
 mod sync;

@@ -4,76 +4,14 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Read as _};
 use std::path::Path;
 
+use crate::common::batches::*;
 use crate::common::*;
-use assets::messages::Lang;
 use sha2::{Digest, Sha256};
 use shared::area::AreaId;
 use shared::author::Role;
 use shared::value::Value;
-use sync_server::batch::approval;
-use sync_server::batch::{self, BatchError, Format, Pull, Pulled, Sealed, Since};
+use sync_server::batch::{self, BatchError, Pull, Pulled, Since};
 use sync_server::store::{self, User};
-
-fn staff(centre: &Centre, login: &str, may_unmask: bool, cleared: bool) -> User {
-    let mut user = centre.person(login, Role::CenterStaff, TOWN, cleared);
-    user.may_unmask = may_unmask;
-    store::write(&*centre.app.store, TOWN, |tx| tx.put_user(&user)).unwrap();
-    user
-}
-
-fn pull_of(user: &User, unmasked: bool) -> Pull<'_> {
-    Pull {
-        user,
-        areas: vec![TOWN],
-        since: Since::Last,
-        formats: vec![Format::Csv, Format::Ndjson],
-        unmasked,
-        restricted: false,
-        photos: false,
-        released: None,
-        lang: Lang::Zh,
-    }
-}
-
-/// Seals; what takes two people, somebody else has released before.
-fn take(centre: &Centre, pull: &Pull<'_>) -> Result<Pulled, BatchError> {
-    let app = &centre.app;
-    let mut pull = pull.clone();
-    if approval::is_needed(&pull) {
-        let second = app.store.user_by_login("second").unwrap().unwrap_or_else(|| staff(centre, "second", true, true));
-        let id = approval::ask(app, &pull)?;
-        approval::release(app, &second, id)?;
-        pull.released = Some(id);
-    }
-    batch::pull(&*app.store, &*app.outside, &app.data, &app.forms, &pull)
-}
-
-fn sealed(pulled: Pulled) -> Sealed {
-    match pulled {
-        Pulled::Sealed(sealed) => *sealed,
-        Pulled::NothingNew => panic!("nothing new"),
-    }
-}
-
-fn text(sealed: &Sealed, name: &str) -> String {
-    std::fs::read_to_string(sealed.folder.join(name)).unwrap()
-}
-
-/// The rows of a CSV file, each by its header.
-fn rows(sealed: &Sealed, name: &str) -> Vec<BTreeMap<String, String>> {
-    let text = text(sealed, name);
-    let mut reader = csv::Reader::from_reader(text.strip_prefix('\u{FEFF}').expect("a byte order mark").as_bytes());
-    reader.deserialize().collect::<Result<_, _>>().unwrap()
-}
-
-async fn born(hand: &mut Handheld<'_>, name: &str, more: &[(&str, Value)]) -> shared::ids::RecordId {
-    let mut edit = hand.resident(name, GRID);
-    edit.writes.extend(more.iter().map(|(path, value)| (path.parse().unwrap(), value.clone())));
-    let record = edit.record;
-    let answer = hand.sync(vec![edit]).await;
-    applied(&answer, 0);
-    record
-}
 
 #[tokio::test]
 async fn masked_for_some_in_full_for_others_and_nothing_the_second_time() {

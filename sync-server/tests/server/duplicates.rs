@@ -228,6 +228,7 @@ async fn a_batch_says_once_that_the_duplicate_is_no_more() {
         formats: vec![Format::Ndjson],
         unmasked: false,
         restricted: false,
+        profile: None,
         photos: false,
         released: None,
         lang: assets::messages::Lang::Zh,

@@ -364,6 +364,7 @@ async fn what_ends_or_is_erased_while_a_batch_is_written_does_not_get_into_it() 
         formats: vec![Format::Csv],
         unmasked: true,
         restricted: true,
+        profile: None,
         photos: false,
         released: None,
         lang: Lang::Zh,

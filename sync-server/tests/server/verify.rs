@@ -26,7 +26,7 @@ fn pull(centre: &Centre, user: &User) -> Sealed {
     let formats = vec![Format::Csv, Format::Ndjson];
     let (unmasked, restricted, photos, released) = (false, false, false, None);
     let (areas, since, lang) = (vec![TOWN], Since::All, Lang::Zh);
-    let wanted = Pull { user, areas, since, formats, unmasked, restricted, photos, released, lang };
+    let wanted = Pull { user, areas, since, formats, unmasked, restricted, profile: None, photos, released, lang };
     let app = &centre.app;
     match batch::pull(&*app.store, &*app.outside, &app.data, &app.forms, &wanted).unwrap() {
         Pulled::Sealed(sealed) => *sealed,

@@ -1,4 +1,4 @@
-//! The merge itself, in memory and durable on the server; and what staff take out.
+//! The merge itself, in memory and durable on the server.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,12 +18,11 @@ use shared::vector::VectorTimestamp;
 use shared::wire::Outcome;
 use sync_server::AppState;
 use sync_server::auth::Who;
-use sync_server::batch::{self, Format, Pull, Pulled, Since};
 use sync_server::store::{self, Origin, SlotRow};
 use sync_server::sync::accept::{self, Writer};
 
+use super::floor;
 use super::table::{Line, rate, ratio, seconds};
-use super::{Rows, floor};
 use crate::township::Township;
 use crate::township::dice::Dice;
 
@@ -73,8 +72,8 @@ fn slot_of(n: usize) -> Slot {
     Slot(777_000 + u64::try_from(n).unwrap_or_default())
 }
 
-/// Pure apply, accepted and durable, batches.
-pub fn run(dir: &Path, data: &Path, township: &Township, rows: &Rows) -> Result<Vec<Line>> {
+/// Pure apply, accepted and durable.
+pub fn run(dir: &Path, data: &Path, township: &Township) -> Result<Vec<Line>> {
     let app = AppState::open(data, Arc::new(sync_server::system::System))?;
     let rules = app.rules()?;
     let mut people = Vec::new();
@@ -135,7 +134,7 @@ pub fn run(dir: &Path, data: &Path, township: &Township, rows: &Rows) -> Result<
     }
     let durable = start.elapsed();
 
-    let mut lines = vec![
+    Ok(vec![
         Line {
             work: format!("{count} concurrent field edits, pure apply in memory"),
             ours: format!("{:.2} M/s", rate(count, pure) / 1e6),
@@ -152,32 +151,5 @@ pub fn run(dir: &Path, data: &Path, township: &Township, rows: &Rows) -> Result<
             goal: "≥ 150,000/s",
             met: Some(rate(count, durable) >= 150_000.0),
         },
-    ];
-    let floor = floor::csv(dir, rows)?;
-    for (format, goal) in [(Format::Csv, "≤ 1 s for 72,000"), (Format::Ndjson, "–")] {
-        let pull = Pull {
-            user: &user,
-            areas: vec![township.town],
-            since: Since::All,
-            formats: vec![format],
-            unmasked: false,
-            restricted: false,
-            photos: false,
-            released: None,
-            lang: assets::messages::Lang::Zh,
-        };
-        let start = Instant::now();
-        let pulled = batch::pull(&*app.store, &*app.outside, data, &app.forms, &pull)?;
-        let taken = start.elapsed();
-        let Pulled::Sealed(sealed) = pulled else { anyhow::bail!("an empty batch") };
-        lines.push(Line {
-            work: format!("batch of {} records, {}, sealed and synced", sealed.manifest.records(), format.code()),
-            ours: format!("{}, {:.1} MB", seconds(taken), sealed.manifest.bytes() as f64 / 1e6),
-            floor: format!("CSV of the raw states: {}", seconds(floor)),
-            ratio: ratio(taken, floor),
-            goal,
-            met: (format == Format::Csv).then_some(taken.as_secs_f64() <= 1.0),
-        });
-    }
-    Ok(lines)
+    ])
 }

@@ -131,7 +131,7 @@ fn use_once(handheld: &Handheld, round: usize, names: [&str; 6]) -> Result<()> {
 }
 
 /// A figure of this process, in MB.
-fn memory(name: &str) -> Result<f64> {
+pub(super) fn memory(name: &str) -> Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status").context("reading the memory of this process")?;
     let line = status.lines().find(|line| line.starts_with(name)).context("the kernel does not say it")?;
     let kilobytes: f64 = line.split_whitespace().nth(1).context("a figure")?.parse()?;

@@ -1,6 +1,7 @@
 //! `make bench`: the product and the floor beneath it, measured in the same run (see the README for how to read it).
 
 mod apply;
+pub mod batches;
 mod fill;
 mod floor;
 pub mod handling;
@@ -67,7 +68,12 @@ pub async fn run(dir: &Path, size: Size, report: Option<&Path>) -> Result<()> {
     drop(centre);
     println!("merges, batches …");
     let scratch = dir.to_owned();
-    lines.extend(tokio::task::spawn_blocking(move || apply::run(&scratch, &data, &township, &rows)).await??);
+    let merged = move || {
+        let mut lines = apply::run(&scratch, &data, &township)?;
+        lines.extend(batches::run(&scratch, &data, &rows).context("batches")?);
+        anyhow::Ok(lines)
+    };
+    lines.extend(tokio::task::spawn_blocking(merged).await??);
     let table = table::table(&lines);
     println!("\n{table}");
     if let Some(report) = report {

@@ -18,6 +18,12 @@ struct Options {
     /// Uses the handheld in this folder and says what it took: how the bench starts itself again.
     #[arg(long, hide = true)]
     handle: Option<PathBuf>,
+    /// Takes a batch out of the server's folder and says what it took, likewise.
+    #[arg(long, hide = true)]
+    take: Option<PathBuf>,
+    /// Of that batch.
+    #[arg(long, hide = true, default_value = "csv")]
+    format: String,
     /// The small township: only to see that everything runs.
     #[arg(long)]
     small: bool,
@@ -28,6 +34,9 @@ async fn main() -> Result<()> {
     let options = Options::parse();
     if let Some(folder) = &options.handle {
         return tests::bench::handling::handle(folder);
+    }
+    if let Some(folder) = &options.take {
+        return tests::bench::batches::take(folder, &options.format);
     }
     std::fs::create_dir_all(&options.dir)?;
     let dir = tempfile::Builder::new().prefix("bench-").tempdir_in(&options.dir).context("making a folder")?;

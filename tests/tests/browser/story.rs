@@ -226,6 +226,7 @@ fn released(centre: &Centre, township: &Township) -> Result<()> {
         formats: vec![Format::Csv],
         unmasked: true,
         restricted: false,
+        profile: None,
         photos: false,
         released: None,
         lang: assets::messages::Lang::Zh,

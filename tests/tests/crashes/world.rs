@@ -418,6 +418,7 @@ pub fn pull(user: &User) -> Pull<'_> {
         formats: vec![Format::Csv, Format::Ndjson],
         unmasked: false,
         restricted: false,
+        profile: None,
         photos: false,
         released: None,
         lang: Lang::Zh,

@@ -203,6 +203,27 @@ pub fn Picture(hash: PhotoHash, label: String, #[props(default)] says: bool) -> 
     }
 }
 
+/// A photo of what is being written, and the button that takes it away again.
+#[component]
+pub fn Chosen(hash: String, thumbnail: Option<PhotoHash>, onremove: EventHandler<()>) -> Element {
+    let words = words();
+    rsx! {
+        div { class: "photo", "data-photo": "{hash}",
+            if let Some(thumbnail) = thumbnail {
+                Picture { hash: thumbnail, label: words.t("app-photo") }
+            }
+            button {
+                class: "photo__x",
+                r#type: "button",
+                "data-do": "remove",
+                "aria-label": words.t("app-photo-remove"),
+                onclick: move |_| onremove.call(()),
+                Icon { name: "x" }
+            }
+        }
+    }
+}
+
 /// When a photo will be there, as far as the centre knows.
 fn on_its_way(words: &crate::ui::words::Words, way: OnItsWay, now: chrono::DateTime<chrono::Utc>) -> Message {
     match way {
@@ -272,21 +293,14 @@ pub fn PhotoField(mut entry: Entry, field: Field) -> Element {
     rsx! {
         div { class: "photos",
             for (hash, value) in there {
-                div { class: "photo", key: "{hash}", "data-photo": "{hash}",
-                    if let Some(particulars) = value.get::<PhotoParticulars>() {
-                        Picture { hash: particulars.thumbnail, label: words.t("app-photo") }
-                    }
-                    button {
-                        class: "photo__x",
-                        r#type: "button",
-                        "data-do": "remove",
-                        "aria-label": words.t("app-photo-remove"),
-                        onclick: {
-                            let path = Path::element(&field.name, &hash);
-                            move |_| entry.set(path.clone(), Value::null())
-                        },
-                        Icon { name: "x" }
-                    }
+                Chosen {
+                    key: "{hash}",
+                    hash: hash.clone(),
+                    thumbnail: value.get::<PhotoParticulars>().map(|particulars| particulars.thumbnail),
+                    onremove: {
+                        let path = Path::element(&field.name, &hash);
+                        move |()| entry.set(path.clone(), Value::null())
+                    },
                 }
             }
             TakePhoto {

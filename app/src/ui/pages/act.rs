@@ -18,7 +18,7 @@ use crate::handheld::{Draft, EventRow, Message, SaveError, TakenIn};
 use crate::ui::bring_into_sight;
 use crate::ui::components::field::Chip;
 use crate::ui::components::frame::Dock;
-use crate::ui::components::photo::{Picture, TakePhoto};
+use crate::ui::components::photo::{Chosen, TakePhoto};
 use crate::ui::components::{Icon, Mark};
 use crate::ui::keep::use_kept_until;
 use crate::ui::say;
@@ -332,19 +332,14 @@ fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) ->
             if matches!(step, Step::Handle | Step::SettleOnSite) {
                 div { class: "photos",
                     for photo in so_far.photos.clone() {
-                        div { class: "photo", key: "{photo.hash}", "data-photo": photo.hash.to_string(),
-                            Picture { hash: photo.particulars.thumbnail.clone(), label: words.t("app-photo") }
-                            button {
-                                class: "photo__x",
-                                r#type: "button",
-                                "data-do": "remove",
-                                "aria-label": words.t("app-photo-remove"),
-                                onclick: {
-                                    let hash = photo.hash.clone();
-                                    move |_| typed.write().photos.retain(|one| one.hash != hash)
-                                },
-                                Icon { name: "x" }
-                            }
+                        Chosen {
+                            key: "{photo.hash}",
+                            hash: photo.hash.to_string(),
+                            thumbnail: Some(photo.particulars.thumbnail.clone()),
+                            onremove: {
+                                let hash = photo.hash.clone();
+                                move |()| typed.write().photos.retain(|one| one.hash != hash)
+                            },
                         }
                     }
                     TakePhoto {

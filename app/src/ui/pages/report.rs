@@ -16,7 +16,7 @@ use shared::workflow::{STEPS, Step, StepEntry};
 use crate::handheld::{Draft, EventFilter, Message, SaveError, TakenIn};
 use crate::ui::components::field::Chip;
 use crate::ui::components::frame::{Dock, Foot, Head, Nav, NavEnd};
-use crate::ui::components::photo::{Picture, TakePhoto};
+use crate::ui::components::photo::{Chosen, TakePhoto};
 use crate::ui::components::row::EventLine;
 use crate::ui::components::{Go, Group, Icon, Mark, Quiet};
 use crate::ui::keep::use_kept;
@@ -202,19 +202,14 @@ pub fn Report() -> Element {
                 }
                 div { class: "photos", key: "photos-{sent}",
                     for photo in so_far.photos.clone() {
-                        div { class: "photo", key: "{photo.hash}", "data-photo": photo.hash.to_string(),
-                            Picture { hash: photo.particulars.thumbnail.clone(), label: words.t("app-photo") }
-                            button {
-                                class: "photo__x",
-                                r#type: "button",
-                                "data-do": "remove",
-                                "aria-label": words.t("app-photo-remove"),
-                                onclick: {
-                                    let hash = photo.hash.clone();
-                                    move |_| typed.write().photos.retain(|one| one.hash != hash)
-                                },
-                                Icon { name: "x" }
-                            }
+                        Chosen {
+                            key: "{photo.hash}",
+                            hash: photo.hash.to_string(),
+                            thumbnail: Some(photo.particulars.thumbnail.clone()),
+                            onremove: {
+                                let hash = photo.hash.clone();
+                                move |()| typed.write().photos.retain(|one| one.hash != hash)
+                            },
                         }
                     }
                     TakePhoto {

@@ -2,6 +2,7 @@
 //! tested is the wire.
 
 pub mod audit;
+pub mod batches;
 pub mod desk;
 pub mod doubts;
 pub mod outbox;

@@ -66,6 +66,7 @@ impl<'a> Waiting<'a> {
                 }
                 "{unmasked}" | "{restricted}" => {
                     let wanted = Wanted {
+                        profile: None,
                         areas: vec![place.area()],
                         since: "all".to_owned(),
                         formats: vec!["csv".to_owned()],

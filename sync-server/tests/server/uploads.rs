@@ -55,7 +55,7 @@ async fn what_came_before_the_line_broke_is_kept_and_the_rest_completes_it() {
     // Once more, in the middle of a step; what was on the disk before is told while the rest of it trickles in.
     let mut line = Line::patch(&alice, &upload, 100_000, photo.len() - 100_000, "").await;
     line.send(&photo[100_000..200_000]).await;
-    alice.until_stands_at(&upload, 100_000 + STEP).await;
+    alice.until_stands_at(&upload, 100_000 + 100_000 / STEP * STEP).await;
     drop(line);
     alice.until_stands_at(&upload, 200_000).await;
     let last = alice.plain(&upload, 200_000, &photo[200_000..]).await;

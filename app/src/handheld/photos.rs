@@ -18,6 +18,8 @@ use crate::sync::{self, Client, Ended, Fetched, Hold, Pace, Refused, Way};
 
 /// Thumbnails asked for after one sync.
 const THUMBNAILS: usize = 40;
+/// For so many syncs a thumbnail is not asked for that the server did not have: an hour where nothing else happens.
+const AGAIN: u32 = 12;
 /// Photos that are kept in memory half fetched.
 const HALVES: usize = 4;
 /// How far the camera's clock may be ahead of what is taken for now.
@@ -30,6 +32,8 @@ const OLDEST: TimeDelta = TimeDelta::days(3_650);
 pub(super) struct Halves {
     pace: Pace,
     so_far: BTreeMap<PhotoHash, Vec<u8>>,
+    /// Thumbnails the server did not have, and for how many syncs they are not asked for.
+    absent: BTreeMap<PhotoHash, u32>,
 }
 
 impl Inner {
@@ -141,9 +145,16 @@ impl Inner {
     /// is tried after the next one.
     pub(super) async fn fetch_thumbnails(&self, session: &Session, client: &Client) -> Result<(), StoreError> {
         let outside = self.outside();
-        let mut pace = lock(&self.halves).pace.clone();
+        let missing = session.store.thumbnails_missing()?;
+        let (mut pace, asked) = {
+            let mut halves = lock(&self.halves);
+            halves.absent.values_mut().for_each(|syncs| *syncs -= 1);
+            halves.absent.retain(|_, syncs| *syncs > 0);
+            let asked = missing.into_iter().filter(|hash| !halves.absent.contains_key(hash));
+            (halves.pace.clone(), asked.take(THUMBNAILS).collect::<Vec<_>>())
+        };
         let mut came = false;
-        for hash in session.store.thumbnails_missing(outside.now(), THUMBNAILS)? {
+        for hash in asked {
             if self.is_offline() || self.photos_wait().is_some() {
                 break;
             }
@@ -152,7 +163,9 @@ impl Inner {
                     session.store.put_photo(&hash, &bytes, None, PhotoState::Fetched, outside)?;
                     came = true;
                 }
-                Ok(Fetched::OnItsWay(_) | Fetched::NotThere) => session.store.thumbnail_asked(&hash, outside.now())?,
+                Ok(Fetched::OnItsWay(_) | Fetched::NotThere) => {
+                    lock(&self.halves).absent.insert(hash, AGAIN);
+                }
                 Err(refused) => {
                     tracing::debug!(%refused, "a thumbnail did not come");
                     break;

@@ -247,7 +247,6 @@ const STEPS: &[&str] = &[
         hash TEXT NOT NULL,
         thumbnail TEXT NOT NULL,
         at INTEGER NOT NULL,              -- when it was taken
-        asked INTEGER NOT NULL DEFAULT 0, -- when the server last said that it has no thumbnail
         PRIMARY KEY (row, hash)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX picture_hash ON picture (hash);

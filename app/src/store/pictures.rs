@@ -9,35 +9,24 @@ use super::{Store, StoreError, Tx};
 /// Bytes of fetched pictures that stay; above it those not looked at for longest go. What was taken here and not delivered
 /// is never counted and never goes.
 const FETCHED_BYTES: u64 = 200 * 1024 * 1024;
-/// After how long the server is asked again for a thumbnail that it did not have.
-const AGAIN: TimeDelta = TimeDelta::hours(1);
 /// How exactly it is known when a picture was last looked at: each look is a write.
 const EXACTLY: TimeDelta = TimeDelta::hours(12);
 /// Days that a photo is kept which no saved form and no draft names.
 const UNUSED_DAYS: i64 = 30;
 
 impl Store {
-    /// Thumbnails of records held here that are not, newest photos first, at most so many.
-    pub fn thumbnails_missing(&self, now: DateTime<Utc>, most: usize) -> Result<Vec<PhotoHash>, StoreError> {
+    /// Thumbnails of records held here that are not, those of the records that came last first. No clock decides: what is asked
+    /// for, and in which order, is the same however wrong it is.
+    pub fn thumbnails_missing(&self) -> Result<Vec<PhotoHash>, StoreError> {
         self.read(|sql| {
             let mut statement = sql.prepare_cached(
                 "SELECT thumbnail FROM picture
-                 WHERE asked < ?1 AND NOT EXISTS (SELECT 1 FROM photo WHERE photo.hash = picture.thumbnail)
-                 GROUP BY thumbnail ORDER BY max(at) DESC",
+                 WHERE NOT EXISTS (SELECT 1 FROM photo WHERE photo.hash = picture.thumbnail)
+                 GROUP BY thumbnail ORDER BY max(row) DESC, thumbnail",
             )?;
-            let hashes = statement.query_map([(now - AGAIN).timestamp_millis()], |row| row.get::<_, String>(0))?;
-            let hashes = hashes.take(most).collect::<Result<Vec<_>, _>>()?;
+            let hashes = statement.query_map([], |row| row.get::<_, String>(0))?;
+            let hashes = hashes.collect::<Result<Vec<_>, _>>()?;
             Ok(hashes.into_iter().filter_map(|hash| PhotoHash::try_from(hash).ok()).collect())
-        })
-    }
-
-    /// Notes that the server has no such thumbnail yet.
-    pub fn thumbnail_asked(&self, hash: &PhotoHash, now: DateTime<Utc>) -> Result<(), StoreError> {
-        self.write_relaxed(|tx| {
-            tx.sql
-                .prepare_cached("UPDATE picture SET asked = ?2 WHERE thumbnail = ?1")?
-                .execute(params![hash.as_str(), now.timestamp_millis()])?;
-            Ok(())
         })
     }
 

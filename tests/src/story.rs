@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path as FilePath;
 
 use anyhow::{Context, Result, ensure};
-use app::handheld::{Draft, Filter, Handheld, Saved};
+use app::handheld::{Draft, Filter, Handheld, Saved, TakenIn};
 use shared::ids::{EditId, RecordId};
 use shared::path::Path;
 use shared::record::{Part, Record, RecordKind};
@@ -26,6 +26,8 @@ pub trait Story {
     fn create(&self, kind: RecordKind, area: shared::area::AreaId, writes: &[(&str, &str)]) -> Result<Saved>;
     /// Reports an event with this step: 上报 or 现场处理.
     fn report(&self, area: shared::area::AreaId, title: &str, category: &str, entry: &StepEntry) -> Result<RecordId>;
+    /// Reports something with a photo.
+    fn report_photo(&self, area: shared::area::AreaId, taken: &TakenIn) -> Result<RecordId>;
     /// Takes a step of an event, having seen what stands there.
     fn go_on(&self, event: RecordId, entry: &StepEntry) -> Result<()>;
     /// The values that stand in a field of the open part.
@@ -85,6 +87,23 @@ impl Story for Handheld {
         writes.insert(Path::entry(STEPS, edit), Value::of(entry));
         let draft = Draft {
             edit,
+            record: self.new_record_id(),
+            kind: RecordKind::Event,
+            form: form.version,
+            context: BTreeMap::new(),
+            seen: None,
+            writes,
+        };
+        Ok(self.save(draft, None)?.record)
+    }
+
+    fn report_photo(&self, area: shared::area::AreaId, taken: &TakenIn) -> Result<RecordId> {
+        let mut writes = texts(&[("category", "hazard"), ("title", "路口井盖松动")]);
+        writes.insert(Path::field("area"), Value::of(&area));
+        writes.insert(Path::element("photos", taken.hash.as_str()), Value::of(&taken.particulars));
+        let form = self.form(RecordKind::Event).context("the handheld has no form of events")?;
+        let draft = Draft {
+            edit: self.new_edit_id(),
             record: self.new_record_id(),
             kind: RecordKind::Event,
             form: form.version,

@@ -21,14 +21,14 @@ const THUMBNAILS: usize = 40;
 /// For so many syncs a thumbnail is not asked for that the server did not have: an hour where nothing else happens.
 const AGAIN: u32 = 12;
 /// Photos that are kept in memory half fetched.
-const HALVES: usize = 4;
+const HALVES: usize = 8;
 /// How far the camera's clock may be ahead of what is taken for now.
 const AHEAD: TimeDelta = TimeDelta::minutes(5);
 /// Older than this no picture was taken for a record; a camera without a clock begins at some year of its own.
 const OLDEST: TimeDelta = TimeDelta::days(3_650);
 
-/// What came of photos that were opened and broke off.
-#[derive(Debug, Default)]
+/// What came of photos that were opened and broke off; it goes with the session, for it lies here in clear.
+#[derive(Default)]
 pub(super) struct Halves {
     pace: Pace,
     so_far: BTreeMap<PhotoHash, Vec<u8>>,
@@ -89,14 +89,18 @@ impl Inner {
         let session = self.session().map_err(|error| PhotoError(error.message()))?;
         let client = self.client(&session).map_err(said)?;
         let (mut so_far, mut pace) = {
-            let mut halves = lock(&self.halves);
+            let mut halves = lock(&session.halves);
             (halves.so_far.remove(hash).unwrap_or_default(), halves.pace.clone())
         };
         let fetched = sync::fetch_photo(&client, hash, &mut so_far, &mut pace, self.outside()).await;
         {
-            let mut halves = lock(&self.halves);
+            let mut halves = lock(&session.halves);
             halves.pace = pace;
-            if !so_far.is_empty() && halves.so_far.len() < HALVES {
+            if !so_far.is_empty() {
+                // One that nobody came back to makes room.
+                while halves.so_far.len() >= HALVES {
+                    halves.so_far.pop_first();
+                }
                 halves.so_far.insert(hash.clone(), so_far);
             }
         }
@@ -136,23 +140,29 @@ impl Inner {
             Ok(newest) if newest > known => Hold::Text,
             _ => Hold::Go,
         };
-        let outside = self.outside_shared();
-        let mut way = Way { pace, hold: &hold, outside: outside.as_ref() };
+        let mut way = Way { pace, hold: &hold, outside: self.outside_shared() };
         sync::deliver_photos(&session.store, client, &mut way, |change| self.moved(|progress| change(progress))).await
     }
 
     /// Fetches thumbnails of records that came, the newest first. A sync that came this far has done its work: what fails here
     /// is tried after the next one.
-    pub(super) async fn fetch_thumbnails(&self, session: &Session, client: &Client) -> Result<(), StoreError> {
+    pub(super) async fn fetch_thumbnails(&self, session: &Session, client: &Client) {
+        if let Err(error) = self.try_thumbnails(session, client).await {
+            tracing::warn!(%error, "thumbnails were not fetched");
+        }
+    }
+
+    async fn try_thumbnails(&self, session: &Session, client: &Client) -> Result<(), StoreError> {
         let outside = self.outside();
-        let missing = session.store.thumbnails_missing()?;
-        let (mut pace, asked) = {
-            let mut halves = lock(&self.halves);
+        let (mut pace, absent) = {
+            let mut halves = lock(&session.halves);
             halves.absent.values_mut().for_each(|syncs| *syncs -= 1);
             halves.absent.retain(|_, syncs| *syncs > 0);
-            let asked = missing.into_iter().filter(|hash| !halves.absent.contains_key(hash));
-            (halves.pace.clone(), asked.take(THUMBNAILS).collect::<Vec<_>>())
+            (halves.pace.clone(), halves.absent.clone())
         };
+        let mut asked = session.store.thumbnails_missing(THUMBNAILS + absent.len())?;
+        asked.retain(|hash| !absent.contains_key(hash));
+        asked.truncate(THUMBNAILS);
         let mut came = false;
         for hash in asked {
             if self.is_offline() || self.photos_wait().is_some() {
@@ -164,7 +174,7 @@ impl Inner {
                     came = true;
                 }
                 Ok(Fetched::OnItsWay(_) | Fetched::NotThere) => {
-                    lock(&self.halves).absent.insert(hash, AGAIN);
+                    lock(&session.halves).absent.insert(hash, AGAIN);
                 }
                 Err(refused) => {
                     tracing::debug!(%refused, "a thumbnail did not come");

@@ -39,8 +39,6 @@ pub(crate) struct Inner {
     line: Mutex<Option<Line>>,
     /// One sync at a time.
     pub(super) syncing: tokio::sync::Mutex<super::syncing::Attempts>,
-    /// Photos half fetched.
-    pub(super) halves: Mutex<super::photos::Halves>,
 }
 
 /// A line to a server.
@@ -56,6 +54,8 @@ pub(crate) struct Session {
     known: RwLock<Known>,
     /// What the other users were told last of what is not delivered.
     told: Mutex<Option<(u64, bool)>>,
+    /// Photos half fetched.
+    pub(super) halves: Mutex<super::photos::Halves>,
     /// Whether a page was shown since its user was let in.
     shown: AtomicBool,
 }
@@ -85,6 +85,7 @@ impl Session {
             store,
             known: RwLock::new(Known::of(setup, meta.clock_offset)),
             told: Mutex::new(None),
+            halves: Mutex::default(),
             shown: AtomicBool::new(false),
         }))
     }
@@ -165,7 +166,6 @@ impl Inner {
             notify: Arc::new(Notify::new()),
             line: Mutex::new(None),
             syncing: tokio::sync::Mutex::default(),
-            halves: Mutex::default(),
         };
         // Files of a version without PINs open as they did there; who uses them is asked for one.
         if let Some(user) = settings.user

@@ -189,7 +189,7 @@ impl Inner {
                 return Err(refused);
             }
             if self.session().is_ok() {
-                self.fetch_thumbnails(session, &client).await?;
+                self.fetch_thumbnails(session, &client).await;
             }
             return Ok((sent > 50_000).then(|| sent * 1000 / millis));
         }

@@ -15,9 +15,9 @@ const EXACTLY: TimeDelta = TimeDelta::hours(12);
 const UNUSED_DAYS: i64 = 30;
 
 impl Store {
-    /// Thumbnails of records held here that are not, those of the records that came last first. No clock decides: what is asked
+    /// Thumbnails of records held here that are not, those of the records that came last first, at most so many. No clock decides: what is asked
     /// for, and in which order, is the same however wrong it is.
-    pub fn thumbnails_missing(&self) -> Result<Vec<PhotoHash>, StoreError> {
+    pub fn thumbnails_missing(&self, most: usize) -> Result<Vec<PhotoHash>, StoreError> {
         self.read(|sql| {
             let mut statement = sql.prepare_cached(
                 "SELECT thumbnail FROM picture
@@ -25,7 +25,7 @@ impl Store {
                  GROUP BY thumbnail ORDER BY max(row) DESC, thumbnail",
             )?;
             let hashes = statement.query_map([], |row| row.get::<_, String>(0))?;
-            let hashes = hashes.collect::<Result<Vec<_>, _>>()?;
+            let hashes = hashes.take(most).collect::<Result<Vec<_>, _>>()?;
             Ok(hashes.into_iter().filter_map(|hash| PhotoHash::try_from(hash).ok()).collect())
         })
     }

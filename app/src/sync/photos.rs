@@ -45,7 +45,7 @@ pub struct Way<'a> {
     /// Asked before each piece.
     pub hold: &'a (dyn Fn() -> Hold + Send + Sync),
     /// The clocks.
-    pub outside: &'a dyn Outside,
+    pub outside: Arc<dyn Outside>,
 }
 
 impl Way<'_> {
@@ -117,7 +117,8 @@ async fn deliver(
     photo: &PhotoRow,
     at: &mut (dyn FnMut(u64) + Send),
 ) -> Result<Ended, Refused> {
-    let bytes = store.photo_to_deliver(&photo.hash, way.outside)?;
+    let (reader, outside, hash) = (Arc::clone(store), Arc::clone(&way.outside), photo.hash.clone());
+    let bytes = blocking(move || reader.photo_to_deliver(&hash, outside.as_ref())).await??;
     let Some(bytes) = bytes else {
         // The row promises what is not there; without its bytes it can never be delivered.
         return Err(Refused::of("photo-file-lost", format!("the file of photo {} is not there", photo.hash), false));

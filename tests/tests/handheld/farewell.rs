@@ -1,17 +1,14 @@
 //! Handhelds that are to hold nothing any more: revoked, wiped from afar, stolen, handed in.
 
-use std::collections::BTreeMap;
 use std::path::Path as FilePath;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result, ensure};
-use app::handheld::{Door, Draft, Handheld};
+use app::handheld::{Door, Handheld};
 use app::platform::{Boxed, Paths, Services};
 use app::sync::{Connect, Request, Response, Transport, TransportError, Trust};
 use shared::ids::PhotoHash;
-use shared::path::Path;
 use shared::record::RecordKind;
-use shared::value::Value;
 use sync_server::App;
 use sync_server::auth::enrol::make_code;
 use sync_server::store::{self, Fate, StoreError};
@@ -150,21 +147,7 @@ async fn a_terminal_is_handed_in_only_when_a_backup_holds_its_work() -> Result<(
 /// Reports something with a photo.
 fn report(hand: &Handheld) -> Result<PhotoHash> {
     let taken = hand.take_in(&tests::picture::jpeg(640, 480, None, 7)?, None, None)?;
-    let event = Draft {
-        edit: hand.new_edit_id(),
-        record: hand.new_record_id(),
-        kind: RecordKind::Event,
-        form: hand.form(RecordKind::Event).context("the form of events")?.version,
-        context: BTreeMap::new(),
-        seen: None,
-        writes: BTreeMap::from([
-            (Path::field("area"), Value::of(&GRID)),
-            (Path::field("category"), Value::text("hazard")),
-            (Path::field("title"), Value::text("路口井盖松动")),
-            (Path::element("photos", taken.hash.as_str()), Value::of(&taken.particulars)),
-        ]),
-    };
-    hand.save(event, None)?;
+    hand.report_photo(GRID, &taken)?;
     Ok(taken.hash)
 }
 

@@ -1,22 +1,19 @@
 //! Photos over bad lines and through kills: a real server, a real handheld, a proxy between them that cuts.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use app::handheld::{Draft, Handheld};
+use app::handheld::Handheld;
 use app::platform::{Boxed, Services};
 use app::sync::{Connect, Fetched, HttpConnect, Request, Response, Transport, TransportError, Trust};
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::form::PhotoParticulars;
 use shared::ids::{PhotoHash, RecordId};
 use shared::outside::Outside;
-use shared::path::Path;
 use shared::record::RecordKind;
-use shared::value::Value;
 use shared::view;
 use sync_server::blobs::Blobs;
 use tests::badline::{BadLine, Badness};
@@ -140,22 +137,7 @@ impl Scene {
 fn report(hand: &Handheld, seed: u64) -> Result<(RecordId, PhotoHash, PhotoParticulars)> {
     let taken = hand.take_in(&tests::picture::jpeg(1_200, 900, None, seed)?, None, None)?;
     ensure!((250_000..400_000).contains(&taken.particulars.bytes), "{} bytes", taken.particulars.bytes);
-    let record = hand.new_record_id();
-    let event = Draft {
-        edit: hand.new_edit_id(),
-        record,
-        kind: RecordKind::Event,
-        form: hand.form(RecordKind::Event).context("the form of events")?.version,
-        context: BTreeMap::new(),
-        seen: None,
-        writes: BTreeMap::from([
-            (Path::field("area"), Value::of(&GRID)),
-            (Path::field("category"), Value::text("hazard")),
-            (Path::field("title"), Value::text("路口井盖松动")),
-            (Path::element("photos", taken.hash.as_str()), Value::of(&taken.particulars)),
-        ]),
-    };
-    hand.save(event, None)?;
+    let record = hand.report_photo(GRID, &taken)?;
     Ok((record, taken.hash, taken.particulars))
 }
 

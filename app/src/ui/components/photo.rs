@@ -48,10 +48,57 @@ impl Coming {
     }
 }
 
-/// Two places to press, for the camera and for pictures taken before, and what not to photograph. `onphoto` gets what was
-/// taken in, one by one.
+/// The photos of what is being written, each with a button that takes it away again; two places to press, for the camera and
+/// for pictures taken before; and what not to photograph. `onadd` gets what was taken in, one by one; the same picture twice
+/// is one photo.
 #[component]
-pub fn TakePhoto(name: String, label: String, position: Option<Position>, onphoto: EventHandler<TakenIn>) -> Element {
+pub fn TakePhotos(
+    name: String,
+    photos: Vec<TakenIn>,
+    position: Option<Position>,
+    onadd: EventHandler<TakenIn>,
+    onremove: EventHandler<PhotoHash>,
+) -> Element {
+    let words = words();
+    let label = words.t(if photos.is_empty() { "app-photo-take" } else { "app-photo-more" });
+    let hashes: Vec<PhotoHash> = photos.iter().map(|photo| photo.hash.clone()).collect();
+    // Looked at when a picture has come in: of several at once, after the one before it was added.
+    let mut there = use_signal(Vec::new);
+    if *there.peek() != hashes {
+        there.set(hashes);
+    }
+    rsx! {
+        div { class: "photos",
+            for TakenIn { hash, particulars } in photos {
+                div { class: "photo", key: "{hash}", "data-photo": "{hash}",
+                    Picture { hash: particulars.thumbnail, label: words.t("app-photo") }
+                    button {
+                        class: "photo__x",
+                        r#type: "button",
+                        "data-do": "remove",
+                        "aria-label": words.t("app-photo-remove"),
+                        onclick: move |_| onremove.call(hash.clone()),
+                        Icon { name: "x" }
+                    }
+                }
+            }
+            TakePhoto {
+                name,
+                label,
+                position,
+                onphoto: move |taken: TakenIn| {
+                    if !there.peek().contains(&taken.hash) {
+                        onadd.call(taken);
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// The two places to press. `onphoto` gets what was taken in, one by one.
+#[component]
+fn TakePhoto(name: String, label: String, position: Option<Position>, onphoto: EventHandler<TakenIn>) -> Element {
     let words = words();
     let state = use_context::<State>();
     let mut coming = use_signal(|| None::<Coming>);
@@ -203,27 +250,6 @@ pub fn Picture(hash: PhotoHash, label: String, #[props(default)] says: bool) -> 
     }
 }
 
-/// A photo of what is being written, and the button that takes it away again.
-#[component]
-pub fn Chosen(hash: String, thumbnail: Option<PhotoHash>, onremove: EventHandler<()>) -> Element {
-    let words = words();
-    rsx! {
-        div { class: "photo", "data-photo": "{hash}",
-            if let Some(thumbnail) = thumbnail {
-                Picture { hash: thumbnail, label: words.t("app-photo") }
-            }
-            button {
-                class: "photo__x",
-                r#type: "button",
-                "data-do": "remove",
-                "aria-label": words.t("app-photo-remove"),
-                onclick: move |_| onremove.call(()),
-                Icon { name: "x" }
-            }
-        }
-    }
-}
-
 /// When a photo will be there, as far as the centre knows.
 fn on_its_way(words: &crate::ui::words::Words, way: OnItsWay, now: chrono::DateTime<chrono::Utc>) -> Message {
     match way {
@@ -285,32 +311,20 @@ fn taken_at(
 /// The field of photos in a form.
 #[component]
 pub fn PhotoField(mut entry: Entry, field: Field) -> Element {
-    let words = words();
-    let there = entry.elements(&field.name);
+    let there = entry.elements(&field.name).into_iter();
+    let photos =
+        there.filter_map(|(hash, value)| Some(TakenIn { hash: hash.parse().ok()?, particulars: value.get()? }));
     let position = entry.get(&Path::field("position")).and_then(|value| value.get::<Position>());
-    let add = words.t(if there.is_empty() { "app-photo-take" } else { "app-photo-more" });
-    let name = field.name.clone();
+    let (name, of) = (field.name.clone(), field.name.clone());
     rsx! {
-        div { class: "photos",
-            for (hash, value) in there {
-                Chosen {
-                    key: "{hash}",
-                    hash: hash.clone(),
-                    thumbnail: value.get::<PhotoParticulars>().map(|particulars| particulars.thumbnail),
-                    onremove: {
-                        let path = Path::element(&field.name, &hash);
-                        move |()| entry.set(path.clone(), Value::null())
-                    },
-                }
-            }
-            TakePhoto {
-                name: name.clone(),
-                label: add,
-                position,
-                onphoto: move |taken: TakenIn| {
-                    entry.set(Path::element(&name, taken.hash.as_str()), Value::of(&taken.particulars));
-                },
-            }
+        TakePhotos {
+            name: name.clone(),
+            photos: photos.collect::<Vec<_>>(),
+            position,
+            onadd: move |taken: TakenIn| {
+                entry.set(Path::element(&name, taken.hash.as_str()), Value::of(&taken.particulars));
+            },
+            onremove: move |hash: PhotoHash| entry.set(Path::element(&of, hash.as_str()), Value::null()),
         }
     }
 }

@@ -6,7 +6,7 @@ use dioxus::prelude::*;
 use serde::{Deserialize, Serialize};
 use shared::author::Role;
 use shared::form::PhotoParticulars;
-use shared::ids::UserId;
+use shared::ids::{PhotoHash, UserId};
 use shared::path::Path;
 use shared::value::Value;
 use shared::view;
@@ -18,7 +18,7 @@ use crate::handheld::{Draft, EventRow, Message, SaveError, TakenIn};
 use crate::ui::bring_into_sight;
 use crate::ui::components::field::Chip;
 use crate::ui::components::frame::Dock;
-use crate::ui::components::photo::{Chosen, TakePhoto};
+use crate::ui::components::photo::TakePhotos;
 use crate::ui::components::{Icon, Mark};
 use crate::ui::keep::use_kept_until;
 use crate::ui::say;
@@ -330,28 +330,12 @@ fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) ->
                 }
             }
             if matches!(step, Step::Handle | Step::SettleOnSite) {
-                div { class: "photos",
-                    for photo in so_far.photos.clone() {
-                        Chosen {
-                            key: "{photo.hash}",
-                            hash: photo.hash.to_string(),
-                            thumbnail: Some(photo.particulars.thumbnail.clone()),
-                            onremove: {
-                                let hash = photo.hash.clone();
-                                move |()| typed.write().photos.retain(|one| one.hash != hash)
-                            },
-                        }
-                    }
-                    TakePhoto {
-                        name: "step",
-                        label: words.t("app-photo-take"),
-                        position: None,
-                        onphoto: move |taken: TakenIn| {
-                            if !typed.peek().photos.iter().any(|one| one.hash == taken.hash) {
-                                typed.write().photos.push(taken);
-                            }
-                        },
-                    }
+                TakePhotos {
+                    name: "step",
+                    photos: so_far.photos.clone(),
+                    position: None,
+                    onadd: move |taken: TakenIn| typed.write().photos.push(taken),
+                    onremove: move |hash: PhotoHash| typed.write().photos.retain(|one| one.hash != hash),
                 }
             }
             if let Some(said) = trouble() {

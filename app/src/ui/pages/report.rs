@@ -6,7 +6,7 @@ use dioxus::prelude::*;
 use serde::{Deserialize, Serialize};
 use shared::area::AreaId;
 use shared::form::Position;
-use shared::ids::RecordId;
+use shared::ids::{PhotoHash, RecordId};
 use shared::path::Path;
 use shared::record::RecordKind;
 use shared::value::Value;
@@ -16,7 +16,7 @@ use shared::workflow::{STEPS, Step, StepEntry};
 use crate::handheld::{Draft, EventFilter, Message, SaveError, TakenIn};
 use crate::ui::components::field::Chip;
 use crate::ui::components::frame::{Dock, Foot, Head, Nav, NavEnd};
-use crate::ui::components::photo::{Chosen, TakePhoto};
+use crate::ui::components::photo::TakePhotos;
 use crate::ui::components::row::EventLine;
 use crate::ui::components::{Go, Group, Icon, Mark, Quiet};
 use crate::ui::keep::use_kept;
@@ -200,28 +200,13 @@ pub fn Report() -> Element {
                         small { {words.n("app-photos-count", so_far.photos.len())} }
                     }
                 }
-                div { class: "photos", key: "photos-{sent}",
-                    for photo in so_far.photos.clone() {
-                        Chosen {
-                            key: "{photo.hash}",
-                            hash: photo.hash.to_string(),
-                            thumbnail: Some(photo.particulars.thumbnail.clone()),
-                            onremove: {
-                                let hash = photo.hash.clone();
-                                move |()| typed.write().photos.retain(|one| one.hash != hash)
-                            },
-                        }
-                    }
-                    TakePhoto {
-                        name: "photos",
-                        label: words.t(if so_far.photos.is_empty() { "app-photo-take" } else { "app-photo-more" }),
-                        position: so_far.position,
-                        onphoto: move |taken: TakenIn| {
-                            if !typed.peek().photos.iter().any(|one| one.hash == taken.hash) {
-                                typed.write().photos.push(taken);
-                            }
-                        },
-                    }
+                TakePhotos {
+                    key: "photos-{sent}",
+                    name: "photos",
+                    photos: so_far.photos.clone(),
+                    position: so_far.position,
+                    onadd: move |taken: TakenIn| typed.write().photos.push(taken),
+                    onremove: move |hash: PhotoHash| typed.write().photos.retain(|one| one.hash != hash),
                 }
             }
             section { class: "tap", key: "what-{sent}", "aria-labelledby": "t2",

@@ -215,6 +215,8 @@ pub struct EventState {
     pub satisfied: Option<bool>,
     /// Of 结案.
     pub outcome: Option<String>,
+    /// When 结案 was said; `None` while it is not closed.
+    pub closed_at: Option<DateTime<Utc>>,
     /// Of 建档.
     pub ledger: Option<String>,
     /// Entries at odds with each other, in pairs; empty: not contested. Staff decide by a further entry.

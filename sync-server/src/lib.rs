@@ -16,6 +16,7 @@ pub mod http;
 pub mod import;
 pub mod outbox;
 pub mod person;
+pub mod report;
 pub mod retention;
 pub mod store;
 pub mod sync;
@@ -176,6 +177,8 @@ impl AppState {
             areas: Mutex::new((0, Arc::default())),
         });
         erase::resume(&app).map_err(|error| OpenError::Erase(Box::new(error)))?;
+        sync::projection::fill_beside(&app)
+            .map_err(|source| OpenError::Store { path: app.data.join("town.db"), source })?;
         Ok((app, store))
     }
 

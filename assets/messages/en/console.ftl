@@ -100,14 +100,12 @@ why-untouched = Untouched for 24 hours
 why-reported = Newly reported
 why-given = Given to you
 why-answered = To be closed
-console-dispatch-next = Dispatch, next one
 console-other-steps = Other steps
 console-open-event = Open this event
 console-limit = Limit
 console-done-what = What was done
 console-done = It is done
 console-told-what = What they were told
-console-ledger-number = Ledger number
 console-no-steps = No step is yours to do now.
 console-six-steps = Six steps
 

@@ -100,14 +100,12 @@ why-untouched = 24 小时未动
 why-reported = 新报
 why-given = 交给您办
 why-answered = 等结案
-console-dispatch-next = 分流，看下一件
 console-other-steps = 别的步骤
 console-open-event = 打开这件事
 console-limit = 时限
 console-done-what = 做了什么
 console-done = 办完了
 console-told-what = 告诉了什么
-console-ledger-number = 台账编号
 console-no-steps = 现在没有由您来走的步骤。
 console-six-steps = 六步
 

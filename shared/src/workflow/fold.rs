@@ -185,6 +185,9 @@ fn step(mut state: EventState, entry: &Entry<'_>, calendar: &Calendar) -> EventS
         state.contested = Vec::new();
         state.asked = None;
         state.urged = 0;
+        if said.step != Step::Archive {
+            state.closed_at = None;
+        }
     }
     let assign = |state: &mut EventState, host: Option<UserId>| {
         let limit = said.limit.unwrap_or_else(|| usual_limit(None));
@@ -250,6 +253,7 @@ fn step(mut state: EventState, entry: &Entry<'_>, calendar: &Calendar) -> EventS
         Step::Close => {
             state.stage = Stage::Closed;
             state.outcome = said.outcome.clone();
+            state.closed_at = Some(entry.at);
         }
         Step::Archive => {
             state.stage = Stage::Archived;

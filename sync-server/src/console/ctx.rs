@@ -22,7 +22,7 @@ use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize, reads_by_scope, reads_visits};
 use crate::auth::session::{self, Found};
 use crate::export::Telling;
-use crate::store::{self, Audit, PartFilter, Read, Session, StoreError, StoredPart};
+use crate::store::{self, Audit, EventFilter, PartFilter, Read, Session, StoreError, StoredPart};
 use crate::sync::changes::knows_names;
 
 /// The cookie of a session. `__Host-` would need the whole site as its path, and HTTPS in the demo.
@@ -324,6 +324,7 @@ impl Ctx {
         match place {
             Place::Overview | Place::Inbox | Place::Me => true,
             Place::Ledger => leads || matches!(role, Role::Admin | Role::GridMember | Role::PatrolMember),
+            Place::Report => leads,
             Place::ToDecide => leads || role == Role::GridMember,
             Place::Batches => crate::batch::may_pull(&self.who.user, &self.areas),
             Place::Terminals => staff || role == Role::Admin,
@@ -339,8 +340,19 @@ impl Ctx {
 
     /// Whether this person may read a part, given where the record's open part lies.
     pub fn may_read(&self, part: Part, open: &StoredPart) -> bool {
-        let reach = Reach::of(open);
-        authorize(&self.who, Action::Read(part), Some(&reach), &reach, &self.areas).is_ok()
+        self.may_read_reach(part, &Reach::of(open))
+    }
+
+    /// The same for what lies at `reach`.
+    pub fn may_read_reach(&self, part: Part, reach: &Reach) -> bool {
+        authorize(&self.who, Action::Read(part), Some(reach), reach, &self.areas).is_ok()
+    }
+
+    /// The events this person reads by their scope, for lists and figures.
+    pub fn events_by_scope(&self) -> EventFilter {
+        let role = self.who.user.role;
+        let areas = if reads_by_scope(role, RecordKind::Event) { self.scope() } else { Vec::new() };
+        EventFilter { areas: Some(areas), without_visits: !reads_visits(role), ..EventFilter::default() }
     }
 
     /// Whether this person may write a field of a part.

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use assets::messages::{Lang, Messages};
 use axum::extract::{Path as UrlPath, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use chrono::Datelike as _;
 use maud::{Markup, html};
 use shared::area::{AreaId, AreaLevel};
 use shared::author::Role;
@@ -12,17 +14,18 @@ use shared::merge::PartState;
 use shared::path::Path;
 use shared::record::{Part, RecordKind};
 use shared::value::Value;
+use shared::vector::VectorTimestamp;
 use shared::view::{self, Policy};
 use shared::workflow::{self, Actor, EventState, Limit, STEPS, Stage, Step, StepEntry};
 
 use super::ctx::{Asked, with_form};
 use super::layout::{csrf, icon};
-use super::write::{self, Save};
+use super::write;
 use super::{Ctx, Fields, PageError};
 use crate::App;
 use crate::batch::state;
-use crate::export::show::step_key;
-use crate::store::{PartFilter, Read, StoredPart, User};
+use crate::export::show::{beijing, step_key};
+use crate::store::{EventFacts, EventFilter, EventRow, Read, StoredPart, User};
 
 /// An event with where it stands.
 pub struct Event {
@@ -54,27 +57,16 @@ impl Event {
     }
 }
 
-/// Every event this person may read, the newest change first. Their number is that of years, not of residents.
-pub fn all(ctx: &Ctx, read: &dyn Read) -> Result<Vec<Event>, PageError> {
-    let filter = PartFilter { kind: Some(RecordKind::Event), newest_first: true, ..PartFilter::default() };
+/// The events under way that this person may read, the latest first.
+pub fn under_way(ctx: &Ctx, read: &dyn Read) -> Result<Vec<EventRow>, PageError> {
     let mut events = Vec::new();
-    let mut failed = None;
-    read.each_part(&filter, &mut |part| {
-        if ctx.may_read(Part::Open, &part) {
-            match Event::of(ctx, part) {
-                Ok(event) => events.push(event),
-                Err(error) => {
-                    failed = Some(error);
-                    return Ok(false);
-                }
-            }
+    read.each_event(&EventFilter { open_only: true, ..EventFilter::default() }, &mut |event| {
+        if ctx.may_read_reach(Part::Open, &event.reach()) {
+            events.push(event);
         }
         Ok(true)
     })?;
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(events),
-    }
+    Ok(events)
 }
 
 /// This person as the workflow sees them.
@@ -125,43 +117,43 @@ impl Why {
 }
 
 /// The events whose next move is this person's, and why; the soonest limit first.
-pub fn waiting(ctx: &Ctx, read: &dyn Read) -> Result<Vec<(Event, Why)>, PageError> {
+pub fn waiting(ctx: &Ctx, read: &dyn Read) -> Result<Vec<(EventRow, Why)>, PageError> {
     let actor = actor(ctx);
     let users = read.users()?;
     let leads = |user: &&User| user.active && user.role == Role::GridLeader;
     let led: BTreeSet<AreaId> = users.iter().filter(leads).flat_map(|user| user.scope.iter().copied()).collect();
-    let waits = |event: Event| {
-        let led = event.part.areas.iter().any(|area| led.contains(area));
-        why(ctx, &actor, &event, led).map(|why| (event, why))
+    let waits = |event: EventRow| {
+        let led = event.areas.iter().any(|area| led.contains(area));
+        why(ctx, &actor, &event.facts, led).map(|why| (event, why))
     };
-    let mut waiting: Vec<(Event, Why)> = all(ctx, read)?.into_iter().filter_map(waits).collect();
-    waiting.sort_by_key(|(event, _)| (event.state.due.is_none(), event.state.due, event.state.moved_at));
+    let mut waiting: Vec<(EventRow, Why)> = under_way(ctx, read)?.into_iter().filter_map(waits).collect();
+    waiting.sort_by_key(|(event, _)| (event.facts.due.is_none(), event.facts.due, event.facts.moved));
     Ok(waiting)
 }
 
 /// `led`: its grid has a leader of its own.
-fn why(ctx: &Ctx, actor: &Actor, event: &Event, led: bool) -> Option<Why> {
-    if !event.is_open() {
-        return None;
-    }
-    let state = &event.state;
+fn why(ctx: &Ctx, actor: &Actor, event: &EventFacts, led: bool) -> Option<Why> {
     let leads = matches!(actor.role, Role::CenterStaff | Role::GridLeader);
-    if !state.contested.is_empty() {
+    if event.contested {
         return (actor.role == Role::CenterStaff).then_some(Why::Contested);
     }
-    let dispatched = state.dispatcher == Some(actor.user);
-    match state.stage {
-        Stage::Reported if leads && workflow::decides_now(state, actor.level, led, ctx.now) => {
-            let untouched = workflow::held_by(state, ctx.now) != state.level;
-            Some(match (state.level == actor.level, state.level == workflow::Level::Grid) {
+    let dispatched = event.dispatcher == Some(actor.user);
+    match event.stage? {
+        Stage::Reported if leads => {
+            let state = event.state();
+            if !workflow::decides_now(&state, actor.level, led, ctx.now) {
+                return None;
+            }
+            let untouched = workflow::held_by(&state, ctx.now) != event.level;
+            Some(match (event.level == actor.level, event.level == workflow::Level::Grid) {
                 (false, true) if !untouched => Why::Reported,
                 (false, _) => Why::Untouched,
                 (true, false) => Why::Raised,
                 (true, true) => Why::Reported,
             })
         }
-        Stage::Handling | Stage::Handled if state.asked.is_some() && dispatched => Some(Why::Asked),
-        Stage::Handling if state.host == Some(actor.user) || state.helpers.contains(&actor.user) => Some(Why::Given),
+        Stage::Handling | Stage::Handled if event.asked && dispatched => Some(Why::Asked),
+        Stage::Handling if event.host == Some(actor.user) || event.helpers.contains(&actor.user) => Some(Why::Given),
         Stage::Answered if dispatched => Some(Why::Answered),
         _ => None,
     }
@@ -226,12 +218,10 @@ pub fn step_fields(ctx: &Ctx, event: &Event, step: Step, handlers: &[User]) -> M
             let options: Vec<_> = outcomes.iter().map(|code| (*code, word(&format!("outcome-{code}")))).collect();
             html! { (choices("outcome", &options, outcomes.first().copied().unwrap_or_default())) (said("console-note")) }
         }
-        Step::Archive => html! {
-            div.field {
-                label.field__label for="ledger" { (word("console-ledger-number")) }
-                input.field__ctl id="ledger" name="ledger" maxlength="40" required;
-            }
-        },
+        // The number follows from category and year; nobody types it.
+        Step::Archive => {
+            html! { p.sub { (ctx.words.with("desk-number-next", &[("ledger", ledger_prefix(ctx, event).into())])) } }
+        }
         Step::Raise | Step::SendBack => said("console-reason"),
         Step::Report | Step::SettleOnSite | Step::GrantExtension | Step::Urge | Step::Supervise => said("console-note"),
     }
@@ -259,8 +249,12 @@ fn host_field(ctx: &Ctx, handlers: &[User]) -> Markup {
                 @for (role, label) in [(Role::Department, "role-department"), (Role::GridLeader, "role-grid_leader"),
                     (Role::GridMember, "role-grid_member"), (Role::CenterStaff, "role-center_staff")] {
                     optgroup label=(ctx.words.text(label)) {
-                        @for user in handlers.iter().filter(|user| user.role == role) {
-                            option value=(user.id) { (user.name) }
+                        @for (place, user) in handlers.iter().filter(|user| user.role == role).enumerate() {
+                            // The first nine departments are one key away.
+                            @let digit = Some(place + 1).filter(|digit| role == Role::Department && *digit < 10);
+                            option value=(user.id) data-digit=[digit] {
+                                @if let Some(digit) = digit { (digit) " " } (user.name)
+                            }
                         }
                     }
                 }
@@ -353,20 +347,51 @@ pub fn entry(step: Step, fields: &Fields) -> Result<StepEntry, PageError> {
 }
 
 /// The step of a form's key (`step-dispatch`).
-fn step_of(key: &str) -> Option<Step> {
+pub fn step_of(key: &str) -> Option<Step> {
     serde_json::from_value(serde_json::Value::String(key.strip_prefix("step-")?.to_owned())).ok()
 }
 
-/// Saves one step of one event.
+/// What stands before the running number of an event's ledger: its category and the year in which it was reported.
+fn ledger_prefix(ctx: &Ctx, event: &Event) -> String {
+    let category =
+        super::ledger::choice_label_in(ctx, Lang::Zh, "category", &event.text("category").unwrap_or_default());
+    let year = beijing(event.state.reported_at.unwrap_or(ctx.now)).year();
+    Messages::of(Lang::Zh).with("desk-number", &[("category", category.into()), ("year", year.to_string().into())])
+}
+
+/// Saves one step of one event, seen as the form says.
 pub fn save_step(ctx: &Ctx, record: RecordId, step: Step, fields: &Fields) -> Result<(), PageError> {
     let part = ctx.read(|read| ctx.open_part(read, record))?;
     if part.kind != RecordKind::Event {
         return Err(PageError::NotFound);
     }
+    save_entry(ctx, part, entry(step, fields)?, Some(write::context(fields)?))
+}
+
+/// Saves one entry of an event's log, seen as it is stored where no other `context` is given. An archiving without a
+/// number takes the next of its ledger.
+pub fn save_entry(
+    ctx: &Ctx,
+    part: StoredPart,
+    entry: StepEntry,
+    context: Option<VectorTimestamp>,
+) -> Result<(), PageError> {
+    let event = Event::of(ctx, part)?;
     let id = EditId::fresh(&*ctx.app.outside);
-    let writes = BTreeMap::from([(Path::entry(STEPS, id), Value::of(&entry(step, fields)?))]);
-    let context = write::context(fields)?;
-    write::save(ctx, Save { record, kind: part.kind, part: Part::Open, context, writes, id: Some(id) })
+    let prefix = ledger_prefix(ctx, &event);
+    let path = Path::entry(STEPS, id);
+    let context = context.unwrap_or_else(|| event.open.vector().clone());
+    let writes = BTreeMap::from([(path.clone(), Value::of(&entry))]);
+    let (record, kind) = (event.part.record, event.part.kind);
+    let save = write::Save { record, kind, part: Part::Open, context, writes, id: Some(id) };
+    write::save_filled(ctx, vec![save], &mut |tx, edit| {
+        if entry.step == Step::Archive && entry.ledger.is_none() {
+            let next = tx.last_in_ledger(&prefix)? + 1;
+            let entry = StepEntry { ledger: Some(format!("{prefix}{next:04}")), ..entry.clone() };
+            edit.writes.insert(path.clone(), Value::of(&entry));
+        }
+        Ok(())
+    })
 }
 
 /// `POST /console/records/{id}/step`

@@ -7,6 +7,7 @@ use shared::workflow::{EventState, Light};
 
 use super::Ctx;
 use crate::export::show::beijing;
+use crate::store::EventFacts;
 
 /// Icons: a fixed text of this program.
 const SPRITE: &str = include_str!("sprite.svg");
@@ -20,6 +21,8 @@ pub enum Place {
     Inbox,
     /// 台账
     Ledger,
+    /// 月报
+    Report,
     /// 待核对
     ToDecide,
     /// 专项排查
@@ -45,6 +48,7 @@ pub fn page(ctx: &Ctx, here: Place, title: &str, body: &Markup) -> Markup {
         (Place::Overview, "/console", "chart", "console-overview", None),
         (Place::Inbox, "/console/inbox", "inbox", "console-inbox", Some(ctx.counts.inbox)),
         (Place::Ledger, "/console/records", "book", "console-ledger", None),
+        (Place::Report, "/console/report", "chart", "report", None),
         (Place::ToDecide, "/console/to-decide", "swap", "console-to-decide", Some(ctx.counts.to_decide)),
         (Place::Campaigns, "/console/campaigns", "form", "work-campaign", None),
         (Place::Batches, "/console/batches", "box", "console-batches", None),
@@ -110,6 +114,11 @@ pub fn shell(lang: Lang, title: &str, body: &Markup) -> Markup {
 
 /// The head of a list page: title, a line beside it, the search.
 pub fn top(ctx: &Ctx, title: &str, beside: &str, query: &str) -> Markup {
+    top_with(ctx, title, beside, query, &html! {})
+}
+
+/// The same with what one can do here behind the search.
+pub fn top_with(ctx: &Ctx, title: &str, beside: &str, query: &str, doing: &Markup) -> Markup {
     html! {
         header.top {
             h1 { (title) } p.sub { (beside) }
@@ -118,6 +127,7 @@ pub fn top(ctx: &Ctx, title: &str, beside: &str, query: &str) -> Markup {
                 (icon("search"))
                 input id="q" name="q" value=(query) placeholder=(ctx.words.text("console-search-by"));
             }
+            (doing)
         }
     }
 }
@@ -162,6 +172,11 @@ pub fn event_light(ctx: &Ctx, state: &EventState) -> Markup {
         None => ctx.words.text(&format!("light-{}", light_code(colour))),
     };
     light(light_code(colour), &text)
+}
+
+/// The light of an event of a list.
+pub fn facts_light(ctx: &Ctx, facts: &EventFacts) -> Markup {
+    event_light(ctx, &facts.state())
 }
 
 /// The code of a light, as in classes and message keys.

@@ -3,6 +3,7 @@
 //! HTML here than `maud::html!`, the fixed sprite aside.
 
 mod alias;
+mod arrivals;
 mod asked;
 mod audit;
 mod backup;
@@ -16,7 +17,10 @@ mod failed;
 mod history;
 mod inbox;
 mod layout;
+mod ledger;
+mod likely;
 mod login;
+mod map;
 mod me;
 mod merged;
 mod outbox;
@@ -27,9 +31,11 @@ mod quarantine;
 mod record;
 mod records;
 mod remains;
+mod report;
 mod second;
 mod terminals;
 mod to_decide;
+mod views;
 mod write;
 
 use axum::Router;
@@ -60,9 +66,16 @@ pub fn router() -> Router<App> {
         .route("/console/me/second", post(me::second))
         .route("/console/language", post(login::language))
         .route("/console/style.css", get(style))
+        .route("/console/keys.js", get(keys))
         .route("/console/inbox", get(inbox::show))
-        .route("/console/inbox/dispatch", post(inbox::dispatch))
+        .route("/console/inbox/act", post(inbox::act))
+        .route("/console/inbox/new", get(arrivals::show).post(arrivals::save))
+        .route("/console/inbox/paste", post(arrivals::paste))
         .route("/console/records", get(records::show))
+        .route("/console/events", get(ledger::show))
+        .route("/console/views", post(views::save))
+        .route("/console/report", get(report::show))
+        .route("/console/report.xlsx", get(report::workbook))
         .route("/console/records/{id}", get(record::show))
         .route("/console/records/{id}/unmask", post(record::unmask))
         .route("/console/records/{id}/settle", post(to_decide::settle))
@@ -110,7 +123,7 @@ async fn guarded(mut response: Response) -> Response {
     let policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; \
                   base-uri 'none'";
     let headers = response.headers_mut();
-    // A picture has a narrower one of its own.
+    // A picture has a narrower one of its own, the inbox one that lets its keys in.
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(policy));
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -123,6 +136,20 @@ async fn guarded(mut response: Response) -> Response {
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// Lets the one script of the console in.
+fn with_keys(mut response: Response) -> Response {
+    let policy = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; form-action 'self'; \
+                  frame-ancestors 'none'; base-uri 'none'";
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    response
+}
+
+/// The only script of the console.
+async fn keys() -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), (header::CACHE_CONTROL, "max-age=300")];
+    (headers, include_str!("keys.js")).into_response()
 }
 
 async fn style() -> Response {

@@ -1,80 +1,125 @@
 //! 总览: what came in today, what is under way by step and light, what waits for people, which terminals are silent.
 
+use std::collections::BTreeSet;
+
 use assets::messages::Lang;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::response::Response;
-use chrono::Datelike as _;
+use chrono::{Datelike as _, NaiveDate, TimeDelta};
 use maud::{Markup, html};
-use shared::area::AreaLevel;
-use shared::workflow::{self, Light, Stage};
+use serde::Deserialize;
+use shared::area::AreaId;
+use shared::ids::RecordId;
+use shared::record::RecordKind;
+use shared::work::Work;
+use shared::workflow::{Light, Stage};
 
 use super::ctx::{Asked, with};
-use super::events::{self, Event};
 use super::layout::{self, Place, ago, grouped, icon, moment};
+use super::ledger::{self, begins};
+use super::map::map;
 use super::terminals::{self, SILENT_DAYS};
-use super::{Ctx, PageError};
+use super::{Ctx, PageError, events};
 use crate::App;
+use crate::auth::authorize::{reads_by_scope, reads_visits};
 use crate::export::show::beijing;
-use crate::store::{Device, PartFilter};
+use crate::store::{By, Device, EventFilter, EventRow, EventTally, PartTally, Read};
 use crate::sync::accept::mend;
 
 /// Stages of events under way, in their order.
 const STAGES: [Stage; 4] = [Stage::Reported, Stage::Handling, Stage::Handled, Stage::Answered];
 /// Rows of a short list.
-const SHORT: usize = 5;
+const SHORT: u64 = 5;
+/// Visits of so many days count.
+const VISITED_DAYS: i64 = 90;
 
 /// What the page shows.
-struct Figures {
-    events: Vec<Event>,
-    communities: Vec<(String, u64)>,
+pub(super) struct Figures {
+    /// Under way.
+    pub(super) open: Vec<EventRow>,
+    /// Reported today, the latest first; where there is none, the latest of all.
+    latest: Vec<EventRow>,
+    today: u64,
+    disputes: Vec<EventTally>,
+    /// By kind and area.
+    pub(super) holdings: Vec<PartTally>,
+    /// Visits of the last 90 days: to whom, where.
+    pub(super) visited: Vec<(RecordId, Vec<AreaId>)>,
     devices: Vec<Device>,
     backup: Option<Markup>,
     /// How many stored parts were altered behind the server's back and put right.
     mended: u64,
 }
 
+/// Which figure the map shows.
+#[derive(Debug, Default, Deserialize)]
+pub struct Choice {
+    #[serde(default)]
+    map: String,
+}
+
 /// `GET /console`
-pub async fn show(State(app): State<App>, asked: Asked) -> Response {
-    with(app, asked, |ctx| {
+pub async fn show(State(app): State<App>, asked: Asked, Query(choice): Query<Choice>) -> Response {
+    with(app, asked, move |ctx| {
         let backup = if ctx.sees(Place::Terminals) { Some(super::backup::panel(ctx)?) } else { None };
-        let figures = ctx.read(|read| {
-            let mut communities = Vec::new();
-            let below =
-                |level| ctx.areas.iter().filter(move |area| area.level == level && ctx.who.scope.contains(area.id));
-            let mut shown: Vec<_> = below(AreaLevel::Community).collect();
-            if shown.is_empty() {
-                shown = below(AreaLevel::Grid).collect();
-            }
-            if ctx.sees(Place::Ledger) {
-                for area in shown {
-                    let areas = ctx.areas.scope(&[area.id]).iter().collect();
-                    let count = read.count_parts(&PartFilter { areas: Some(areas), ..ctx.by_scope() })?;
-                    communities.push((area.name.clone(), count));
-                }
-            }
-            let devices = if ctx.sees(Place::Terminals) { terminals::standing(read.devices()?) } else { Vec::new() };
-            let mended = read.meta(mend::MENDED)?.and_then(|text| text.parse().ok()).unwrap_or(0);
-            Ok::<_, PageError>(Figures {
-                events: events::all(ctx, read)?,
-                communities,
-                devices,
-                backup: backup.clone(),
-                mended,
-            })
-        })?;
-        Ok(ctx.answer(Place::Overview, &ctx.words.text("console-overview"), &body(ctx, &figures)))
+        let figures = ctx.read(|read| figures(ctx, read, backup.clone()))?;
+        Ok(ctx.answer(Place::Overview, &ctx.words.text("console-overview"), &body(ctx, &figures, &choice)))
     })
     .await
 }
 
-fn body(ctx: &Ctx, figures: &Figures) -> Markup {
+fn figures(ctx: &Ctx, read: &dyn Read, backup: Option<Markup>) -> Result<Figures, PageError> {
+    let now = beijing(ctx.now);
+    let year = NaiveDate::from_ymd_opt(now.year(), 1, 1).and_then(begins).unwrap_or_default();
+    let today = begins(now.date_naive()).unwrap_or_default();
+    let mine = ctx.events_by_scope();
+    let at = |from, to| EventFilter { at: Some((from, to)), ..mine.clone() };
+    let reported = |filter: EventFilter| EventFilter { stages: Stage::ALL.to_vec(), ..filter };
+    let new = reported(at(today, ctx.now + TimeDelta::days(1)));
+    let mut latest = Vec::new();
+    for filter in [&new, &reported(mine.clone())] {
+        if latest.is_empty() {
+            let short = EventFilter { limit: Some(SHORT), ..filter.clone() };
+            read.each_event(&short, &mut |event| {
+                latest.push(event);
+                Ok(true)
+            })?;
+        }
+    }
+    let disputes =
+        EventFilter { categories: vec!["dispute".to_owned()], ..reported(at(year, ctx.now + TimeDelta::days(1))) };
+    let visits = EventFilter {
+        categories: vec![Work::Visit.code().to_owned()],
+        ..at(ctx.now - TimeDelta::days(VISITED_DAYS), ctx.now + TimeDelta::days(1))
+    };
+    let ledger = ctx.sees(Place::Ledger);
+    Ok(Figures {
+        open: events::under_way(ctx, read)?,
+        latest,
+        today: read.tally_events(&new, &[])?.iter().map(|tally| tally.count).sum(),
+        disputes: read.tally_events(&disputes, &[By::Month, By::Outcome])?,
+        holdings: if ledger { mine_of(ctx, read.tally_parts(None)?) } else { Vec::new() },
+        visited: if ledger && !mine.without_visits { read.subjects(&visits)? } else { Vec::new() },
+        devices: if ctx.sees(Place::Terminals) { terminals::standing(read.devices()?) } else { Vec::new() },
+        backup,
+        mended: read.meta(mend::MENDED)?.and_then(|text| text.parse().ok()).unwrap_or(0),
+    })
+}
+
+/// Those of a person's scope, of the kinds they read by it.
+fn mine_of(ctx: &Ctx, tallies: Vec<PartTally>) -> Vec<PartTally> {
+    let role = ctx.who.user.role;
+    let mine = |tally: &PartTally| {
+        let here = tally.areas.iter().any(|area| ctx.who.scope.contains(*area));
+        here && reads_by_scope(role, tally.kind) && (!tally.visit || reads_visits(role))
+    };
+    tallies.into_iter().filter(mine).collect()
+}
+
+fn body(ctx: &Ctx, figures: &Figures, choice: &Choice) -> Markup {
     let word = |key: &str| ctx.words.text(key);
     let now = beijing(ctx.now);
-    let today = |event: &&Event| event.state.reported_at.is_some_and(|at| beijing(at).date_naive() == now.date_naive());
-    let mut new: Vec<&Event> = figures.events.iter().filter(today).collect();
-    new.sort_by_key(|event| std::cmp::Reverse(event.state.reported_at));
-    let open: Vec<&Event> = figures.events.iter().filter(|event| event.is_open()).collect();
-    let lit = |light| open.iter().filter(|event| workflow::light(&event.state, ctx.now) == Some(light)).count();
+    let lit = |light| figures.open.iter().filter(|event| event.facts.light(ctx.now) == Some(light)).count();
     let silent: Vec<&Device> = figures.devices.iter().filter(|device| terminals::is_silent(device, ctx.now)).collect();
     let beside = format!(
         "{} {} {}",
@@ -82,6 +127,11 @@ fn body(ctx: &Ctx, figures: &Figures) -> Markup {
         word(&format!("console-weekday-{}", now.weekday().num_days_from_monday())),
         now.format("%H:%M")
     );
+    // Who sees no ledger goes to what waits for them.
+    let to = |pairs: &[(&str, &str)]| {
+        if ctx.sees(Place::Ledger) { ledger::link(pairs) } else { "/console/inbox".to_owned() }
+    };
+    let today = ledger::today(ctx);
     html! {
         (layout::top(ctx, &word("console-overview"), &beside, ""))
         @if figures.mended > 0 && ctx.sees(Place::Audit) {
@@ -97,34 +147,44 @@ fn body(ctx: &Ctx, figures: &Figures) -> Markup {
             }
         }
         section.kpis aria-label=(word("console-today")) {
-            (kpi("/console/inbox", new.len(), &html! { (word("console-new-today")) }))
-            (kpi("/console/inbox", open.len(), &html! { (word("console-under-way")) }))
-            (kpi("/console/inbox", lit(Light::Yellow), &html! { (icon("l-yellow")) (word("light-yellow")) }))
-            (kpi("/console/inbox", lit(Light::Red), &html! { (icon("l-red")) (word("light-red")) }))
-            (kpi("/console/to-decide", usize::try_from(ctx.counts.to_decide).unwrap_or(usize::MAX), &html! { (word("to-decide")) }))
+            (kpi(&to(&[("from", &today), ("to", &today)]), figures.today, &html! { (word("console-new-today")) }))
+            (kpi(&to(&[("stage", "open")]), figures.open.len(), &html! { (word("console-under-way")) }))
+            (kpi(&to(&[("light", "yellow")]), lit(Light::Yellow), &html! { (icon("l-yellow")) (word("light-yellow")) }))
+            (kpi(&to(&[("light", "red")]), lit(Light::Red), &html! { (icon("l-red")) (word("light-red")) }))
+            (kpi("/console/to-decide", ctx.counts.to_decide, &html! { (word("to-decide")) }))
             @if ctx.sees(Place::Terminals) {
                 (kpi("/console/terminals", silent.len(), &html! {
                     (ctx.words.with("console-silent", &[("n", SILENT_DAYS.to_string().into())]))
                 }))
             } @else {
-                (kpi("/console/inbox", usize::try_from(ctx.counts.inbox).unwrap_or(usize::MAX), &html! { (word("console-waits")) }))
+                (kpi("/console/inbox", ctx.counts.inbox, &html! { (word("console-waits")) }))
             }
         }
         div.cols.c-2 {
             section.panel aria-labelledby="p1" {
-                div.panel__h { h2 #p1 { (word("console-by-step")) } a.go.end href="/console/inbox" { (word("console-see-list")) } }
-                div.panel__b { (by_step(ctx, &open)) }
+                div.panel__h {
+                    h2 #p1 { (word("console-by-step")) }
+                    a.go.end href=(to(&[("stage", "open")])) { (word("console-see-list")) }
+                }
+                div.panel__b { (by_step(ctx, &figures.open, &to)) }
             }
-            section.panel aria-labelledby="p2" {
-                div.panel__h { h2 #p2 { (word("console-came-in")) } span.sub.end { (new.len()) } }
-                (came_in(ctx, &new, &figures.events))
+            @if ctx.sees(Place::Ledger) {
+                section.panel aria-labelledby="p2" { (map(ctx, figures, &choice.map)) }
+            } @else {
+                section.panel aria-labelledby="p2" { (came_in(ctx, figures)) }
             }
         }
         div.cols.c-3 {
-            section.panel aria-labelledby="p3" { (disputes(ctx, &figures.events)) }
+            section.panel aria-labelledby="p3" { (disputes(ctx, &figures.disputes)) }
             section.panel aria-labelledby="p4" {
-                div.panel__h { h2 #p4 { (word("console-holdings")) } a.go.end href="/console/records" { (word("console-ledger")) } }
-                div.panel__b { (holdings(&figures.communities)) }
+                div.panel__h {
+                    h2 #p4 { (word("console-holdings")) }
+                    span.end {
+                        @if ctx.sees(Place::Report) { a.go href="/console/report" { (word("report")) } " " }
+                        @if ctx.sees(Place::Ledger) { a.go href="/console/records" { (word("console-ledger")) } }
+                    }
+                }
+                div.panel__b { (coverage(ctx, figures)) }
             }
             @if ctx.sees(Place::Terminals) {
                 section.panel aria-labelledby="p5" {
@@ -138,21 +198,24 @@ fn body(ctx: &Ctx, figures: &Figures) -> Markup {
                 }
             }
         }
+        @if ctx.sees(Place::Ledger) {
+            section.panel.panel--below aria-labelledby="p2" { (came_in(ctx, figures)) }
+        }
         @if let Some(backup) = &figures.backup { (backup) }
     }
 }
 
-fn kpi(href: &str, n: usize, label: &Markup) -> Markup {
+fn kpi(href: &str, n: impl std::fmt::Display, label: &Markup) -> Markup {
     html! { a.kpi href=(href) { b { (n) } span { (label) } } }
 }
 
-/// Bars by stage and light, each figure also as text.
-fn by_step(ctx: &Ctx, open: &[&Event]) -> Markup {
+/// Bars by stage and light, each figure also as text and a link to its events.
+fn by_step(ctx: &Ctx, open: &[EventRow], to: &dyn Fn(&[(&str, &str)]) -> String) -> Markup {
     let word = |key: &str| ctx.words.text(key);
     let count = |stage: Stage, light: Light| {
         open.iter()
-            .filter(|event| event.state.stage == stage)
-            .filter(|event| workflow::light(&event.state, ctx.now).unwrap_or(Light::Green) == light)
+            .filter(|event| event.facts.stage == Some(stage))
+            .filter(|event| event.facts.light(ctx.now).unwrap_or(Light::Green) == light)
             .count()
     };
     let rows: Vec<(Stage, [usize; 3])> = STAGES
@@ -163,35 +226,40 @@ fn by_step(ctx: &Ctx, open: &[&Event]) -> Markup {
     let (start, longest) = if ctx.words.lang() == Lang::En { (156, 130) } else { (72, 215) };
     let width = |n: usize| n * longest / most;
     html! {
-        svg.chart viewBox="0 0 508 218" role="img" aria-label=(word("console-by-step-chart")) {
+        svg.chart viewBox="0 0 508 218" role="group" aria-label=(word("console-by-step-chart")) {
             @for (x, key) in [(352, "light-green"), (432, "light-yellow"), (508, "light-red")] {
                 text.t2.end x=(x) y="18" { (word(key)) }
             }
             @for (row, (stage, [green, yellow, red])) in rows.iter().enumerate() {
                 @let y = 44 * row + 66;
-                text x="0" y=(y) { (word(&format!("stage-{}", crate::export::show::stage_code(*stage)))) }
+                text x="0" y=(y) { (word(&format!("stage-{}", stage.code()))) }
                 rect.l-g x=(start) y=(y - 18) width=(width(*green)) height="22" {}
                 rect.l-y x=(start + width(*green)) y=(y - 18) width=(width(*yellow)) height="22" {}
                 rect.l-r x=(start + width(*green) + width(*yellow)) y=(y - 18) width=(width(*red)) height="22" {}
-                @for (x, n) in [(352, green), (432, yellow), (508, red)] {
-                    text class={ (if *n == 0 { "t2" } else { "tb" }) " end" } x=(x) y=(y) { (n) }
+                @for (x, n, light) in [(352, green, ""), (432, yellow, "yellow"), (508, red, "red")] {
+                    @if *n == 0 {
+                        text.t2.end x=(x) y=(y) { "0" }
+                    } @else {
+                        a href=(to(&[("stage", stage.code()), ("light", light)])) {
+                            text.tb.end x=(x) y=(y) { (n) }
+                        }
+                    }
                 }
             }
         }
     }
 }
 
-fn came_in(ctx: &Ctx, new: &[&Event], all: &[Event]) -> Markup {
-    let mut latest: Vec<&Event> = if new.is_empty() { all.iter().collect() } else { new.to_vec() };
-    latest.sort_by_key(|event| std::cmp::Reverse(event.state.reported_at));
+fn came_in(ctx: &Ctx, figures: &Figures) -> Markup {
     html! {
-        @if new.is_empty() { p.panel__b.sub { (ctx.words.text("console-nothing-today")) } }
+        div.panel__h { h2 #p2 { (ctx.words.text("console-came-in")) } span.sub.end { (figures.today) } }
+        @if figures.today == 0 { p.panel__b.sub { (ctx.words.text("console-nothing-today")) } }
         table.table.table--tight { tbody {
-            @for event in latest.iter().take(SHORT) {
+            @for event in &figures.latest {
                 tr {
-                    td.cut { a.go href={ "/console/records/" (event.part.record) } { (event.part.title) } }
-                    td.n { (event.part.areas.first().map(|id| ctx.area(*id)).unwrap_or_default()) }
-                    td.r.n { time { (event.state.reported_at.map(|at| moment(ctx, at)).unwrap_or_default()) } }
+                    td.cut { a.go href={ "/console/records/" (event.record) } { (event.title) } }
+                    td.n { (event.areas.first().map(|id| ctx.area(*id)).unwrap_or_default()) }
+                    td.r.n { time { (event.facts.reported.map(|at| moment(ctx, at)).unwrap_or_default()) } }
                 }
             }
         } }
@@ -199,22 +267,23 @@ fn came_in(ctx: &Ctx, new: &[&Event], all: &[Event]) -> Markup {
 }
 
 /// Disputes of this year by month: found and settled.
-fn disputes(ctx: &Ctx, events: &[Event]) -> Markup {
+fn disputes(ctx: &Ctx, tallies: &[EventTally]) -> Markup {
     let word = |key: &str| ctx.words.text(key);
     let now = beijing(ctx.now);
-    let mut months = [(0_u32, 0_u32); 12];
-    for event in events.iter().filter(|event| event.text("category").as_deref() == Some("dispute")) {
-        let Some(at) = event.state.reported_at.map(beijing).filter(|at| at.year() == now.year()) else { continue };
-        let Some(month) = months.get_mut(usize::try_from(at.month0()).unwrap_or(0)) else { continue };
-        month.0 += 1;
-        month.1 += u32::from(event.state.outcome.as_deref() == Some("reconciled"));
-    }
-    let (found, settled) = months.iter().fold((0, 0), |sum, month| (sum.0 + month.0, sum.1 + month.1));
-    let last = usize::try_from(now.month()).unwrap_or(12);
-    let shown: Vec<(usize, (u32, u32))> = months.into_iter().enumerate().take(last).collect();
-    let shown = shown.get(shown.len().saturating_sub(5)..).unwrap_or_default();
+    let of_month = |month: u32| {
+        let name = format!("{}-{month:02}", now.year());
+        let mine = tallies.iter().filter(move |tally| tally.by.first() == Some(&name));
+        mine.fold((0, 0), |(found, settled), tally| {
+            let reconciled = tally.by.get(1).is_some_and(|outcome| outcome == "reconciled");
+            (found + tally.count, settled + if reconciled { tally.count } else { 0 })
+        })
+    };
+    let months: Vec<(u32, (u64, u64))> = (1..=now.month()).map(|month| (month, of_month(month))).collect();
+    let (found, settled) = months.iter().fold((0, 0), |sum, (_, month)| (sum.0 + month.0, sum.1 + month.1));
+    let shown = months.get(months.len().saturating_sub(5)..).unwrap_or_default();
     let most = shown.iter().map(|(_, month)| month.0).max().unwrap_or(0).max(1);
-    let height = |n: u32| n * 62 / most;
+    let height = |n: u64| n * 62 / most;
+    let year = format!("{}-01-01", now.year());
     html! {
         div.panel__h {
             h2 #p3 { (word("console-disputes")) }
@@ -231,33 +300,51 @@ fn disputes(ctx: &Ctx, events: &[Event]) -> Markup {
                     text.mid x=(x + 10) y=(80 - height(*found)) { (found) }
                     text.mid.tb x=(x + 33) y=(80 - height(*settled)) { (settled) }
                     text.t2.mid x=(x + 22) y="109" {
-                        (ctx.words.with("console-month", &[("n", (month + 1).to_string().into())]))
+                        (ctx.words.with("console-month", &[("n", month.to_string().into())]))
                     }
                 }
                 path.ax d="M0 86.5h340" {}
             }
             p.sub {
-                (ctx.words.with("console-disputes-legend",
-                    &[("found", found.to_string().into()), ("settled", settled.to_string().into())]))
+                @let legend = ctx.words.with("console-disputes-legend",
+                    &[("found", found.to_string().into()), ("settled", settled.to_string().into())]);
+                @if ctx.sees(Place::Ledger) {
+                    a.go href=(ledger::link(&[("category", "dispute"), ("from", &year)])) { (legend) }
+                } @else { (legend) }
             }
         }
     }
 }
 
-fn holdings(communities: &[(String, u64)]) -> Markup {
-    let most = communities.iter().map(|(_, n)| *n).max().unwrap_or(0).max(1);
-    let mut sorted: Vec<&(String, u64)> = communities.iter().collect();
-    sorted.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+/// How far the records reach: who was visited, what is complete.
+fn coverage(ctx: &Ctx, figures: &Figures) -> Markup {
+    let word = |key: &str| ctx.words.text(key);
+    let of = |kind: RecordKind| {
+        figures.holdings.iter().filter(move |tally| tally.kind == kind).fold((0, 0), |(all, complete), tally| {
+            (all + tally.count, complete + if tally.complete { tally.count } else { 0 })
+        })
+    };
+    let visited: BTreeSet<RecordId> = figures.visited.iter().map(|(record, _)| *record).collect();
+    let visited = u64::try_from(visited.len()).unwrap_or(u64::MAX);
+    let kinds = [RecordKind::Person, RecordKind::Place, RecordKind::Object, RecordKind::Organization];
     html! {
         ul.bars {
-            @for (name, n) in sorted.into_iter().take(SHORT) {
-                li {
-                    span { (name) }
-                    svg.bar viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true" {
-                        rect.b-a width=(n * 100 / most) height="8" {}
+            @for kind in kinds {
+                @let (all, complete) = of(kind);
+                @if all > 0 {
+                    li {
+                        a href={ "/console/records?kind=" (kind.code()) } { (word(&format!("kind-{}", kind.code()))) " " (grouped(all)) }
+                        svg.bar viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true" {
+                            rect.b-a width=(complete * 100 / all) height="8" {}
+                        }
+                        b { (ctx.words.with("desk-complete", &[("n", (complete * 100 / all).to_string().into())])) }
                     }
-                    b { (grouped(*n)) }
                 }
+            }
+        }
+        @if ctx.events_by_scope().without_visits { } @else {
+            p.sub {
+                (ctx.words.with("desk-visited", &[("n", grouped(visited).into()), ("days", VISITED_DAYS.to_string().into())]))
             }
         }
     }
@@ -267,7 +354,7 @@ fn silent_list(ctx: &Ctx, silent: &[&Device]) -> Markup {
     html! {
         @if silent.is_empty() { p.panel__b.sub { (ctx.words.text("console-all-online")) } }
         table.table.table--tight { tbody {
-            @for device in silent.iter().take(SHORT) {
+            @for device in silent.iter().take(5) {
                 tr {
                     td { (terminals::name(ctx, device)) }
                     td.r.n { (device.seen.as_ref().map_or_else(|| ctx.words.text("console-never-seen"), |seen| ago(&ctx.words, seen.at, ctx.now))) }

@@ -9,6 +9,7 @@ use shared::record::{Part, RecordKind};
 
 use super::ctx::{Asked, with};
 use super::layout::{self, Place, grouped, light};
+use super::ledger::days;
 use super::{Ctx, PageError};
 use crate::App;
 use crate::batch::state;
@@ -24,6 +25,9 @@ pub struct Choice {
     q: Option<String>,
     kind: Option<String>,
     area: Option<String>,
+    /// The first and the last day on which it was made.
+    from: Option<chrono::NaiveDate>,
+    to: Option<chrono::NaiveDate>,
     page: Option<u64>,
 }
 
@@ -44,6 +48,7 @@ pub async fn show(State(app): State<App>, asked: Asked, Query(choice): Query<Cho
             kind,
             areas: Some(areas),
             words: query.to_lowercase().split_whitespace().map(str::to_owned).collect(),
+            made: days(choice.from, choice.to),
             newest_first: true,
             offset: (page - 1) * PAGE,
             limit: Some(PAGE),
@@ -60,12 +65,14 @@ pub async fn show(State(app): State<App>, asked: Asked, Query(choice): Query<Cho
             Ok::<_, PageError>(read.count_parts(&filter)?)
         })?;
         let place = Place::Ledger;
-        let list = List { rows: &rows, count, page, query, kind, area };
+        let made = choice.from.zip(choice.to);
+        let list = List { rows: &rows, count, page, query, kind, area, made };
         Ok(ctx.answer(place, &ctx.words.text("console-ledger"), &body(ctx, &list)?))
     })
     .await
 }
 
+#[derive(Default)]
 struct List<'a> {
     rows: &'a [StoredPart],
     count: u64,
@@ -73,6 +80,7 @@ struct List<'a> {
     query: &'a str,
     kind: Option<RecordKind>,
     area: Option<AreaId>,
+    made: Option<(chrono::NaiveDate, chrono::NaiveDate)>,
 }
 
 impl List<'_> {
@@ -83,17 +91,40 @@ impl List<'_> {
         }
         parts.extend(kind.map(|kind| format!("kind={}", kind.code())));
         parts.extend(self.area.map(|area| format!("area={area}")));
+        parts.extend(self.made.map(|(from, to)| format!("from={from}&to={to}")));
         if page > 1 {
             parts.push(format!("page={page}"));
+        }
+        // Events have a ledger of their own, which a search leaves.
+        if kind == Some(RecordKind::Event) && self.query.is_empty() {
+            let area = self.area.map(|area| format!("?area={area}")).unwrap_or_default();
+            return format!("/console/events{area}");
         }
         format!("/console/records?{}", parts.join("&"))
     }
 }
 
 /// A text inside a query (RFC 3986, section 2.1).
-fn encoded(text: &str) -> String {
+pub fn encoded(text: &str) -> String {
     let keep = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
     text.bytes().map(|byte| if keep(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+/// The ledgers: one a kind, and all records.
+pub fn kinds(ctx: &Ctx, here: Option<RecordKind>) -> Markup {
+    let href = |kind: Option<RecordKind>| List { kind, ..List::default() }.href(kind, 1);
+    html! { nav.views aria-label=(ctx.words.text("console-kind")) { (kind_links(ctx, here, &href)) } }
+}
+
+fn kind_links(ctx: &Ctx, here: Option<RecordKind>, href: &dyn Fn(Option<RecordKind>) -> String) -> Markup {
+    html! {
+        a href=(href(None)) aria-current=[here.is_none().then_some("page")] { (ctx.words.text("console-all")) }
+        @for kind in RecordKind::ALL {
+            a href=(href(Some(kind))) aria-current=[(here == Some(kind)).then_some("page")] {
+                (ctx.words.text(&format!("kind-{}", kind.code())))
+            }
+        }
+    }
 }
 
 fn body(ctx: &Ctx, list: &List<'_>) -> Result<Markup, PageError> {
@@ -121,12 +152,7 @@ fn body(ctx: &Ctx, list: &List<'_>) -> Result<Markup, PageError> {
     Ok(html! {
         (layout::top(ctx, &word("console-ledger"), &beside, list.query))
         nav.views aria-label=(word("console-kind")) {
-            a href=(list.href(None, 1)) aria-current=[list.kind.is_none().then_some("page")] { (word("console-all")) }
-            @for kind in RecordKind::ALL {
-                a href=(list.href(Some(kind), 1)) aria-current=[(list.kind == Some(kind)).then_some("page")] {
-                    (word(&format!("kind-{}", kind.code())))
-                }
-            }
+            (kind_links(ctx, list.kind, &|kind| list.href(kind, 1)))
             form.end.pick action="/console/records" {
                 @if let Some(kind) = list.kind { input type="hidden" name="kind" value=(kind.code()); }
                 @if !list.query.is_empty() { input type="hidden" name="q" value=(list.query); }

@@ -16,7 +16,7 @@ use shared::vector::VectorTimestamp;
 use shared::wire::{Outcome, RejectReason, Rejection};
 
 use super::{Ctx, Fields, PageError};
-use crate::store::{self, Origin, StoreError};
+use crate::store::{self, Origin, StoreError, Tx};
 use crate::sync::accept::{self, Writer};
 
 /// What is to be written.
@@ -54,6 +54,15 @@ pub fn save(ctx: &Ctx, save: Save) -> Result<(), PageError> {
 
 /// Saves all of them, or none where one is rejected.
 pub fn save_all(ctx: &Ctx, saves: Vec<Save>) -> Result<(), PageError> {
+    save_filled(ctx, saves, &mut |_, _| Ok(()))
+}
+
+/// The same, where `fill` says in the transaction what only there can be known, a running number for one.
+pub fn save_filled(
+    ctx: &Ctx,
+    saves: Vec<Save>,
+    fill: &mut dyn FnMut(&mut dyn Tx, &mut Edit) -> Result<(), PageError>,
+) -> Result<(), PageError> {
     let rules = ctx.app.rules()?;
     let user = &ctx.who.user;
     let author = Arc::new(Author { user: Some(user.id), name: user.name.clone(), role: user.role });
@@ -81,6 +90,7 @@ pub fn save_all(ctx: &Ctx, saves: Vec<Save>) -> Result<(), PageError> {
         for edit in &edits {
             let mut edit = edit.clone();
             edit.dot = accept::next_dot(tx, slot)?;
+            fill(tx, &mut edit)?;
             let writer = Writer { who: ctx.who.clone(), slot, origin: Origin::Console };
             let receipts = accept::accept_in(tx, &rules, &writer, vec![edit])?;
             match receipts.into_iter().next().map(|receipt| receipt.outcome) {

@@ -8,6 +8,7 @@
 mod approval;
 pub mod audit;
 mod doubts;
+mod events;
 mod keep;
 mod model;
 mod parts;
@@ -31,6 +32,7 @@ use crate::sync::incoming::Unreadable;
 pub use approval::{Approval, KeepApprovals, ReadApprovals};
 pub use audit::{AuditEntry, AuditFilter, AuditHead, AuditMark, Audited};
 pub use doubts::*;
+pub use events::*;
 pub use keep::{Erased, Gone, Keep, Kept, Overflown};
 pub use model::*;
 pub use parts::*;
@@ -134,7 +136,7 @@ pub trait Store: Send + Sync {
 }
 
 /// What can be read of one town at one moment.
-pub trait Read: Kept + ReadDoubts + Audited + ReadSecond + ReadApprovals + ReadUploads {
+pub trait Read: Kept + ReadDoubts + ReadEvents + Audited + ReadSecond + ReadApprovals + ReadUploads {
     /// The town.
     fn town(&self) -> AreaId;
 
@@ -218,6 +220,8 @@ pub trait Tx: Read + Keep + SettleDoubts + KeepSecond + KeepApprovals + KeepUplo
     fn save_many(&mut self, parts: &[StoredPart]) -> Result<(), StoreError>;
     /// Notes that a record's part left what these readers see; takes notes back for those who see it again.
     fn note_departures(&mut self, departures: &[Departure]) -> Result<(), StoreError>;
+    /// Writes what lists and figures need beside a stored part, as [`Tx::save_many`] does; nothing of the part itself.
+    fn save_beside(&mut self, part: &StoredPart) -> Result<(), StoreError>;
     /// Adds applied edits.
     fn save_edits(&mut self, edits: &[StoredEdit]) -> Result<(), StoreError>;
     /// Adds edits that are not applied.

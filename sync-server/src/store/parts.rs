@@ -5,6 +5,8 @@ use shared::area::AreaId;
 use shared::ids::{PhotoHash, RecordId, UserId};
 use shared::record::{Part, RecordKind};
 
+use super::EventFacts;
+
 /// One part of one record as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredPart {
@@ -28,6 +30,8 @@ pub struct StoredPart {
     pub words: String,
     /// How many fields are 待核对.
     pub open_fields: u32,
+    /// How much of what makes such a record complete is not written in it.
+    pub missing: u32,
     /// Whether it counts as deleted.
     pub deleted: bool,
     /// Whether a live write's author stays with the centre.
@@ -36,6 +40,8 @@ pub struct StoredPart {
     pub merged_into: Option<RecordId>,
     /// JSON of the `merge::PartState`.
     pub state: String,
+    /// Of an event's open part that is being saved: what stands beside it for lists and figures. Not read with parts.
+    pub event: Option<Box<EventFacts>>,
 }
 
 /// Which parts are wanted.
@@ -61,6 +67,8 @@ pub struct PartFilter {
     pub after: u64,
     /// Only up to this sequence number.
     pub upto: Option<u64>,
+    /// Only of records made within: an id tells when.
+    pub made: Option<super::Span>,
     /// Newest first; else in the order of the sequence.
     pub newest_first: bool,
     /// Leave so many out first.

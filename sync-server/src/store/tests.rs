@@ -36,6 +36,8 @@ fn noon() -> DateTime<Utc> {
 
 fn row(tx: &mut dyn Tx, record: RecordId, area: u32, title: &str) -> StoredPart {
     StoredPart {
+        event: None,
+        missing: 0,
         record,
         part: Part::Open,
         kind: RecordKind::Person,

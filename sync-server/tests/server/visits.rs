@@ -150,7 +150,9 @@ async fn a_server_brought_up_to_date_closes_the_visits_it_has() {
     let copy = centre.copy();
     let sql = rusqlite::Connection::open(copy.path().join("town.db")).unwrap();
     sql.execute_batch(
-        "DROP INDEX part_feed; DROP INDEX quarantine_open; DROP INDEX remain_shown_by;
+        "DROP TABLE event; DROP INDEX part_counts; ALTER TABLE part DROP COLUMN missing;
+         DELETE FROM meta WHERE key LIKE '%/beside';
+         DROP INDEX part_feed; DROP INDEX quarantine_open; DROP INDEX remain_shown_by;
          ALTER TABLE part DROP COLUMN visit;
          CREATE UNIQUE INDEX part_feed ON part (town, part, seq, kind, areas, readers, anonymous, record);
          DROP INDEX upload_unfinished; DROP INDEX upload_hash; DROP TABLE upload_hour;

@@ -64,6 +64,7 @@ impl InTown<'_> {
                 true,
             ),
             ("DELETE FROM part WHERE town = ?1 AND record = ?2", false),
+            ("DELETE FROM event WHERE town = ?1 AND record = ?2", false),
             ("DELETE FROM edit WHERE town = ?1 AND record = ?2", false),
             ("DELETE FROM quarantine WHERE town = ?1 AND record = ?2", false),
         ] {

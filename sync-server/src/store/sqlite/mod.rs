@@ -5,6 +5,7 @@ mod audit;
 mod columns;
 mod doubts;
 mod erase;
+mod events;
 mod global;
 mod keep;
 mod parts;
@@ -43,6 +44,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/015_outline.sql"),
     include_str!("../migrations/016_visit.sql"),
     include_str!("../migrations/017_photo_quota.sql"),
+    include_str!("../migrations/018_events.sql"),
 ];
 
 /// More reading connections than this are closed when handed back.

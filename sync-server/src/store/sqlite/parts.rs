@@ -7,11 +7,12 @@ use shared::record::RecordKind;
 
 use super::InTown;
 use super::columns::{areas, count, int, key, kind, part, users, uuid};
+use super::events::first_made_at;
 use crate::store::{FeedEntry, FeedWhat, PartFilter, StoreError, StoredPart, number_word};
 
 /// The columns [`stored_part`] reads, in order.
 pub const PART: &str = "p.record, p.part, p.kind, p.seq, p.areas, p.readers, p.anonymous, p.open_fields, p.deleted, \
-                    p.title, p.words, p.state, p.merged_into, p.visit";
+                    p.title, p.words, p.state, p.merged_into, p.visit, p.missing";
 
 /// A part from the columns of [`PART`].
 pub fn stored_part(row: &Row<'_>) -> Result<StoredPart, StoreError> {
@@ -30,6 +31,8 @@ pub fn stored_part(row: &Row<'_>) -> Result<StoredPart, StoreError> {
         state: row.get(11)?,
         merged_into: row.get_ref(12)?.as_str().unwrap_or_default().parse().ok(),
         visit: row.get(13)?,
+        missing: row.get(14)?,
+        event: None,
     })
 }
 
@@ -57,6 +60,12 @@ impl InTown<'_> {
         }
         if filter.open_only {
             sql.push_str(" AND p.open_fields > 0");
+        }
+        if let Some((from, to)) = filter.made {
+            args.push(Box::new(first_made_at(from).to_vec()));
+            args.push(Box::new(first_made_at(to).to_vec()));
+            let (from, to) = (args.len() - 1, args.len());
+            sql.push_str(&format!(" AND p.record >= ?{from} AND p.record < ?{to}"));
         }
         for word in &filter.words {
             args.push(Box::new(word.clone()));

@@ -51,12 +51,13 @@ impl Tx for InTown<'_> {
     fn save_many(&mut self, parts: &[StoredPart]) -> Result<(), StoreError> {
         let mut query = self.conn.prepare_cached(
             "INSERT INTO part (town, record, part, kind, seq, areas, readers, anonymous, open_fields, deleted, title, words, state,
-                 merged_into, visit)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+                 merged_into, visit, missing)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
              ON CONFLICT (town, record, part) DO UPDATE SET seq = excluded.seq, areas = excluded.areas,
                  readers = excluded.readers, anonymous = excluded.anonymous, open_fields = excluded.open_fields,
                  deleted = excluded.deleted, title = excluded.title, words = excluded.words, state = excluded.state,
-                 merged_into = excluded.merged_into, visit = excluded.visit",
+                 merged_into = excluded.merged_into, visit = excluded.visit,
+                 missing = excluded.missing",
         )?;
         for part in parts {
             query.execute(params![
@@ -75,9 +76,16 @@ impl Tx for InTown<'_> {
                 part.state,
                 part.merged_into.map(|id| id.to_string()).unwrap_or_default(),
                 part.visit,
+                part.missing,
             ])?;
+            self.save_event(part)?;
         }
         Ok(())
+    }
+
+    fn save_beside(&mut self, part: &StoredPart) -> Result<(), StoreError> {
+        self.save_missing(part)?;
+        self.save_event(part)
     }
 
     fn note_departures(&mut self, departures: &[Departure]) -> Result<(), StoreError> {

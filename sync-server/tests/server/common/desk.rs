@@ -139,9 +139,10 @@ impl<'a> Desk<'a> {
     }
 
     pub async fn try_submit(&self, page: &str, action: &str, fill: &[(&str, &str)]) -> Response {
-        let mut fields = hidden(page, action);
-        fields.extend(fill.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let hidden = hidden(page, action);
+        let kept = hidden.iter().filter(|(name, _)| fill.iter().all(|(filled, _)| filled != name));
+        let mut fields: Vec<(&str, &str)> = kept.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        fields.extend(fill);
         self.send(action, &fields).await
     }
 }
@@ -218,4 +219,9 @@ impl Desk<'_> {
         let response = self.try_submit(page, "/console/logout", &[]).await;
         assert_eq!(response.status(), StatusCode::SEE_OTHER);
     }
+}
+
+/// A page without the one script of the console, which is a file of its own: everything else that could run is inline.
+pub fn without_keys(page: String) -> String {
+    page.replace("<script src=\"/console/keys.js\"></script>", "")
 }

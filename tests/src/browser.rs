@@ -34,6 +34,8 @@ pub enum Screen {
     Handheld,
     /// The centre's desk: 1366 × 768.
     Desk,
+    /// A larger desk: 1920 × 1080.
+    Wide,
 }
 
 fn on_path(names: &[&str]) -> Option<PathBuf> {
@@ -167,6 +169,7 @@ impl Screen {
         match self {
             Self::Handheld => (412, 915),
             Self::Desk => (1366, 768),
+            Self::Wide => (1920, 1080),
         }
     }
 }
@@ -207,6 +210,13 @@ impl Page {
     /// Opens an address.
     pub async fn goto(&self, url: &str) -> Result<()> {
         self.client.goto(url).await.with_context(|| format!("opening {url}"))
+    }
+
+    /// Shows it on a screen of another size.
+    pub async fn resize(&self, screen: Screen) -> Result<()> {
+        let (width, height) = screen.size();
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", size).await.map(drop)
     }
 
     /// Where it is.

@@ -139,9 +139,11 @@ fn body(ctx: &Ctx, page: &Page, choice: &Choice) -> Markup {
                         @for step in in_bulk(ctx) {
                             button.btn.btn--second name="do" value=(step_key(step)) formnovalidate[step != Step::Dispatch] { (word(&step_key(step))) }
                         }
-                        span.end.keys {
-                            kbd { "J" } kbd { "K" } (word("desk-key-move")) kbd { "X" } (word("desk-key-tick"))
-                        }
+                    }
+                    p.panel__b.keys {
+                        kbd { "J" } kbd { "K" } (word("desk-key-move")) kbd { "X" } (word("desk-key-tick"))
+                        kbd { "1" } "–" kbd { "9" } (word("desk-key-host")) kbd { "Enter" } (word("desk-key-next"))
+                        kbd { "S" } (word("step-take")) kbd { "O" } (word("desk-key-open"))
                     }
                 }
                 (beside_list(ctx, opened, &page.handlers))

@@ -18,10 +18,14 @@ use crate::store::{EventFilter, EventRow, Read};
 const APART: TimeDelta = TimeDelta::hours(48);
 /// Within so many metres they may be one, whatever they are called.
 const NEAR: f64 = 60.0;
+/// Farther apart than this they are two, whatever they are called.
+const FAR: f64 = 300.0;
 /// Where so much of the shorter title's pairs of characters stands in the other one too, they may be one. Per cent.
 const ALIKE: usize = 50;
+/// Where so much does, they may be one though somebody chose another category.
+const ALMOST: usize = 80;
 /// The most that are shown.
-const SHOWN: usize = 3;
+const SHOWN: usize = 2;
 /// The most that are looked at.
 const LOOKED_AT: u64 = 400;
 
@@ -58,15 +62,16 @@ pub fn of(ctx: &Ctx, read: &dyn Read, row: &EventRow, event: &Event) -> Result<V
     for other in near {
         let alike = alike(&row.title, &other.title);
         let same_kind = other.facts.category == row.facts.category;
-        // Only of what may be one is the state read.
-        if alike < ALIKE && !same_kind {
+        // A title begins with the place: of another category it is another matter at the same corner. Only of what may be
+        // one is the state read.
+        if !same_kind && alike < ALMOST {
             continue;
         }
         let Ok(part) = ctx.open_part(read, other.record) else { continue };
         let open = crate::batch::state(&part)?;
         let apart = here.as_ref().zip(position(&open)).map(|(one, two)| metres(one, &two));
         let near = apart.is_some_and(|metres| metres <= NEAR);
-        if alike >= ALIKE || near {
+        if apart.is_none_or(|metres| metres <= FAR) && (alike >= ALIKE || near) {
             let account = view::shown(&open, "account", Policy::One).and_then(shared::value::Value::as_text);
             likely.push((alike + if near { 100 } else { 0 }, Likely { row: other, account, apart }));
         }

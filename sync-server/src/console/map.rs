@@ -64,7 +64,7 @@ pub fn map(ctx: &Ctx, figures: &Figures, chosen: &str) -> Markup {
             }
         }
         div.panel__b {
-            @match bounds(&areas) {
+            @match bounds(ctx, &areas) {
                 Some(bounds) => {
                     svg.chart.map viewBox={ "0 0 " (SIZE.0) " " (SIZE.1) } role="group" aria-label=(word("desk-map")) {
                         @for area in &areas { (one(ctx, area, &bounds, values.get(&area.id).copied().unwrap_or(0), most, show)) }
@@ -93,9 +93,10 @@ fn rings(ctx: &Ctx, area: &Area) -> Vec<Vec<[i32; 2]>> {
     grids.flat_map(|grid| grid.outline.0.clone()).collect()
 }
 
-fn bounds(areas: &[&Area]) -> Option<Bounds> {
+fn bounds(ctx: &Ctx, areas: &[&Area]) -> Option<Bounds> {
     // With less than half of them drawn, tiles tell more.
-    let drawn: Vec<Bounds> = areas.iter().filter_map(|area| area.outline.bounds()).collect();
+    let around = |area: &&Area| Bounds::around(rings(ctx, area).into_iter().flatten());
+    let drawn: Vec<Bounds> = areas.iter().filter_map(around).collect();
     if drawn.len() * 2 <= areas.len() {
         return None;
     }

@@ -209,8 +209,11 @@ fn kpi(href: &str, n: impl std::fmt::Display, label: &Markup) -> Markup {
     html! { a.kpi href=(href) { b { (n) } span { (label) } } }
 }
 
+/// Where a filter of the ledger leads.
+type Leading<'a> = dyn Fn(&[(&str, &str)]) -> String + 'a;
+
 /// Bars by stage and light, each figure also as text and a link to its events.
-fn by_step(ctx: &Ctx, open: &[EventRow], to: &dyn Fn(&[(&str, &str)]) -> String) -> Markup {
+fn by_step(ctx: &Ctx, open: &[EventRow], to: &Leading<'_>) -> Markup {
     let word = |key: &str| ctx.words.text(key);
     let count = |stage: Stage, light: Light| {
         open.iter()
@@ -337,12 +340,13 @@ fn coverage(ctx: &Ctx, figures: &Figures) -> Markup {
                         svg.bar viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true" {
                             rect.b-a width=(complete * 100 / all) height="8" {}
                         }
-                        b { (ctx.words.with("desk-complete", &[("n", (complete * 100 / all).to_string().into())])) }
+                        b { (complete * 100 / all) "%" }
                     }
                 }
             }
         }
-        @if ctx.events_by_scope().without_visits { } @else {
+        p.sub { (word("desk-complete")) }
+        @if !ctx.events_by_scope().without_visits {
             p.sub {
                 (ctx.words.with("desk-visited", &[("n", grouped(visited).into()), ("days", VISITED_DAYS.to_string().into())]))
             }

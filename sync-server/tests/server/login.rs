@@ -300,7 +300,10 @@ fn guarded(path: &str, response: &Response) {
     }
     // The keys of the inbox, a file of ours, and nothing else.
     let keys = path.starts_with("/console/inbox") && parts.contains(&"script-src 'self'");
-    assert!(!policy.contains("unsafe") && policy.contains("script") == keys && !policy.contains('*'), "{path}: {policy}");
+    assert!(
+        !policy.contains("unsafe") && policy.contains("script") == keys && !policy.contains('*'),
+        "{path}: {policy}"
+    );
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
         ("referrer-policy", "same-origin"),

@@ -6,6 +6,7 @@ mod fill;
 mod floor;
 pub mod handling;
 mod local;
+pub mod pages;
 mod price;
 mod rounds;
 mod table;
@@ -24,6 +25,14 @@ use table::seconds;
 
 /// Rows as `(id, state)`, for the floors.
 type Rows = Vec<(String, String)>;
+
+/// Only the pages of the console, printed.
+#[allow(clippy::print_stdout, reason = "it prints what it measures")]
+pub async fn only_pages(dir: &Path, small: bool) -> Result<()> {
+    let lines = pages::run(dir, small).await?;
+    println!("{}", table::table(&lines));
+    Ok(())
+}
 
 /// Measures everything below a folder on a real disk, and writes the table into `report` if one is given.
 #[allow(clippy::print_stdout, reason = "it prints what it measures")]
@@ -66,6 +75,8 @@ pub async fn run(dir: &Path, size: Size, report: Option<&Path>) -> Result<()> {
     println!("what the key costs …");
     lines.extend(price::run(dir, &centre, &township).await.context("what the key costs")?);
     drop(centre);
+    println!("the console's pages …");
+    lines.extend(pages::run(dir, size == Size::small()).await.context("pages")?);
     println!("merges, batches …");
     let scratch = dir.to_owned();
     let merged = move || {

@@ -1,4 +1,4 @@
-//! `make pictures`: screenshots of every screen of the handheld (412 × 915) and page of the console (1366 × 768), of
+//! `make pictures`: screenshots of every screen of the handheld (412 × 915) and page of the console (1366 × 768 and 1920 × 1080), of
 //! the small township. All go to `./pictures`; the few that the README shows also to `docs/pictures`.
 
 #![allow(clippy::print_stdout, reason = "it says what it wrote")]
@@ -24,6 +24,9 @@ struct Options {
     /// Where all of them go.
     #[arg(long, default_value = "pictures")]
     all: PathBuf,
+    /// Only the pages of the console.
+    #[arg(long)]
+    console: bool,
     /// Where those of the README go.
     #[arg(long, default_value = "docs/pictures")]
     readme: PathBuf,
@@ -109,7 +112,9 @@ async fn take(browser: &Arc<Browser>, options: &Options) -> Result<()> {
     let album = Album { options };
     let dir = tempfile::tempdir()?;
     let (centre, township) = Centre::with_township(&dir.path().join("server")).await?;
-    handheld(browser, &album, dir.path(), &centre, &township).await.context("the handheld's screens")?;
+    if !options.console {
+        handheld(browser, &album, dir.path(), &centre, &township).await.context("the handheld's screens")?;
+    }
     console(browser, &album, &centre, &township).await.context("the console's pages")
 }
 
@@ -263,6 +268,9 @@ async fn console(browser: &Arc<Browser>, album: &Album<'_>, centre: &Centre, tow
     for (path, name) in [
         ("/console", "console-overview"),
         ("/console/inbox", "console-inbox"),
+        ("/console/inbox/new", "console-new"),
+        ("/console/events", "console-events"),
+        ("/console/report", "console-report"),
         ("/console/records", "console-records"),
         (record.as_str(), "console-record"),
         ("/console/to-decide", "console-to-decide"),
@@ -275,14 +283,20 @@ async fn console(browser: &Arc<Browser>, album: &Album<'_>, centre: &Centre, tow
     ] {
         page.goto(&format!("{}{path}", centre.url())).await?;
         page.see("main").await?;
-        page.fits().await?;
-        album.keep(&page, name).await?;
+        for (screen, suffix) in [(Screen::Wide, "-wide"), (Screen::Desk, "")] {
+            page.resize(screen).await?;
+            page.fits().await?;
+            album.keep(&page, &format!("{name}{suffix}")).await?;
+        }
     }
     desk::make_code(&page, centre, township.account("member1b").context("the account")?.id).await?;
     album.keep(&page, "console-code").await?;
-    page.press("a[href$='/end']").await?;
-    page.until("the ways to end it", "location.pathname.endsWith('/end')").await?;
-    album.keep(&page, "console-terminal-end").await?;
+    // Without handhelds there is none to end.
+    if !album.options.console {
+        page.press("a[href$='/end']").await?;
+        page.until("the ways to end it", "location.pathname.endsWith('/end')").await?;
+        album.keep(&page, "console-terminal-end").await?;
+    }
     for what in ["person", "erase", "merge"] {
         page.goto(&format!("{}{record}/{what}", centre.url())).await?;
         page.fits().await?;

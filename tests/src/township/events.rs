@@ -71,6 +71,11 @@ fn take(making: &mut Making<'_>, matter: &mut Matter<'_>, account: &Account, hou
     edit
 }
 
+/// How far the n-th event of a grid has come. Of a grid's first day's work each stage once or more; what is older is done.
+fn stage(n: usize) -> usize {
+    if n < 24 { n } else { 11 + n % 13 }
+}
+
 fn matter<'a>(making: &mut Making<'a>, n: usize) -> Matter<'a> {
     let township = making.township;
     let (category, title, account, done) = MATTERS.get((n + making.at) % MATTERS.len()).copied().unwrap_or_default();
@@ -78,7 +83,7 @@ fn matter<'a>(making: &mut Making<'a>, n: usize) -> Matter<'a> {
         Some((id, name)) => (json!({ "id": id }), name),
         None => (json!({ "text": "路口" }), "路口".to_owned()),
     };
-    let stage = n % 24;
+    let stage = stage(n);
     // The open ones are of these days, the closed ones of the last months.
     let days = match stage {
         0 => 1,
@@ -126,7 +131,7 @@ fn moves<'a>(making: &mut Making<'a>, n: usize, done: &str) -> Vec<Move<'a>> {
     let township = making.township;
     let [a, b] = making.members;
     let leader = making.leader;
-    let stage = n % 24;
+    let stage = stage(n);
     let reporter = match stage {
         2 => township.accounts_of(Role::Informant, making.grid).next().unwrap_or(a),
         _ if making.dice.chance(50) => a,

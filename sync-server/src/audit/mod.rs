@@ -54,6 +54,8 @@ pub const ACTIONS: &[&str] = &[
     "audit-device-handed-over",
     "audit-user-added",
     "audit-user-changed",
+    "audit-rights-asked",
+    "audit-rights-released",
     "audit-password",
     "audit-second-set-up",
     "audit-second-recovery",

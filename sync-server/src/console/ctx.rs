@@ -20,6 +20,7 @@ use super::layout::{self, Place};
 use crate::App;
 use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize, reads_by_scope, reads_visits};
+use crate::auth::rights;
 use crate::auth::session::{self, Found};
 use crate::export::Telling;
 use crate::store::{self, Audit, PartFilter, Read, Session, StoreError, StoredPart};
@@ -41,6 +42,8 @@ pub struct Counts {
     pub quarantine: u64,
     /// Records of which handhelds still show what was lost.
     pub remains: u64,
+    /// Rights that wait for a second person, and may be this one's to release.
+    pub rights: u64,
 }
 
 /// One request of somebody logged in.
@@ -289,8 +292,11 @@ impl Ctx {
             let inbox = if ctx.sees(Place::Inbox) { super::events::waiting(&ctx, read)?.len() } else { 0 };
             let quarantine = if ctx.sees(Place::Quarantine) { super::quarantine::count(&ctx, read, 100)? } else { 0 };
             let remains = if ctx.sees(Place::Remains) { super::remains::count(&ctx, read)? } else { 0 };
+            let rights =
+                if ctx.sees(Place::Manage) { rights::waiting(read, &ctx.who, &ctx.areas, now)?.len() } else { 0 };
             let n = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-            Ok::<_, PageError>((read.users()?, Counts { inbox: n(inbox), to_decide, quarantine, remains }))
+            let counts = Counts { inbox: n(inbox), to_decide, quarantine, remains, rights: n(rights) };
+            Ok::<_, PageError>((read.users()?, counts))
         })?;
         let hidden = users.iter().filter(|user| user.role.is_anonymous_to_others());
         ctx.anonymous = hidden.map(|user| (user.id, user.role)).collect();
@@ -328,7 +334,7 @@ impl Ctx {
             Place::Batches => crate::batch::may_pull(&self.who.user, &self.areas),
             Place::Terminals => staff || role == Role::Admin,
             Place::Quarantine | Place::Remains | Place::Campaigns => leads,
-            Place::Audit => role == Role::Admin || staff,
+            Place::Audit | Place::Manage => role == Role::Admin || staff,
         }
     }
 

@@ -17,10 +17,12 @@ mod history;
 mod inbox;
 mod layout;
 mod login;
+mod manage;
 mod me;
 mod merged;
 mod outbox;
 mod overview;
+mod people;
 mod person;
 mod photos;
 mod quarantine;
@@ -89,6 +91,12 @@ pub fn router() -> Router<App> {
         .route("/console/quarantine/{id}/dismiss", post(quarantine::dismiss))
         .route("/console/remains", get(remains::show))
         .route("/console/remains/{id}/done", post(remains::done))
+        .route("/console/people", get(people::show))
+        .route("/console/people/new", get(people::new).post(people::add))
+        .route("/console/people/asked/{id}/release", post(people::release))
+        .route("/console/people/{id}", get(people::one).post(people::change))
+        .route("/console/people/{id}/password", post(people::password))
+        .route("/console/people/{id}/second", post(people::second))
         .route("/console/audit", get(audit::show))
         .route("/console/photos/{record}/{hash}", get(photos::show))
         .layer(DefaultBodyLimit::max(FORM_BYTES));

@@ -322,6 +322,10 @@ impl Targets {
             let devices = store::read::<_, StoreError>(&*centre.app.store, town, |read| read.devices()).unwrap();
             all.insert(("{terminal}", at.code()), devices[0].id.to_string());
         }
+        for (area, at) in [(GRID, Where::Own), (FAR_GRID, Where::Other), (FOREIGN_GRID, Where::Town)] {
+            let user = centre.person(&format!("works-{}", at.code()), Role::GridMember, area, false);
+            all.insert(("{user}", at.code()), user.id.to_string());
+        }
         Self(all)
     }
 

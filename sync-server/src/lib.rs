@@ -16,6 +16,7 @@ pub mod http;
 pub mod import;
 pub mod outbox;
 pub mod person;
+pub mod redraw;
 pub mod retention;
 pub mod store;
 pub mod sync;

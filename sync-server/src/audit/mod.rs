@@ -56,6 +56,8 @@ pub const ACTIONS: &[&str] = &[
     "audit-user-changed",
     "audit-rights-asked",
     "audit-rights-released",
+    "audit-area-changed",
+    "audit-area-redrawn",
     "audit-password",
     "audit-second-set-up",
     "audit-second-recovery",

@@ -187,6 +187,7 @@ pub fn added(user: &User, by: Option<UserId>, at: DateTime<Utc>) -> Audit {
 /// column, or where it is empty, what was drawn before stays. Returns how many there were.
 pub fn import_areas(app: &AppState, csv: impl std::io::Read) -> Result<usize, AddError> {
     let known: Vec<Area> = app.store.areas()?;
+    let closed: BTreeSet<AreaId> = known.iter().filter(|area| area.closed).map(|area| area.id).collect();
     let mut drawn: BTreeMap<AreaId, Outline> = known.into_iter().map(|area| (area.id, area.outline)).collect();
     let mut ids: BTreeSet<AreaId> = drawn.keys().copied().collect();
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(csv);
@@ -209,7 +210,8 @@ pub fn import_areas(app: &AppState, csv: impl std::io::Read) -> Result<usize, Ad
             "" => drawn.remove(&id).unwrap_or_default(),
             text => outline::from_wkt(text).map_err(|error| bad(&error.to_string()))?,
         };
-        areas.push((line, Area { id, parent, level, name: cell(3).to_owned(), code: cell(4).to_owned(), outline }));
+        let closed = closed.contains(&id);
+        areas.push((line, Area { outline, closed, ..Area::new(id, parent, level, cell(3), cell(4)) }));
     }
     for (line, area) in &areas {
         if let Some(parent) = area.parent.filter(|parent| !ids.contains(parent)) {

@@ -169,7 +169,7 @@ fn body(ctx: &Ctx, campaigns: &Campaigns) -> Markup {
                         label.field__label for="area" { (word("batch-area")) }
                         select.field__ctl id="area" name="area" {
                             option value="" { (word("console-whole-scope")) }
-                            @for area in ctx.areas.iter().filter(|area| ctx.who.scope.contains(area.id)) {
+                            @for area in ctx.areas.iter().filter(|area| !area.closed && ctx.who.scope.contains(area.id)) {
                                 option value=(area.id) { (ctx.area(area.id)) }
                             }
                         }

@@ -11,9 +11,12 @@ use super::{Ctx, Fields, PageError};
 pub enum Tab {
     /// 人员
     People,
+    /// 网格
+    Areas,
 }
 
-const TABS: [(Tab, &str, &str); 1] = [(Tab::People, "/console/people", "manage-people")];
+const TABS: [(Tab, &str, &str); 2] =
+    [(Tab::People, "/console/people", "manage-people"), (Tab::Areas, "/console/areas", "manage-areas")];
 
 /// The way from one page of 管理 to the other.
 pub fn tabs(ctx: &Ctx, here: Tab) -> Markup {

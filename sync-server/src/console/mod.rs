@@ -3,6 +3,7 @@
 //! HTML here than `maud::html!`, the fixed sprite aside.
 
 mod alias;
+mod areas;
 mod asked;
 mod audit;
 mod backup;
@@ -30,6 +31,7 @@ mod record;
 mod records;
 mod remains;
 mod second;
+mod split;
 mod terminals;
 mod to_decide;
 mod write;
@@ -97,6 +99,11 @@ pub fn router() -> Router<App> {
         .route("/console/people/{id}", get(people::one).post(people::change))
         .route("/console/people/{id}/password", post(people::password))
         .route("/console/people/{id}/second", post(people::second))
+        .route("/console/areas", get(areas::show))
+        .route("/console/areas/{id}", get(areas::one).post(areas::change))
+        .route("/console/areas/{id}/add", post(areas::add))
+        .route("/console/areas/{id}/close", post(areas::close))
+        .route("/console/areas/{id}/split", get(split::choose).post(split::done))
         .route("/console/audit", get(audit::show))
         .route("/console/photos/{record}/{hash}", get(photos::show))
         .layer(DefaultBodyLimit::max(FORM_BYTES));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::{Path as UrlPath, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
+use shared::author::Role;
 use shared::form::{Field, FieldType, Form};
 use shared::ids::{Dot, RecordId, Slot};
 use shared::merge::LiveWrite;
@@ -182,7 +183,12 @@ fn card(ctx: &Ctx, seen: &Seen, field: &Field, writes: &[LiveWrite<'_>], told: &
 /// Whether this person decides on a field. Two merges that did not see each other are decided on by merging or parting the
 /// records, where the right is asked for both.
 fn may_settle(ctx: &Ctx, seen: &Seen, field: &Field) -> bool {
-    field.policy() == Policy::One && field.name != MERGED_INTO && ctx.may_write(field.part(), &field.name, &seen.part)
+    // An administrator writes where records lie, and decides on nothing.
+    let decides = ctx.who.user.role != Role::Admin;
+    decides
+        && field.policy() == Policy::One
+        && field.name != MERGED_INTO
+        && ctx.may_write(field.part(), &field.name, &seen.part)
 }
 
 /// How a third value is typed.

@@ -69,7 +69,7 @@ pub fn device(row: &Row<'_>, at: usize) -> Result<Device, StoreError> {
     })
 }
 
-/// An area from the columns id, parent, level, name, code, outline.
+/// An area from the columns id, parent, level, name, code, outline, closed.
 fn area(row: &Row<'_>) -> Result<Area, StoreError> {
     let level: String = row.get(2)?;
     Ok(Area {
@@ -80,6 +80,7 @@ fn area(row: &Row<'_>) -> Result<Area, StoreError> {
         name: row.get(3)?,
         code: row.get(4)?,
         outline: super::columns::from_json("outline of an area", row.get_ref(5)?.as_str().unwrap_or_default())?,
+        closed: row.get(6)?,
     })
 }
 
@@ -115,7 +116,7 @@ impl Store for SqliteStore {
     fn areas(&self) -> Result<Vec<Area>, StoreError> {
         self.reading(|conn| {
             let mut query =
-                conn.prepare_cached("SELECT id, parent, level, name, code, outline FROM area ORDER BY id")?;
+                conn.prepare_cached("SELECT id, parent, level, name, code, outline, closed FROM area ORDER BY id")?;
             query.query_and_then([], area)?.collect()
         })
     }

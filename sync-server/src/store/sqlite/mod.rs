@@ -43,6 +43,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/015_outline.sql"),
     include_str!("../migrations/016_visit.sql"),
     include_str!("../migrations/017_photo_quota.sql"),
+    include_str!("../migrations/021_admin.sql"),
 ];
 
 /// More reading connections than this are closed when handed back.

@@ -198,14 +198,14 @@ impl Tx for InTown<'_> {
 
     fn put_areas(&mut self, areas: &[Area]) -> Result<(), StoreError> {
         let mut query = self.conn.prepare_cached(
-            "INSERT INTO area (id, parent, level, name, code, outline) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            "INSERT INTO area (id, parent, level, name, code, outline, closed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              ON CONFLICT (id) DO UPDATE SET parent = excluded.parent, level = excluded.level, name = excluded.name,
-                 code = excluded.code, outline = excluded.outline",
+                 code = excluded.code, outline = excluded.outline, closed = excluded.closed",
         )?;
         for area in areas {
             let outline = super::columns::to_json("outline of an area", &area.outline)?;
             let parent = area.parent.map(|id| id.0);
-            query.execute(params![area.id.0, parent, area.level.code(), area.name, area.code, outline])?;
+            query.execute(params![area.id.0, parent, area.level.code(), area.name, area.code, outline, area.closed])?;
         }
         self.directory_changed()
     }

@@ -233,6 +233,10 @@ fn writes(hand: &mut Handheld<'_>, records: &Records<'_>, duplicate: RecordId) -
     for (at, kind, kept) in records.all() {
         let edit = hand.edit(kept.id, kind, Part::Open, &[(title(kind), Value::text("改过的"))]);
         all.push((Cell { action: "change", at, kind }, edit));
+        if matches!(at, Where::Own | Where::Other) {
+            let edit = hand.edit(kept.id, kind, Part::Open, &[("area", Value::of(&at.area()))]);
+            all.push((Cell { action: "redraw", at, kind }, edit));
+        }
         if has_photos(kind) && matches!(at, Where::Own | Where::Other | Where::Named) {
             let mut edit = hand.edit(kept.id, kind, Part::Open, &[]);
             let photo = hash(edit.id.to_string().as_bytes());

@@ -1,5 +1,6 @@
 //! What travels between a handheld and the server: one request, one answer (`sync.md`, "One round").
 
+mod edition;
 mod enrol;
 mod slot;
 
@@ -18,6 +19,7 @@ use crate::record::{Part, RecordKind};
 use crate::value::Value;
 use crate::vector::VectorTimestamp;
 
+pub use edition::Edition;
 pub use enrol::{Before, EnrolAnswer, EnrolRequest, Handler, Me, SealedKey, Setup};
 pub use slot::{Fork, KeptEdit, SlotAnswer, SlotRequest};
 

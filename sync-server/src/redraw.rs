@@ -271,7 +271,7 @@ pub fn keepers(users: &[User], from: AreaId) -> impl Iterator<Item = &User> {
 /// Makes the new areas, moves the records and widens the scopes of whoever had the old area: all of it, or nothing. `shown`
 /// is what the preview said. Returns the new areas.
 pub fn redraw(app: &AppState, who: &Who, plan: &Plan, shown: &Sums) -> Result<Vec<AreaId>, RedrawError> {
-    let mut rules = app.rules()?;
+    let mut rules = app.rules_of(who.user.town)?;
     let town = who.user.town;
     let old = rules.areas.get(plan.from).filter(|area| who.scope.contains(area.id)).ok_or(RedrawError::NotTheirs)?;
     let first = rules.areas.iter().map(|area| area.id.0).max().unwrap_or_default() + 1;

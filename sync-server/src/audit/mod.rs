@@ -58,6 +58,7 @@ pub const ACTIONS: &[&str] = &[
     "audit-rights-released",
     "audit-area-changed",
     "audit-area-redrawn",
+    "audit-published",
     "audit-password",
     "audit-second-set-up",
     "audit-second-recovery",

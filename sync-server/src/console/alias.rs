@@ -63,7 +63,7 @@ pub async fn show(
         if !may_merge(ctx, &seen.part) {
             return Err(PageError::NotAllowed);
         }
-        let form = ctx.app.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
+        let form = ctx.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
         let body = match choice.with {
             Some(other) => {
                 let other = ctx.read(|read| Seen::load(ctx, read, other))?;
@@ -333,7 +333,7 @@ pub async fn merge(State(app): State<App>, UrlPath(id): UrlPath<RecordId>, asked
         let seen = mergeable(ctx, id)?;
         let other: RecordId = given.get("other").and_then(|id| id.parse().ok()).ok_or_else(bad)?;
         let other = mergeable(ctx, other)?;
-        let form = ctx.app.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
+        let form = ctx.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
         let mut chosen: BTreeMap<Part, BTreeMap<Path, Value>> = BTreeMap::new();
         for field in single(form) {
             let value = match given.text(&format!("take-{}", field.name)) {

@@ -13,6 +13,7 @@ use maud::{Markup, html};
 use shared::area::{AreaId, AreaTree};
 use shared::author::{Author, Role};
 use shared::calendar::Calendar;
+use shared::form::Forms;
 use shared::ids::{RecordId, UserId};
 use shared::record::{Part, RecordKind};
 
@@ -62,6 +63,8 @@ pub struct Ctx {
     pub areas: Arc<AreaTree>,
     /// The town's working days.
     pub calendar: Arc<Calendar>,
+    /// Every version of every form in force.
+    pub forms: Arc<Forms>,
     /// Figures of the side.
     pub counts: Counts,
     /// The names of users.
@@ -271,7 +274,8 @@ impl Ctx {
             Found::Nobody => return Err(PageError::LoggedOut),
         };
         let areas = app.areas()?;
-        let calendar = app.rules()?.calendar;
+        let in_force = app.in_force(who.user.town)?;
+        let (calendar, forms) = (Arc::clone(&in_force.calendar), Arc::clone(&in_force.forms));
         let now = app.outside.now();
         let mut ctx = Self {
             who,
@@ -280,6 +284,7 @@ impl Ctx {
             now,
             areas,
             calendar,
+            forms,
             counts: Counts::default(),
             users: BTreeMap::new(),
             anonymous: BTreeMap::new(),
@@ -400,7 +405,7 @@ impl Ctx {
         users: &'a dyn Fn(UserId) -> Option<String>,
     ) -> Telling<'a> {
         Telling {
-            forms: &self.app.forms,
+            forms: &self.forms,
             areas: &self.areas,
             lang: self.words.lang(),
             unmasked: false,

@@ -286,15 +286,19 @@ fn helper_field(ctx: &Ctx, handlers: &[User]) -> Markup {
 }
 
 fn limit_field(ctx: &Ctx, event: &Event) -> Markup {
-    let usual = limit_code(workflow::usual_limit(event.text("urgency").as_deref()));
-    let options = [Limit::Hours(24), Limit::Days(3), Limit::Days(7), Limit::Days(15)];
+    let limits = ctx.calendar.limits();
+    let usual = limits.of(event.text("urgency").as_deref());
+    // What the town offers, and the longest there is.
+    let mut options = vec![limits.of(Some("urgent")), limits.of(None), limits.of(Some("difficult"))];
+    options.push(Limit::Days(workflow::MAX_DAYS));
+    options.dedup();
     html! {
         div.field {
             span.field__label { (ctx.words.text("console-limit")) }
             div.choices {
                 @for limit in options {
                     label.choice {
-                        input type="radio" name="limit" value=(limit_code(limit)) checked[limit_code(limit) == usual];
+                        input type="radio" name="limit" value=(limit_code(limit)) checked[limit == usual];
                         span { (icon("check")) (limit_text(ctx, limit)) }
                     }
                 }

@@ -13,10 +13,18 @@ pub enum Tab {
     People,
     /// 网格
     Areas,
+    /// 期限与日历
+    Settings,
+    /// 表单
+    Forms,
 }
 
-const TABS: [(Tab, &str, &str); 2] =
-    [(Tab::People, "/console/people", "manage-people"), (Tab::Areas, "/console/areas", "manage-areas")];
+const TABS: [(Tab, &str, &str); 4] = [
+    (Tab::People, "/console/people", "manage-people"),
+    (Tab::Areas, "/console/areas", "manage-areas"),
+    (Tab::Settings, "/console/settings", "manage-settings"),
+    (Tab::Forms, "/console/forms", "manage-forms"),
+];
 
 /// The way from one page of 管理 to the other.
 pub fn tabs(ctx: &Ctx, here: Tab) -> Markup {

@@ -14,6 +14,7 @@ mod ending;
 mod erase;
 mod events;
 mod failed;
+mod forms;
 mod history;
 mod inbox;
 mod layout;
@@ -31,6 +32,7 @@ mod record;
 mod records;
 mod remains;
 mod second;
+mod settings;
 mod split;
 mod terminals;
 mod to_decide;
@@ -104,6 +106,11 @@ pub fn router() -> Router<App> {
         .route("/console/areas/{id}/add", post(areas::add))
         .route("/console/areas/{id}/close", post(areas::close))
         .route("/console/areas/{id}/split", get(split::choose).post(split::done))
+        .route("/console/settings", get(settings::show).post(settings::save))
+        .route("/console/settings/categories", post(settings::save_categories))
+        .route("/console/forms", get(forms::show))
+        .route("/console/forms/{kind}", get(forms::one).post(forms::done))
+        .route("/console/forms/{kind}/file", get(forms::file))
         .route("/console/audit", get(audit::show))
         .route("/console/photos/{record}/{hash}", get(photos::show))
         .layer(DefaultBodyLimit::max(FORM_BYTES));

@@ -109,7 +109,7 @@ fn answer(ctx: &Ctx, id: RecordId, unmasked: Option<String>) -> Result<Response,
         let alias = merged::Around::load(ctx, read, &seen)?;
         Ok::<_, PageError>((seen, Around { history, delivered, coming, handlers, alias }))
     })?;
-    let form = ctx.app.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
+    let form = ctx.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
     if let Some(field) = unmasked.as_deref().and_then(|name| form.field(name)).filter(|field| field.mask.is_some()) {
         if seen.state(field.part()).is_none() {
             return Err(PageError::NotAllowed);

@@ -104,7 +104,7 @@ fn body(ctx: &Ctx, list: &List<'_>) -> Result<Markup, PageError> {
     let mut rows = Vec::with_capacity(list.rows.len());
     for part in list.rows {
         let open = state(part)?;
-        let facts = match ctx.app.forms.newest(part.kind) {
+        let facts = match ctx.forms.newest(part.kind) {
             Some(form) => ["type", "category", "id_number", "phone", "address"]
                 .into_iter()
                 .filter_map(|name| form.field(name))

@@ -88,7 +88,7 @@ fn plan(from: &Area, into: &Into, survey: &Survey, fields: &Fields) -> Plan {
 }
 
 fn surveyed(ctx: &Ctx, from: AreaId) -> Result<Survey, PageError> {
-    let rules = ctx.app.rules()?;
+    let rules = ctx.app.rules_of(ctx.who.user.town)?;
     ctx.read(|read| Ok(redraw::survey(read, &rules, from)?))
 }
 

@@ -43,7 +43,7 @@ pub async fn show(State(app): State<App>, asked: Asked) -> Response {
         })?;
         let (mut looks, mut restricted) = (Vec::new(), Vec::new());
         for seen in &records {
-            let form = ctx.app.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
+            let form = ctx.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
             if shows_restricted(seen, form) {
                 restricted.push((seen.part.record.to_string(), String::new()));
             }
@@ -80,7 +80,7 @@ fn listed(ctx: &Ctx, seen: &Seen) -> Markup {
                 a.go href={ "/console/records/" (seen.part.record) } { (seen.part.title) }
                 span.sub { (ctx.words.text(&format!("kind-{}", seen.part.kind.code()))) "，" (areas.join("、")) }
             }
-            @if let Some(form) = ctx.app.forms.newest(seen.part.kind) {
+            @if let Some(form) = ctx.forms.newest(seen.part.kind) {
                 (cards(ctx, seen, form, &told))
                 @if matches!(seen.part.kind, RecordKind::Event) && seen.part.open_fields > 0 { (contested(ctx, seen)) }
             }
@@ -226,7 +226,7 @@ pub async fn settle(State(app): State<App>, UrlPath(id): UrlPath<RecordId>, aske
     with_form(app, asked, fields, move |ctx, given| {
         let bad = || PageError::Bad("console-error-form".to_owned());
         let seen = ctx.read(|read| Seen::load(ctx, read, id))?;
-        let form = ctx.app.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
+        let form = ctx.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
         if !form.fields().any(|field| may_settle(ctx, &seen, field)) {
             return Err(PageError::NotAllowed);
         }

@@ -54,7 +54,7 @@ pub fn save(ctx: &Ctx, save: Save) -> Result<(), PageError> {
 
 /// Saves all of them, or none where one is rejected.
 pub fn save_all(ctx: &Ctx, saves: Vec<Save>) -> Result<(), PageError> {
-    let rules = ctx.app.rules()?;
+    let rules = ctx.app.rules_of(ctx.who.user.town)?;
     let user = &ctx.who.user;
     let author = Arc::new(Author { user: Some(user.id), name: user.name.clone(), role: user.role });
     let mut edits = Vec::with_capacity(saves.len());

@@ -9,7 +9,9 @@
 )]
 
 mod admin_areas;
+mod admin_forms;
 mod admin_people;
+mod admin_settings;
 mod audit;
 mod batch;
 mod campaigns;

@@ -4,6 +4,7 @@ mod approval;
 mod audit;
 mod columns;
 mod doubts;
+mod edition;
 mod erase;
 mod global;
 mod keep;

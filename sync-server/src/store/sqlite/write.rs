@@ -19,7 +19,7 @@ use crate::store::{
 use crate::sync::incoming::Unreadable;
 
 /// Names what already existed when a unique column refused a row.
-fn unique(what: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
+pub(super) fn unique(what: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
     move |error| match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::ConstraintViolation) => StoreError::Exists(what),
         _ => error.into(),

@@ -223,6 +223,10 @@ pub struct DeviceState {
     pub clock: DateTime<Utc>,
     /// Edits and photos still to deliver.
     pub undelivered: u32,
+    /// The version of the web view that shows the app's pages, if it has one: old ones are the first thing to look at when
+    /// something looks wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web_view: Option<String>,
 }
 
 /// `POST /api/v1/sync`, down. Absent lists are empty.

@@ -204,3 +204,35 @@ forms-change-choice-removed = The choice "{ $from }" is gone (or its code change
 forms-change-choice-label = The choice "{ $from }" is called "{ $to }" (do not give it another meaning)
 forms-change-choice-retired = The choice "{ $from }" is retired
 forms-change-choice-back = The choice "{ $to }" is offered again
+
+terminals-all = All
+terminals-silent = Silent
+terminals-old = Old version
+terminals-owes = Undelivered
+terminals-ended = Ended
+terminals-none = No terminals here.
+terminals-slot = Slot
+terminals-old-short = old
+terminals-web-view = WebView { $version }
+
+why-to-tell = done, to be told
+work-title = To be done
+work-none = Nothing is dispatched to you now.
+work-over = Overdue
+work-soon = Due soon
+work-open = In time
+work-to-tell = Done, to be told
+work-helping = Helping
+work-done = Answered
+work-asked = Asked for:
+work-whole = All of it, with photos
+work-photos = ({ $n } photos)
+work-waits-for-more = More time is asked for ({ $reason }); the centre decides.
+
+photo-add = Add a photo
+photo-choose = Choose a photo (JPEG, PNG, WebP, at most 20 MB)
+photo-reminder = No identity cards, no medical records, no children's faces. Where it was taken and the like is not kept.
+photo-unreadable = This file is no picture that can be read; nothing was saved. Choose a JPEG, PNG or WebP.
+photo-too-large = The picture is too large (20 MB and 50 million pixels at most); nothing was saved.
+photo-too-slow = The picture came too slowly and not whole; nothing was saved. Try again.
+photo-none = No photo was chosen.

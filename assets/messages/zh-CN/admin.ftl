@@ -204,3 +204,35 @@ forms-change-choice-removed = 选项“{ $from }”没有了（或者改了代�
 forms-change-choice-label = 选项“{ $from }”改称“{ $to }”（不要改成另一个意思）
 forms-change-choice-retired = 选项“{ $from }”停用
 forms-change-choice-back = 选项“{ $to }”恢复
+
+terminals-all = 全部
+terminals-silent = 没上线
+terminals-old = 版本旧
+terminals-owes = 有没传的
+terminals-ended = 已停用
+terminals-none = 这里没有终端。
+terminals-slot = 编号
+terminals-old-short = 旧
+terminals-web-view = 网页内核 { $version }
+
+why-to-tell = 已办完，等您反馈
+work-title = 要办的事
+work-none = 现在没有分给您单位的事。
+work-over = 超期
+work-soon = 将到期
+work-open = 期限内
+work-to-tell = 已办完，要反馈
+work-helping = 协办
+work-done = 已答复
+work-asked = 要求：
+work-whole = 看全部内容和照片
+work-photos = （照片 { $n } 张）
+work-waits-for-more = 已申请延期（{ $reason }），等中心同意。
+
+photo-add = 添加照片
+photo-choose = 选一张照片（JPEG、PNG、WebP，20 MB 以内）
+photo-reminder = 不拍身份证、病历、儿童正脸。照片里的拍摄地点等信息不保存。
+photo-unreadable = 这个文件不是能看懂的照片，没有保存。请换 JPEG、PNG 或 WebP。
+photo-too-large = 照片太大（20 MB、5000 万像素以内），没有保存。
+photo-too-slow = 照片传得太慢，没有收全，没有保存。请再试一次。
+photo-none = 没有选照片。

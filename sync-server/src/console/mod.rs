@@ -34,6 +34,7 @@ mod remains;
 mod second;
 mod settings;
 mod split;
+mod terminal_list;
 mod terminals;
 mod to_decide;
 mod write;

@@ -279,6 +279,7 @@ fn push(
                     battery: state.battery,
                     clock_off: (state.clock - rules.now).num_milliseconds(),
                     undelivered: state.undelivered,
+                    web_view: state.web_view.iter().flat_map(|text| text.chars()).take(40).collect(),
                 },
             )?;
         }

@@ -12,6 +12,7 @@ mod admin_areas;
 mod admin_forms;
 mod admin_people;
 mod admin_settings;
+mod admin_terminals;
 mod audit;
 mod batch;
 mod campaigns;

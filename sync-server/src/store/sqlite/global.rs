@@ -13,9 +13,9 @@ use crate::store::{Credential, Device, DeviceSeen, End, EnrolCode, Fate, Read, S
 pub const USER: &str = "u.id, u.town, u.name, u.login, u.role, u.scope, u.cleared, u.may_unmask, u.password, u.active";
 /// The columns [`device`] reads, in order.
 pub const DEVICE: &str = "d.id, d.town, d.user, d.slot, d.name, d.enrolled, d.expires, d.seen, d.app, d.battery, \
-                          d.clock_off, d.undelivered, d.parted_from, d.fate, d.fate_at, d.turn, d.turned, d.doubled";
+                          d.clock_off, d.undelivered, d.parted_from, d.fate, d.fate_at, d.turn, d.turned, d.doubled, d.web_view";
 /// How many they are.
-const DEVICE_COLUMNS: usize = 18;
+const DEVICE_COLUMNS: usize = 19;
 
 /// A user from the columns of [`USER`], the first of them at `at`.
 pub fn user(row: &Row<'_>, at: usize) -> Result<User, StoreError> {
@@ -46,6 +46,7 @@ pub fn device(row: &Row<'_>, at: usize) -> Result<Device, StoreError> {
             battery: row.get(at + 9)?,
             clock_off: row.get(at + 10)?,
             undelivered: row.get(at + 11)?,
+            web_view: row.get(at + 18)?,
         }),
     };
     let parted_from: Option<Vec<u8>> = row.get(at + 12)?;

@@ -271,7 +271,7 @@ impl Tx for InTown<'_> {
 
     fn seen_device(&mut self, id: DeviceId, seen: &DeviceSeen) -> Result<(), StoreError> {
         let mut query = self.conn.prepare_cached(
-            "UPDATE device SET seen = ?2, app = ?3, battery = ?4, clock_off = ?5, undelivered = ?6 WHERE id = ?1",
+            "UPDATE device SET seen = ?2, app = ?3, battery = ?4, clock_off = ?5, undelivered = ?6, web_view = ?7 WHERE id = ?1",
         )?;
         query.execute(params![
             id.0.as_bytes(),
@@ -279,7 +279,8 @@ impl Tx for InTown<'_> {
             seen.app,
             seen.battery,
             seen.clock_off,
-            seen.undelivered
+            seen.undelivered,
+            seen.web_view
         ])?;
         Ok(())
     }

@@ -105,6 +105,8 @@ pub enum Why {
     Reported,
     /// Given to this person.
     Given,
+    /// Done by this person, to be told to who reported it.
+    ToTell,
     /// Answered, to be closed.
     Answered,
 }
@@ -119,6 +121,7 @@ impl Why {
             Self::Untouched => "why-untouched",
             Self::Reported => "why-reported",
             Self::Given => "why-given",
+            Self::ToTell => "why-to-tell",
             Self::Answered => "why-answered",
         }
     }
@@ -162,6 +165,7 @@ fn why(ctx: &Ctx, actor: &Actor, event: &Event, led: bool) -> Option<Why> {
         }
         Stage::Handling | Stage::Handled if state.asked.is_some() && dispatched => Some(Why::Asked),
         Stage::Handling if state.host == Some(actor.user) || state.helpers.contains(&actor.user) => Some(Why::Given),
+        Stage::Handled if state.host == Some(actor.user) => Some(Why::ToTell),
         Stage::Answered if dispatched => Some(Why::Answered),
         _ => None,
     }
@@ -388,7 +392,10 @@ pub async fn step(
         }
         let step = fields.get("step").and_then(step_of).ok_or_else(bad)?;
         save_step(ctx, record, step, fields)?;
-        Ok(Redirect::to(&format!("/console/records/{record}")).into_response())
+        // Sent back, it is not theirs to see any more.
+        let still = ctx.read(|read| ctx.open_part(read, record)).is_ok();
+        let to = if still { format!("/console/records/{record}") } else { "/console/inbox".to_owned() };
+        Ok(Redirect::to(&to).into_response())
     })
     .await
 }

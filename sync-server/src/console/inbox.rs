@@ -4,13 +4,14 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
+use shared::author::Role;
 use shared::ids::RecordId;
 use shared::workflow::{self, Step};
 
 use super::ctx::{Asked, with, with_form};
 use super::events::{self, Event, Why};
 use super::layout::{self, Place, csrf, event_light, icon, moment};
-use super::{Ctx, Fields, PageError, write};
+use super::{Ctx, Fields, PageError, work, write};
 use crate::App;
 use crate::store::User;
 
@@ -24,6 +25,9 @@ pub struct Choice {
 /// `GET /console/inbox`
 pub async fn show(State(app): State<App>, asked: Asked, Query(choice): Query<Choice>) -> Response {
     with(app, asked, move |ctx| {
+        if ctx.who.user.role == Role::Department {
+            return work::page(ctx, choice.e);
+        }
         let (waiting, handlers) =
             ctx.read(|read| Ok::<_, PageError>((events::waiting(ctx, read)?, events::handlers(read)?)))?;
         Ok(ctx.answer(Place::Inbox, &ctx.words.text("console-inbox"), &body(ctx, &waiting, &handlers, &choice)))

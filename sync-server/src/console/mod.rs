@@ -2,6 +2,7 @@
 //! old Chromium 80 does not know is not used. Values are escaped by the template's macro; there is no other way to make
 //! HTML here than `maud::html!`, the fixed sprite aside.
 
+mod add_photo;
 mod alias;
 mod areas;
 mod asked;
@@ -37,6 +38,7 @@ mod split;
 mod terminal_list;
 mod terminals;
 mod to_decide;
+mod work;
 mod write;
 
 use axum::Router;
@@ -121,7 +123,9 @@ pub fn router() -> Router<App> {
 /// Where staff bring large files: half a gigabyte on a slow line takes longer than a request may.
 pub fn uploads() -> Router<App> {
     let take = post(outbox::take).layer(DefaultBodyLimit::max(outbox::BYTES));
-    around(Router::new().route("/console/terminals/outbox", take))
+    let photo = post(add_photo::take).layer(DefaultBodyLimit::max(add_photo::FORM));
+    let routes = Router::new().route("/console/terminals/outbox", take);
+    around(routes.route("/console/records/{id}/photo", photo))
 }
 
 fn around(routes: Router<App>) -> Router<App> {

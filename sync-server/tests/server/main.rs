@@ -22,6 +22,7 @@ mod connections;
 mod console;
 mod counted;
 mod crowded;
+mod departments;
 mod digest;
 mod doubts;
 mod duplicates;

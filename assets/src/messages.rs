@@ -55,6 +55,7 @@ pub const FILES: [(Lang, &[(&str, &str)]); 2] = [
             ("login.ftl", include_str!("../messages/zh-CN/login.ftl")),
             ("person.ftl", include_str!("../messages/zh-CN/person.ftl")),
             ("desk.ftl", include_str!("../messages/zh-CN/desk.ftl")),
+            ("admin.ftl", include_str!("../messages/zh-CN/admin.ftl")),
         ],
     ),
     (
@@ -69,6 +70,7 @@ pub const FILES: [(Lang, &[(&str, &str)]); 2] = [
             ("login.ftl", include_str!("../messages/en/login.ftl")),
             ("person.ftl", include_str!("../messages/en/person.ftl")),
             ("desk.ftl", include_str!("../messages/en/desk.ftl")),
+            ("admin.ftl", include_str!("../messages/en/admin.ftl")),
         ],
     ),
 ];

@@ -67,12 +67,27 @@ pub struct Area {
     /// Where it lies, if somebody drew it.
     #[serde(default, skip_serializing_if = "Outline::is_empty")]
     pub outline: Outline,
+    /// Given up: nothing new is begun there. What lies there stays, and whoever was responsible stays so.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub closed: bool,
+}
+
+fn is_false(closed: &bool) -> bool {
+    !closed
 }
 
 impl Area {
     /// An area that nobody drew.
     pub fn new(id: AreaId, parent: Option<AreaId>, level: AreaLevel, name: &str, code: &str) -> Self {
-        Self { id, parent, level, name: name.to_owned(), code: code.to_owned(), outline: Outline::default() }
+        Self {
+            id,
+            parent,
+            level,
+            name: name.to_owned(),
+            code: code.to_owned(),
+            outline: Outline::default(),
+            closed: false,
+        }
     }
 }
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc, Weekday};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::mask::in_beijing;
-use crate::workflow::Limit;
+use crate::workflow::{Limit, MAX_DAYS};
 
 /// Working days and the hour at which they end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,44 @@ pub struct Calendar {
     holidays: BTreeSet<NaiveDate>,
     worked: BTreeSet<NaiveDate>,
     closes: NaiveTime,
+    limits: Limits,
+}
+
+/// The time limits that are offered, by urgency; who dispatches may set others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// 紧急: hours, around the clock.
+    pub urgent_hours: u32,
+    /// 一般: working days.
+    pub ordinary_days: u32,
+    /// 疑难: working days.
+    pub difficult_days: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { urgent_hours: 24, ordinary_days: 3, difficult_days: 7 }
+    }
+}
+
+impl Limits {
+    /// The limit of an urgency (the form's code).
+    pub fn of(self, urgency: Option<&str>) -> Limit {
+        match urgency {
+            Some("urgent") => Limit::Hours(self.urgent_hours),
+            Some("difficult") => Limit::Days(self.difficult_days),
+            _ => Limit::Days(self.ordinary_days),
+        }
+    }
+
+    /// Whether each is one that somebody may set.
+    fn fit(self) -> bool {
+        let days = 1..=MAX_DAYS;
+        (1..=MAX_DAYS * 24).contains(&self.urgent_hours)
+            && days.contains(&self.ordinary_days)
+            && days.contains(&self.difficult_days)
+    }
 }
 
 /// Why a file is no calendar.
@@ -22,21 +60,26 @@ pub enum BadCalendar {
     /// Not TOML of the right shape.
     #[error("the calendar cannot be read: {0}")]
     Toml(#[from] toml::de::Error),
+    /// A limit of nothing, or beyond [`MAX_DAYS`].
+    #[error("a limit is at least an hour or a day, and at most {MAX_DAYS} working days")]
+    Limits,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    closes: NaiveTime,
     holidays: Vec<NaiveDate>,
     worked: Vec<NaiveDate>,
-    closes: NaiveTime,
+    #[serde(default)]
+    limits: Limits,
 }
 
 impl Default for Calendar {
     /// Monday to Friday until 18:00, no holidays.
     fn default() -> Self {
         let closes = NaiveTime::from_hms_opt(18, 0, 0).unwrap_or_default();
-        Self { holidays: BTreeSet::new(), worked: BTreeSet::new(), closes }
+        Self { holidays: BTreeSet::new(), worked: BTreeSet::new(), closes, limits: Limits::default() }
     }
 }
 
@@ -44,11 +87,50 @@ impl Calendar {
     /// Reads a calendar file; see `assets::CALENDAR`.
     pub fn parse(text: &str) -> Result<Self, BadCalendar> {
         let file: File = toml::from_str(text)?;
-        Ok(Self {
-            holidays: file.holidays.into_iter().collect(),
-            worked: file.worked.into_iter().collect(),
-            closes: file.closes,
+        Self::new(file.closes, file.holidays, file.worked, file.limits)
+    }
+
+    /// A calendar, if its limits can be set.
+    pub fn new(
+        closes: NaiveTime,
+        holidays: impl IntoIterator<Item = NaiveDate>,
+        worked: impl IntoIterator<Item = NaiveDate>,
+        limits: Limits,
+    ) -> Result<Self, BadCalendar> {
+        if !limits.fit() {
+            return Err(BadCalendar::Limits);
+        }
+        Ok(Self { holidays: holidays.into_iter().collect(), worked: worked.into_iter().collect(), closes, limits })
+    }
+
+    /// The calendar as a file, which [`Self::parse`] reads.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(&File {
+            closes: self.closes,
+            holidays: self.holidays().collect(),
+            worked: self.worked().collect(),
+            limits: self.limits,
         })
+    }
+
+    /// Days without work that would be worked, in order.
+    pub fn holidays(&self) -> impl Iterator<Item = NaiveDate> + '_ {
+        self.holidays.iter().copied()
+    }
+
+    /// Worked weekends, in order.
+    pub fn worked(&self) -> impl Iterator<Item = NaiveDate> + '_ {
+        self.worked.iter().copied()
+    }
+
+    /// When a working day ends.
+    pub fn closes(&self) -> NaiveTime {
+        self.closes
+    }
+
+    /// The limits that are offered.
+    pub fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// Whether people work on `day`.
@@ -102,6 +184,19 @@ mod tests {
         assert_eq!(due("2026-09-30T23:30", Limit::Days(3)), beijing("2026-10-10T18:00"));
         // Hours do not ask for the calendar.
         assert_eq!(due("2026-10-01T12:00", Limit::Hours(24)), beijing("2026-10-02T12:00"));
+    }
+
+    #[test]
+    fn a_calendar_is_the_same_after_it_was_written_and_limits_have_bounds() {
+        let ours = Calendar::parse(assets::CALENDAR).unwrap();
+        assert_eq!(Calendar::parse(&ours.to_toml().unwrap()).unwrap(), ours);
+        assert_eq!(ours.limits().of(Some("urgent")), Limit::Hours(24));
+        let days = |ordinary_days| Limits { ordinary_days, ..Limits::default() };
+        for wrong in [0, 16] {
+            assert!(Calendar::new(ours.closes(), [], [], days(wrong)).is_err());
+        }
+        let own = Calendar::new(ours.closes(), [], [], days(5)).unwrap();
+        assert_eq!(own.limits().of(None), Limit::Days(5));
     }
 
     #[test]

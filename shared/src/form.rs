@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::record::{Part, RecordKind};
 use crate::view::Policy;
 
+pub mod compare;
+
 /// A text in the two languages of the interface.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,7 +51,7 @@ pub struct Section {
     /// Its heading.
     pub label: Label,
     /// When it is shown: of each of its fields that says nothing else.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<When>,
     /// In the order of the screen.
     #[serde(rename = "field")]
@@ -65,53 +67,57 @@ pub struct Field {
     /// As shown beside it.
     pub label: Label,
     /// One sentence below it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<Label>,
     /// What it holds.
     #[serde(rename = "type")]
     pub kind: FieldType,
     /// How it merges; by default [`FieldType::usual_policy`].
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Policy>,
     /// Whether it belongs to the restricted part.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub restricted: bool,
     /// Whether a record cannot be saved without it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub required: bool,
     /// What can be chosen (`choice`, `choices`).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<Choice>,
     /// The kind a link goes to (`link`, `links`, `link_or_text`).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<RecordKind>,
     /// How it is masked where it is not being edited.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<MaskKind>,
     /// When it is shown: the field named has one of these values.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<When>,
     /// Whether search finds the record by it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub search: bool,
     /// The most characters of a text; 200 for `text` and 20,000 for `long_text` if not said.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<u32>,
     /// The smallest and largest number.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<(f64, f64)>,
     /// The value a new record begins with.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,
     /// Whether a new record is offered what the one saved before it had here.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub repeat: bool,
     /// Whether it says when something was (dates and times): one that is still to come is asked about.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub past: bool,
     /// Whether people type it (`false`: written by the app, such as `area`, `steps`, `duplicates`).
-    #[serde(default = "yes")]
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub entry: bool,
+}
+
+fn is_yes(entry: &bool) -> bool {
+    *entry
 }
 
 fn yes() -> bool {
@@ -184,6 +190,13 @@ pub struct Choice {
     pub zh: String,
     /// As shown in English.
     pub en: String,
+    /// Not offered any more: what was chosen before keeps its label.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub retired: bool,
+}
+
+fn is_false(it: &bool) -> bool {
+    !it
 }
 
 /// How a value is masked.
@@ -205,11 +218,11 @@ pub struct When {
     /// The field it depends on.
     pub field: String,
     /// The values of it with which this one is shown (codes; of a yes/no field `true` or `false`).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub is: Vec<String>,
     /// The values of it with which this one is not shown; where there are any, it is shown with every other and with
     /// none.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not: Vec<String>,
 }
 
@@ -307,6 +320,11 @@ impl Form {
         Ok(form)
     }
 
+    /// The form as a file, which [`Self::parse`] reads.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+
     /// Every field, in the order of the screen.
     pub fn fields(&self) -> impl Iterator<Item = &Field> {
         self.sections.iter().flat_map(|section| &section.fields)
@@ -333,7 +351,23 @@ impl Forms {
                 return Err(BadForm::VersionTwice(kind, version));
             }
         }
-        for (kind, versions) in &forms.0 {
+        forms.hold_together()?;
+        Ok(forms)
+    }
+
+    /// These and one more; an error where it does not go with them.
+    pub fn with(&self, form: Form) -> Result<Self, BadForm> {
+        let mut forms = self.clone();
+        let (kind, version) = (form.kind, form.version);
+        if forms.0.entry(kind).or_default().insert(version, form).is_some() {
+            return Err(BadForm::VersionTwice(kind, version));
+        }
+        forms.hold_together()?;
+        Ok(forms)
+    }
+
+    fn hold_together(&self) -> Result<(), BadForm> {
+        for (kind, versions) in &self.0 {
             let mut known: BTreeMap<&str, &Field> = BTreeMap::new();
             for (version, field) in versions.values().flat_map(|form| form.fields().map(|field| (form.version, field)))
             {
@@ -345,7 +379,7 @@ impl Forms {
                 }
             }
         }
-        Ok(forms)
+        Ok(())
     }
 
     /// The form an edit names.

@@ -1,5 +1,6 @@
 //! What travels between a handheld and the server: one request, one answer (`sync.md`, "One round").
 
+mod edition;
 mod enrol;
 mod slot;
 
@@ -18,6 +19,7 @@ use crate::record::{Part, RecordKind};
 use crate::value::Value;
 use crate::vector::VectorTimestamp;
 
+pub use edition::Edition;
 pub use enrol::{Before, EnrolAnswer, EnrolRequest, Handler, Me, SealedKey, Setup};
 pub use slot::{Fork, KeptEdit, SlotAnswer, SlotRequest};
 
@@ -221,6 +223,10 @@ pub struct DeviceState {
     pub clock: DateTime<Utc>,
     /// Edits and photos still to deliver.
     pub undelivered: u32,
+    /// The version of the web view that shows the app's pages, if it has one: old ones are the first thing to look at when
+    /// something looks wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web_view: Option<String>,
 }
 
 /// `POST /api/v1/sync`, down. Absent lists are empty.

@@ -129,10 +129,8 @@ fn add_user(args: UserAddArgs) -> anyhow::Result<()> {
             password,
         },
     )?;
-    // What they may do beyond their role, by the names of the options.
-    let rights = [(user.cleared, "cleared"), (user.may_unmask, "may-unmask")].into_iter().filter(|(has, _)| *has);
-    let detail: Vec<&str> = std::iter::once(user.role.code()).chain(rights.map(|(_, name)| name)).collect();
-    note(&app, &user, "audit-user-added", &detail.join(","))?;
+    let audit = people::added(&user, None, app.outside.now());
+    store::write::<_, StoreError>(&*app.store, user.town, |tx| tx.put_audit(&audit))?;
     say(&user.id.to_string())
 }
 

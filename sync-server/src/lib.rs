@@ -14,10 +14,13 @@ pub mod error;
 pub mod export;
 pub mod http;
 pub mod import;
+pub mod in_force;
 pub mod outbox;
 pub mod person;
+pub mod redraw;
 pub mod report;
 pub mod retention;
+pub mod search;
 pub mod store;
 pub mod sync;
 pub mod system;
@@ -40,9 +43,9 @@ pub struct AppState {
     pub store: Arc<dyn Store>,
     /// Photos.
     pub blobs: blobs::Blobs,
-    /// Every version of every form.
+    /// Every version of every form that comes with the program; see [`Self::in_force`] for what counts.
     pub forms: Arc<Forms>,
-    /// Working days.
+    /// The working days that come with the program; see [`Self::in_force`] for what counts.
     pub calendar: Arc<Calendar>,
     /// Clock and randomness.
     pub outside: Arc<dyn Outside>,
@@ -78,7 +81,10 @@ pub struct AppState {
     pub upload_time: Duration,
     /// How much is under way.
     pub pressure: http::pressure::Pressure,
+    /// What the console searches.
+    pub search: search::Search,
     areas: Mutex<(u64, Arc<AreaTree>)>,
+    in_force: Mutex<in_force::Held>,
 }
 
 /// A shared [`AppState`]: the state of every axum handler.
@@ -174,11 +180,15 @@ impl AppState {
             write_time: http::connections::WRITE_TIME,
             upload_time: http::UPLOAD_TIME,
             pressure: http::pressure::Pressure::default(),
+            search: search::Search::default(),
             areas: Mutex::new((0, Arc::default())),
+            in_force: Mutex::default(),
         });
         erase::resume(&app).map_err(|error| OpenError::Erase(Box::new(error)))?;
         sync::projection::fill_beside(&app)
             .map_err(|source| OpenError::Store { path: app.data.join("town.db"), source })?;
+        // Whoever opened it may still change what comes with the program.
+        app.in_force.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Ok((app, store))
     }
 
@@ -196,7 +206,14 @@ impl AppState {
         Ok(tree)
     }
 
-    /// What edits are checked against.
+    /// What edits of a town are checked against.
+    pub fn rules_of(&self, town: AreaId) -> Result<sync::accept::Rules, StoreError> {
+        let in_force = self.in_force(town)?;
+        let (forms, calendar) = (Arc::clone(&in_force.forms), Arc::clone(&in_force.calendar));
+        Ok(sync::accept::Rules { forms, calendar, ..self.rules()? })
+    }
+
+    /// The same where no town has published anything: by the forms and the calendar that come with the program.
     pub fn rules(&self) -> Result<sync::accept::Rules, StoreError> {
         Ok(sync::accept::Rules {
             forms: Arc::clone(&self.forms),

@@ -323,7 +323,7 @@ impl Taking<'_> {
         }
         let request = SyncRequestOf { edits, ..SyncRequestOf::idle() };
         let offered = incoming::read(&request).map_err(|error| OutboxError::Broken(error.to_string()))?;
-        let rules = self.app.rules()?;
+        let rules = self.app.rules_of(self.device.town)?;
         let taken = self.write(|tx| {
             let taken = self.accept(tx, &rules, &offered)?;
             self.note(tx, &taken)?;

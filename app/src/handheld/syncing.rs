@@ -204,6 +204,7 @@ impl Inner {
     ) -> Result<Option<Option<Refused>>, Refused> {
         let client = self.client(session)?;
         let device = (!attempts.told_device).then(|| DeviceState {
+            web_view: None,
             app: env!("CARGO_PKG_VERSION").to_owned(),
             battery: None,
             clock: self.outside().now(),

@@ -109,3 +109,4 @@ report-notes = Days of Beijing. Hazards are those of the categories hazard and s
 desk-key-host = department
 desk-key-next = do, then next
 desk-key-open = open
+desk-key-write = write

@@ -109,3 +109,4 @@ report-notes = 日期按北京时间。隐患包括安全隐患和安全生产�
 desk-key-host = 选部门
 desk-key-next = 办，看下一件
 desk-key-open = 打开
+desk-key-write = 写

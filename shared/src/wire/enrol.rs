@@ -102,6 +102,10 @@ pub struct Setup {
     /// certificate that the system trusts is taken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pins: Vec<KeyPin>,
+    /// The [`super::Edition::version`] in force: to be fetched where it is not the one held. None: the program's own forms
+    /// and calendar count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edition: Option<String>,
 }
 
 fn is_false(stamp: &bool) -> bool {

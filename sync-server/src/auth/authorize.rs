@@ -51,6 +51,9 @@ pub enum Action<'a> {
     TakeOutPerson,
 }
 
+/// The field that says where a record lies.
+const AREA: &str = "area";
+
 /// Denied. It says no more on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not allowed")]
@@ -129,6 +132,9 @@ fn may_write(who: &Who, part: Part, fields: &[&str], before: Option<&Reach>, aft
         // What nobody has seen yet is no duplicate of anything.
         return part == Part::Open && !fields.contains(&MERGED_INTO) && may_create(who, after);
     };
+    if who.user.role == Role::Admin {
+        return part == Part::Open && redraws(who, fields, before, after);
+    }
     // Nobody writes what they do not read: a step would make them one of those it names.
     if who.user.role.changes(before.kind) && by_scope(who, before) {
         let cleared = part == Part::Open || who.user.cleared;
@@ -137,10 +143,15 @@ fn may_write(who: &Who, part: Part, fields: &[&str], before: Option<&Reach>, aft
         return cleared && staff;
     }
     // Made responsible, or having reported it: steps (the workflow judges which) and photos, nothing else.
-    // The administrator writes nothing, whoever names them.
-    let named =
-        before.kind == RecordKind::Event && before.readers.contains(&who.user.id) && who.user.role != Role::Admin;
+    let named = before.kind == RecordKind::Event && before.readers.contains(&who.user.id);
     named && part == Part::Open && fields.iter().all(|field| matches!(*field, "steps" | "photos"))
+}
+
+/// The administrator writes nothing, whoever names them, but where records lie: between areas that are all theirs, as when
+/// a grid is split.
+fn redraws(who: &Who, fields: &[&str], before: &Reach, after: &Reach) -> bool {
+    let theirs = |reach: &Reach| !reach.areas.is_empty() && reach.areas.iter().all(|area| who.scope.contains(*area));
+    fields.iter().all(|field| *field == AREA) && !fields.is_empty() && theirs(before) && theirs(after)
 }
 
 fn may_create(who: &Who, after: &Reach) -> bool {

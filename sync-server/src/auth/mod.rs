@@ -6,6 +6,7 @@ pub mod enrol;
 pub mod outline;
 pub mod password;
 pub mod people;
+pub mod rights;
 pub mod second;
 pub mod session;
 pub mod throttle;

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::area::{Area, AreaId, AreaLevel};
+use chrono::{DateTime, Utc};
+use shared::area::{Area, AreaId, AreaLevel, AreaTree};
 use shared::author::Role;
 use shared::ids::UserId;
 use shared::outline::Outline;
@@ -10,7 +11,7 @@ use shared::outline::Outline;
 use super::outline;
 use crate::AppState;
 use crate::auth::password::{self, BadPassword};
-use crate::store::{self, Audit, StoreError, User};
+use crate::store::{self, Audit, StoreError, Tx, User};
 
 /// A user to be added.
 #[derive(Debug, Clone)]
@@ -62,9 +63,8 @@ pub enum AddError {
     },
 }
 
-/// Adds a user.
-pub fn add_user(app: &AppState, new: NewUser) -> Result<User, AddError> {
-    let areas = app.areas()?;
+/// A user who can be added, with an id of their own.
+pub fn new_user(app: &AppState, new: NewUser, areas: &AreaTree) -> Result<User, AddError> {
     if new.login.trim().is_empty() || new.name.trim().is_empty() {
         return Err(AddError::Empty);
     }
@@ -74,7 +74,7 @@ pub fn add_user(app: &AppState, new: NewUser) -> Result<User, AddError> {
     let first = new.scope.first().copied().ok_or(AddError::NoSuchArea(AreaId(0)))?;
     let town = areas.town_of(first).ok_or(AddError::NoTown(first))?;
     let password = new.password.as_deref().map(|text| password::hash(&*app.outside, text)).transpose()?;
-    let user = User {
+    Ok(User {
         id: UserId::fresh(&*app.outside),
         town,
         name: new.name.trim().to_owned(),
@@ -85,8 +85,13 @@ pub fn add_user(app: &AppState, new: NewUser) -> Result<User, AddError> {
         may_unmask: new.may_unmask,
         password,
         active: true,
-    };
-    store::write(&*app.store, town, |tx| tx.put_user(&user))?;
+    })
+}
+
+/// Adds a user.
+pub fn add_user(app: &AppState, new: NewUser) -> Result<User, AddError> {
+    let user = new_user(app, new, &*app.areas()?)?;
+    store::write(&*app.store, user.town, |tx| tx.put_user(&user))?;
     Ok(user)
 }
 
@@ -107,9 +112,8 @@ pub struct UserChange {
     pub active: Option<bool>,
 }
 
-/// Changes a user and writes down what of them: rights count at the next request, log-ins to the console end.
-pub fn change_user(app: &AppState, user: &User, change: UserChange) -> Result<User, AddError> {
-    let areas = app.areas()?;
+/// What `user` is once `change` is made, if it can be made.
+pub fn changed(user: &User, change: UserChange, areas: &AreaTree) -> Result<User, AddError> {
     if change.name.as_ref().is_some_and(|name| name.trim().is_empty()) {
         return Err(AddError::Empty);
     }
@@ -119,7 +123,7 @@ pub fn change_user(app: &AppState, user: &User, change: UserChange) -> Result<Us
             return Err(AddError::OtherTown(*id));
         }
     }
-    let now = User {
+    Ok(User {
         name: change.name.map_or_else(|| user.name.clone(), |name| name.trim().to_owned()),
         role: change.role.unwrap_or(user.role),
         scope: if change.scope.is_empty() { user.scope.clone() } else { change.scope },
@@ -127,32 +131,55 @@ pub fn change_user(app: &AppState, user: &User, change: UserChange) -> Result<Us
         may_unmask: change.may_unmask.unwrap_or(user.may_unmask),
         active: change.active.unwrap_or(user.active),
         ..user.clone()
-    };
+    })
+}
+
+/// Changes a user and writes down what of them: rights count at the next request, log-ins to the console end. `by` is
+/// none for a command on the server; `more` is added to what is written down. Whether anything changed.
+pub fn put_change(
+    tx: &mut dyn Tx,
+    (before, now): (&User, &User),
+    (by, at): (Option<UserId>, DateTime<Utc>),
+    more: &str,
+) -> Result<bool, StoreError> {
     let what = [
-        ("name", now.name != user.name),
-        ("role", now.role != user.role),
-        ("scope", now.scope != user.scope),
-        ("cleared", now.cleared != user.cleared),
-        ("may_unmask", now.may_unmask != user.may_unmask),
-        ("active", now.active != user.active),
+        ("name", now.name != before.name),
+        ("role", now.role != before.role),
+        ("scope", now.scope != before.scope),
+        ("cleared", now.cleared != before.cleared),
+        ("may_unmask", now.may_unmask != before.may_unmask),
+        ("active", now.active != before.active),
     ];
     let what: Vec<&str> = what.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect();
     if what.is_empty() {
-        return Ok(now);
+        return Ok(false);
     }
-    store::write::<_, AddError>(&*app.store, user.town, |tx| {
-        tx.put_user(&now)?;
-        tx.drop_sessions_of(user.id)?;
-        tx.put_audit(&Audit {
-            at: app.outside.now(),
-            user: None,
-            action: "audit-user-changed".to_owned(),
-            subject: user.id.to_string(),
-            detail: what.join(" "),
-        })?;
-        Ok(())
+    tx.put_user(now)?;
+    tx.drop_sessions_of(now.id)?;
+    tx.put_audit(&Audit {
+        at,
+        user: by,
+        action: "audit-user-changed".to_owned(),
+        subject: now.id.to_string(),
+        detail: format!("{}{more}", what.join(" ")),
     })?;
+    Ok(true)
+}
+
+/// The same for a command on the server.
+pub fn change_user(app: &AppState, user: &User, change: UserChange) -> Result<User, AddError> {
+    let now = changed(user, change, &*app.areas()?)?;
+    let at = app.outside.now();
+    store::write::<_, StoreError>(&*app.store, user.town, |tx| put_change(tx, (user, &now), (None, at), ""))?;
     Ok(now)
+}
+
+/// What is written down of a user who was added: what they are, and what they may beyond it, by the names of the options.
+pub fn added(user: &User, by: Option<UserId>, at: DateTime<Utc>) -> Audit {
+    let rights = [(user.cleared, "cleared"), (user.may_unmask, "may-unmask")].into_iter().filter(|(has, _)| *has);
+    let detail: Vec<&str> = std::iter::once(user.role.code()).chain(rights.map(|(_, name)| name)).collect();
+    let (action, subject) = ("audit-user-added".to_owned(), user.id.to_string());
+    Audit { at, user: by, action, subject, detail: detail.join(",") }
 }
 
 /// Reads areas from CSV with the header `id,parent,level,name,code,outline` (UTF-8, a BOM is taken) and adds or replaces
@@ -160,6 +187,7 @@ pub fn change_user(app: &AppState, user: &User, change: UserChange) -> Result<Us
 /// column, or where it is empty, what was drawn before stays. Returns how many there were.
 pub fn import_areas(app: &AppState, csv: impl std::io::Read) -> Result<usize, AddError> {
     let known: Vec<Area> = app.store.areas()?;
+    let closed: BTreeSet<AreaId> = known.iter().filter(|area| area.closed).map(|area| area.id).collect();
     let mut drawn: BTreeMap<AreaId, Outline> = known.into_iter().map(|area| (area.id, area.outline)).collect();
     let mut ids: BTreeSet<AreaId> = drawn.keys().copied().collect();
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(csv);
@@ -182,7 +210,8 @@ pub fn import_areas(app: &AppState, csv: impl std::io::Read) -> Result<usize, Ad
             "" => drawn.remove(&id).unwrap_or_default(),
             text => outline::from_wkt(text).map_err(|error| bad(&error.to_string()))?,
         };
-        areas.push((line, Area { id, parent, level, name: cell(3).to_owned(), code: cell(4).to_owned(), outline }));
+        let closed = closed.contains(&id);
+        areas.push((line, Area { outline, closed, ..Area::new(id, parent, level, cell(3), cell(4)) }));
     }
     for (line, area) in &areas {
         if let Some(parent) = area.parent.filter(|parent| !ids.contains(parent)) {

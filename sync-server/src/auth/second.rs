@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use chrono::{DateTime, Utc};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use shared::author::Role;
@@ -128,11 +129,16 @@ fn recovery_hash(user: UserId, code: &str) -> [u8; 32] {
 /// Takes somebody's second factor away and ends their log-ins: the next one sets it up anew. `by` is none for a command
 /// on the server.
 pub fn reset(app: &AppState, user: &User, by: Option<UserId>) -> Result<(), StoreError> {
-    store::write(&*app.store, user.town, |tx| {
-        tx.drop_second_factor(user.id)?;
-        tx.drop_sessions_of(user.id)?;
-        tx.put_audit(&entry(app, by, user.id, "audit-second-reset"))
-    })
+    let now = app.outside.now();
+    store::write(&*app.store, user.town, |tx| reset_in(tx, user.id, (by, now)))
+}
+
+/// The same inside a transaction that does more.
+pub fn reset_in(tx: &mut dyn Tx, user: UserId, (by, at): (Option<UserId>, DateTime<Utc>)) -> Result<(), StoreError> {
+    tx.drop_second_factor(user)?;
+    tx.drop_sessions_of(user)?;
+    let (action, subject) = ("audit-second-reset".to_owned(), user.to_string());
+    tx.put_audit(&Audit { at, user: by, action, subject, detail: String::new() })
 }
 
 /// Sets up anew for somebody inside, who shows by a code that it is them.

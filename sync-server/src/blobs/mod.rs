@@ -4,6 +4,7 @@ pub mod cli;
 pub mod expiry;
 pub mod jpeg;
 pub mod orphans;
+pub mod picture;
 pub mod quota;
 mod verify;
 

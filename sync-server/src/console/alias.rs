@@ -63,7 +63,7 @@ pub async fn show(
         if !may_merge(ctx, &seen.part) {
             return Err(PageError::NotAllowed);
         }
-        let form = ctx.app.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
+        let form = ctx.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
         let body = match choice.with {
             Some(other) => {
                 let other = ctx.read(|read| Seen::load(ctx, read, other))?;
@@ -107,21 +107,13 @@ fn candidates(ctx: &Ctx, read: &dyn Read, seen: &Seen, query: &str) -> Result<Ve
     }
     let mut found: Vec<StoredPart> = Vec::new();
     for words in asked {
-        let filter = PartFilter {
-            kind: Some(seen.part.kind),
-            areas: Some(ctx.scope()),
-            words,
-            newest_first: true,
-            limit: Some(LISTED),
-            ..PartFilter::default()
-        };
-        read.each_part(&filter, &mut |part| {
-            let new = part.record != seen.part.record && found.iter().all(|known| known.record != part.record);
-            if new && ctx.may_read(Part::Open, &part) {
+        let filter =
+            PartFilter { kind: Some(seen.part.kind), areas: Some(ctx.scope()), limit: Some(LISTED), ..ctx.by_scope() };
+        for part in super::records::found(ctx, read, &filter, &words)?.0 {
+            if part.record != seen.part.record && found.iter().all(|known| known.record != part.record) {
                 found.push(part);
             }
-            Ok(true)
-        })?;
+        }
     }
     if typed.is_empty() {
         let born = birth_date(&seen.open);
@@ -333,7 +325,7 @@ pub async fn merge(State(app): State<App>, UrlPath(id): UrlPath<RecordId>, asked
         let seen = mergeable(ctx, id)?;
         let other: RecordId = given.get("other").and_then(|id| id.parse().ok()).ok_or_else(bad)?;
         let other = mergeable(ctx, other)?;
-        let form = ctx.app.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
+        let form = ctx.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
         let mut chosen: BTreeMap<Part, BTreeMap<Path, Value>> = BTreeMap::new();
         for field in single(form) {
             let value = match given.text(&format!("take-{}", field.name)) {

@@ -126,7 +126,7 @@ fn body(ctx: &Ctx, source: &str, saved: Option<&str>) -> Markup {
 fn fields(ctx: &Ctx, at: &str, typed: &Typed) -> Markup {
     let word = |key: &str| ctx.words.text(key);
     let label = |field: &str| {
-        let form = ctx.app.forms.newest(RecordKind::Event);
+        let form = ctx.forms.newest(RecordKind::Event);
         form.and_then(|form| form.field(field))
             .map(|field| field.label.in_lang(ctx.words.lang().tag()).to_owned())
             .unwrap_or_default()

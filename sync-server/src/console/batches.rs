@@ -91,7 +91,7 @@ pub async fn seal(State(app): State<App>, asked: Asked, fields: Fields) -> Respo
 /// Seals a batch, and where the page says so.
 pub fn take(ctx: &Ctx, wanted: &Pull<'_>) -> Result<Response, PageError> {
     let app = &ctx.app;
-    let to = match batch::pull(&*app.store, &*app.outside, &app.data, &app.forms, wanted)? {
+    let to = match batch::pull(&*app.store, &*app.outside, &app.data, &ctx.forms, wanted)? {
         Pulled::Sealed(sealed) => format!("/console/batches?n={}", sealed.manifest.number),
         Pulled::NothingNew => "/console/batches?nothing=1".to_owned(),
     };
@@ -239,7 +239,7 @@ fn form(ctx: &Ctx, waiting: u64) -> Markup {
                     label.field__label for="b2" { (word("batch-profile")) }
                     select.field__ctl id="b2" name="profile" {
                         option value="" { (word("batch-no-profile")) }
-                        @for (name, label) in profile::listed(&ctx.app.forms, &ctx.app.data) {
+                        @for (name, label) in profile::listed(&ctx.forms, &ctx.app.data) {
                             option value=(name) { (label.in_lang(ctx.words.lang().tag())) }
                         }
                     }

@@ -169,7 +169,7 @@ fn body(ctx: &Ctx, campaigns: &Campaigns) -> Markup {
                         label.field__label for="area" { (word("batch-area")) }
                         select.field__ctl id="area" name="area" {
                             option value="" { (word("console-whole-scope")) }
-                            @for area in ctx.areas.iter().filter(|area| ctx.who.scope.contains(area.id)) {
+                            @for area in ctx.areas.iter().filter(|area| !area.closed && ctx.who.scope.contains(area.id)) {
                                 option value=(area.id) { (ctx.area(area.id)) }
                             }
                         }
@@ -197,8 +197,8 @@ fn choices(ctx: &Ctx) -> Vec<(String, String)> {
         let name = ctx.words.text(&format!("kind-{}", kind.code()));
         choices
             .push((kind.code().to_owned(), ctx.words.with("console-campaign-all", &[("kind", name.clone().into())])));
-        let types = ctx.app.forms.newest(kind).and_then(|form| form.field("type"));
-        for choice in types.iter().flat_map(|field| &field.choices) {
+        let types = ctx.forms.newest(kind).and_then(|form| form.field("type"));
+        for choice in types.iter().flat_map(|field| &field.choices).filter(|choice| !choice.retired) {
             let label = if lang.starts_with("en") { &choice.en } else { &choice.zh };
             choices.push((format!("{}:{}", kind.code(), choice.code), format!("{name}·{label}")));
         }

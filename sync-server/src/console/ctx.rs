@@ -13,6 +13,7 @@ use maud::{Markup, html};
 use shared::area::{AreaId, AreaTree};
 use shared::author::{Author, Role};
 use shared::calendar::Calendar;
+use shared::form::Forms;
 use shared::ids::{RecordId, UserId};
 use shared::record::{Part, RecordKind};
 
@@ -20,6 +21,7 @@ use super::layout::{self, Place};
 use crate::App;
 use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize, reads_by_scope, reads_visits};
+use crate::auth::rights;
 use crate::auth::session::{self, Found};
 use crate::export::Telling;
 use crate::store::{self, Audit, EventFilter, PartFilter, Read, Session, StoreError, StoredPart};
@@ -41,6 +43,8 @@ pub struct Counts {
     pub quarantine: u64,
     /// Records of which handhelds still show what was lost.
     pub remains: u64,
+    /// Rights that wait for a second person, and may be this one's to release.
+    pub rights: u64,
 }
 
 /// One request of somebody logged in.
@@ -59,6 +63,8 @@ pub struct Ctx {
     pub areas: Arc<AreaTree>,
     /// The town's working days.
     pub calendar: Arc<Calendar>,
+    /// Every version of every form in force.
+    pub forms: Arc<Forms>,
     /// Figures of the side.
     pub counts: Counts,
     /// The names of users.
@@ -268,7 +274,8 @@ impl Ctx {
             Found::Nobody => return Err(PageError::LoggedOut),
         };
         let areas = app.areas()?;
-        let calendar = app.rules()?.calendar;
+        let in_force = app.in_force(who.user.town)?;
+        let (calendar, forms) = (Arc::clone(&in_force.calendar), Arc::clone(&in_force.forms));
         let now = app.outside.now();
         let mut ctx = Self {
             who,
@@ -277,6 +284,7 @@ impl Ctx {
             now,
             areas,
             calendar,
+            forms,
             counts: Counts::default(),
             users: BTreeMap::new(),
             anonymous: BTreeMap::new(),
@@ -289,8 +297,11 @@ impl Ctx {
             let inbox = if ctx.sees(Place::Inbox) { super::events::waiting(&ctx, read)?.len() } else { 0 };
             let quarantine = if ctx.sees(Place::Quarantine) { super::quarantine::count(&ctx, read, 100)? } else { 0 };
             let remains = if ctx.sees(Place::Remains) { super::remains::count(&ctx, read)? } else { 0 };
+            let rights =
+                if ctx.sees(Place::Manage) { rights::waiting(read, &ctx.who, &ctx.areas, now)?.len() } else { 0 };
             let n = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-            Ok::<_, PageError>((read.users()?, Counts { inbox: n(inbox), to_decide, quarantine, remains }))
+            let counts = Counts { inbox: n(inbox), to_decide, quarantine, remains, rights: n(rights) };
+            Ok::<_, PageError>((read.users()?, counts))
         })?;
         let hidden = users.iter().filter(|user| user.role.is_anonymous_to_others());
         ctx.anonymous = hidden.map(|user| (user.id, user.role)).collect();
@@ -329,7 +340,7 @@ impl Ctx {
             Place::Batches => crate::batch::may_pull(&self.who.user, &self.areas),
             Place::Terminals => staff || role == Role::Admin,
             Place::Quarantine | Place::Remains | Place::Campaigns => leads,
-            Place::Audit => role == Role::Admin || staff,
+            Place::Audit | Place::Manage => role == Role::Admin || staff,
         }
     }
 
@@ -406,7 +417,7 @@ impl Ctx {
         users: &'a dyn Fn(UserId) -> Option<String>,
     ) -> Telling<'a> {
         Telling {
-            forms: &self.app.forms,
+            forms: &self.forms,
             areas: &self.areas,
             lang: self.words.lang(),
             unmasked: false,

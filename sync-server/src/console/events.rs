@@ -97,6 +97,8 @@ pub enum Why {
     Reported,
     /// Given to this person.
     Given,
+    /// Done by this person, to be told to who reported it.
+    ToTell,
     /// Answered, to be closed.
     Answered,
 }
@@ -111,6 +113,7 @@ impl Why {
             Self::Untouched => "why-untouched",
             Self::Reported => "why-reported",
             Self::Given => "why-given",
+            Self::ToTell => "why-to-tell",
             Self::Answered => "why-answered",
         }
     }
@@ -154,13 +157,29 @@ fn why(ctx: &Ctx, actor: &Actor, event: &EventFacts, led: bool) -> Option<Why> {
         }
         Stage::Handling | Stage::Handled if event.asked && dispatched => Some(Why::Asked),
         Stage::Handling if event.host == Some(actor.user) || event.helpers.contains(&actor.user) => Some(Why::Given),
+        // Settled on site: closed by the lowest leader there is, who was not there.
+        Stage::Handled | Stage::Answered if event.on_site && closes_on_site(actor, event.level, led) => {
+            Some(Why::Answered)
+        }
+        Stage::Handled if event.host == Some(actor.user) => Some(Why::ToTell),
         Stage::Answered if dispatched => Some(Why::Answered),
         _ => None,
     }
 }
 
+/// Whether what was settled on site is this person's to close: a leader's at or above the level that holds it, the centre's
+/// where there is none below.
+fn closes_on_site(actor: &Actor, level: workflow::Level, led: bool) -> bool {
+    match actor.role {
+        Role::GridLeader if led => actor.level == workflow::Level::Grid,
+        Role::GridLeader => actor.level >= level,
+        _ => false,
+    }
+}
+
 /// The forms of the steps this person may do now, each folded up, the likeliest first and open.
-pub fn step_forms(ctx: &Ctx, event: &Event, handlers: &[User]) -> Markup {
+/// `from_list`: it leads back to the list and what is next there.
+pub fn step_forms(ctx: &Ctx, event: &Event, handlers: &[User], from_list: bool) -> Markup {
     let steps: Vec<Step> =
         workflow::allowed(&event.state, &actor(ctx)).into_iter().filter(|step| *step != Step::Report).collect();
     // What moves the event on comes before what only comments on it.
@@ -176,8 +195,10 @@ pub fn step_forms(ctx: &Ctx, event: &Event, handlers: &[User]) -> Markup {
                 form.act__b method="post" action={ "/console/records/" (event.part.record) "/step" } {
                     (csrf(ctx)) (write::seen(&event.open))
                     input type="hidden" name="step" value=(step_key(*step));
+                    @if from_list { input type="hidden" name="back" value="inbox"; }
                     (step_fields(ctx, event, *step, handlers))
-                    button.btn.btn--second { (ctx.words.text(&step_key(*step))) }
+                    @let first = (Some(place) == open).then_some("Enter");
+                    button.btn.btn--second data-key=[first] { (ctx.words.text(&step_key(*step))) }
                 }
             }
         }
@@ -280,15 +301,19 @@ fn helper_field(ctx: &Ctx, handlers: &[User]) -> Markup {
 }
 
 fn limit_field(ctx: &Ctx, event: &Event) -> Markup {
-    let usual = limit_code(workflow::usual_limit(event.text("urgency").as_deref()));
-    let options = [Limit::Hours(24), Limit::Days(3), Limit::Days(7), Limit::Days(15)];
+    let limits = ctx.calendar.limits();
+    let usual = limits.of(event.text("urgency").as_deref());
+    // What the town offers, and the longest there is.
+    let mut options = vec![limits.of(Some("urgent")), limits.of(None), limits.of(Some("difficult"))];
+    options.push(Limit::Days(workflow::MAX_DAYS));
+    options.dedup();
     html! {
         div.field {
             span.field__label { (ctx.words.text("console-limit")) }
             div.choices {
                 @for limit in options {
                     label.choice {
-                        input type="radio" name="limit" value=(limit_code(limit)) checked[limit_code(limit) == usual];
+                        input type="radio" name="limit" value=(limit_code(limit)) checked[limit == usual];
                         span { (icon("check")) (limit_text(ctx, limit)) }
                     }
                 }
@@ -409,7 +434,11 @@ pub async fn step(
         }
         let step = fields.get("step").and_then(step_of).ok_or_else(bad)?;
         save_step(ctx, record, step, fields)?;
-        Ok(Redirect::to(&format!("/console/records/{record}")).into_response())
+        // Sent back, it is not theirs to see any more.
+        let listed = fields.get("back") == Some("inbox");
+        let still = !listed && ctx.read(|read| ctx.open_part(read, record)).is_ok();
+        let to = if still { format!("/console/records/{record}") } else { "/console/inbox".to_owned() };
+        Ok(Redirect::to(&to).into_response())
     })
     .await
 }

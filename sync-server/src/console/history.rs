@@ -49,7 +49,7 @@ pub fn origin(ctx: &Ctx, entry: &HistoryEntry) -> String {
 /// One edit in words, a line a write; `first` is what made the record.
 pub fn lines(ctx: &Ctx, kind: RecordKind, entry: &HistoryEntry, first: bool, told: &Telling<'_>) -> Vec<Markup> {
     let who = ctx.author(&entry.edit.author);
-    let form = ctx.app.forms.get(kind, entry.edit.form).or_else(|| ctx.app.forms.newest(kind));
+    let form = ctx.forms.get(kind, entry.edit.form).or_else(|| ctx.forms.newest(kind));
     if first && entry.edit.part == Part::Open {
         return vec![html! { p { b { (who) } " " (ctx.words.text("history-made")) } }];
     }

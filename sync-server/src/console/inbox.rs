@@ -5,6 +5,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
+use shared::author::Role;
 use shared::ids::RecordId;
 use shared::workflow::{self, Step};
 
@@ -12,7 +13,7 @@ use super::ctx::{Asked, with, with_form};
 use super::events::{self, Event, Why};
 use super::layout::{self, Place, csrf, event_light, facts_light, icon, moment};
 use super::likely::{self, Likely};
-use super::{Ctx, Fields, PageError};
+use super::{Ctx, Fields, PageError, work};
 use crate::App;
 use crate::export::show::step_key;
 use crate::store::{EventRow, User};
@@ -36,6 +37,9 @@ pub struct Choice {
 /// `GET /console/inbox`
 pub async fn show(State(app): State<App>, asked: Asked, Query(choice): Query<Choice>) -> Response {
     with(app, asked, move |ctx| {
+        if ctx.who.user.role == Role::Department {
+            return work::page(ctx, choice.e);
+        }
         let page = ctx.read(|read| {
             let waiting = events::waiting(ctx, read)?;
             let view = choice.view.clone().unwrap_or_else(|| "all".to_owned());
@@ -175,7 +179,6 @@ fn what_became(ctx: &Ctx, choice: &Choice) -> Markup {
 
 /// The steps this person can ever give several events at once.
 fn in_bulk(ctx: &Ctx) -> Vec<Step> {
-    use shared::author::Role;
     match ctx.who.user.role {
         Role::CenterStaff => IN_BULK.to_vec(),
         Role::GridLeader => vec![Step::Take, Step::Raise, Step::Urge, Step::Close],

@@ -20,6 +20,7 @@
   }
 
   document.addEventListener('keydown', function (event) {
+    if (event.ctrlKey && event.key === 'Enter' && !event.isComposing) { press('Enter'); event.preventDefault(); return; }
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     var at = event.target;
     var typing = /^(TEXTAREA|SELECT)$/.test(at.tagName) || (at.tagName === 'INPUT' && !/^(checkbox|radio)$/.test(at.type));

@@ -3,6 +3,7 @@
 use assets::messages::{FluentValue, Lang, Messages};
 use chrono::{DateTime, Datelike as _, Utc};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use shared::author::Role;
 use shared::workflow::{EventState, Light};
 
 use super::Ctx;
@@ -35,6 +36,8 @@ pub enum Place {
     Quarantine,
     /// 恢复后只在终端上见到的内容
     Remains,
+    /// 管理
+    Manage,
     /// 审计
     Audit,
     /// 我的登录
@@ -55,6 +58,7 @@ pub fn page(ctx: &Ctx, here: Place, title: &str, body: &Markup) -> Markup {
         (Place::Terminals, "/console/terminals", "device", "console-terminals", None),
         (Place::Quarantine, "/console/quarantine", "tray", "console-quarantine", Some(ctx.counts.quarantine)),
         (Place::Remains, "/console/remains", "undo", "console-remains", Some(ctx.counts.remains)),
+        (Place::Manage, "/console/people", "people", "manage", Some(ctx.counts.rights)),
         (Place::Audit, "/console/audit", "eye", "console-audit", None),
     ];
     shell(
@@ -64,8 +68,9 @@ pub fn page(ctx: &Ctx, here: Place, title: &str, body: &Markup) -> Markup {
             nav.side aria-label=(word("console-nav")) {
                 p.side__h { (ctx.town_name()) small { (word("console-centre")) } }
                 @for (place, href, picture, key, count) in items {
-                    // Nobody looks for what is there only after a restore.
-                    @if ctx.sees(place) && (place != Place::Remains || place == here || count > Some(0)) {
+                    // Nobody looks for what is there only after a restore, or seldom waits for them.
+                    @let seldom = place == Place::Remains || place == Place::Manage && ctx.who.user.role != Role::Admin;
+                    @if ctx.sees(place) && (!seldom || place == here || count > Some(0)) {
                         a href=(href) aria-current=[(place == here).then_some("page")] {
                             (icon(picture)) (word(key))
                             @if let Some(count) = count.filter(|count| *count > 0) { b { (count) } }

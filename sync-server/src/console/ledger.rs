@@ -221,7 +221,7 @@ pub fn choice_label(ctx: &Ctx, field: &str, code: &str) -> String {
 
 /// The same in a language that is not that of the page.
 pub fn choice_label_in(ctx: &Ctx, lang: Lang, field: &str, code: &str) -> String {
-    let form = ctx.app.forms.newest(RecordKind::Event);
+    let form = ctx.forms.newest(RecordKind::Event);
     let field = form.and_then(|form| form.field(field));
     let choice = field.and_then(|field| field.choices.iter().find(|choice| choice.code == code));
     choice
@@ -230,7 +230,7 @@ pub fn choice_label_in(ctx: &Ctx, lang: Lang, field: &str, code: &str) -> String
 
 /// The codes of a choice field of the events' form.
 pub fn codes(ctx: &Ctx, field: &str) -> Vec<String> {
-    let form = ctx.app.forms.newest(RecordKind::Event);
+    let form = ctx.forms.newest(RecordKind::Event);
     let field = form.and_then(|form| form.field(field));
     field.map(|field| field.choices.iter().map(|choice| choice.code.clone()).collect()).unwrap_or_default()
 }
@@ -303,7 +303,7 @@ fn body(ctx: &Ctx, list: &List<'_>, saved: &[views::View]) -> Markup {
 }
 
 fn label(ctx: &Ctx, field: &str) -> String {
-    let form = ctx.app.forms.newest(RecordKind::Event);
+    let form = ctx.forms.newest(RecordKind::Event);
     let field = form.and_then(|form| form.field(field));
     field.map(|field| field.label.in_lang(ctx.words.lang().tag()).to_owned()).unwrap_or_default()
 }

@@ -93,7 +93,7 @@ pub fn panel(ctx: &Ctx, seen: &Seen, around: &Around, told: &Telling<'_>) -> Mar
 
 fn late_form(ctx: &Ctx, seen: &Seen, loser: &Seen, late: &[Late], told: &Telling<'_>, may: bool) -> Markup {
     let word = |key: &str| ctx.words.text(key);
-    let form = ctx.app.forms.newest(seen.part.kind);
+    let form = ctx.forms.newest(seen.part.kind);
     html! {
         form method="post" action={ "/console/records/" (seen.part.record) "/merge" } {
             (csrf(ctx))

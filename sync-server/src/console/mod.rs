@@ -2,7 +2,9 @@
 //! old Chromium 80 does not know is not used. Values are escaped by the template's macro; there is no other way to make
 //! HTML here than `maud::html!`, the fixed sprite aside.
 
+mod add_photo;
 mod alias;
+mod areas;
 mod arrivals;
 mod asked;
 mod audit;
@@ -14,17 +16,20 @@ mod ending;
 mod erase;
 mod events;
 mod failed;
+mod forms;
 mod history;
 mod inbox;
 mod layout;
 mod ledger;
 mod likely;
 mod login;
+mod manage;
 mod map;
 mod me;
 mod merged;
 mod outbox;
 mod overview;
+mod people;
 mod person;
 mod photos;
 mod quarantine;
@@ -33,9 +38,13 @@ mod records;
 mod remains;
 mod report;
 mod second;
+mod settings;
+mod split;
+mod terminal_list;
 mod terminals;
 mod to_decide;
 mod views;
+mod work;
 mod write;
 
 use axum::Router;
@@ -102,6 +111,22 @@ pub fn router() -> Router<App> {
         .route("/console/quarantine/{id}/dismiss", post(quarantine::dismiss))
         .route("/console/remains", get(remains::show))
         .route("/console/remains/{id}/done", post(remains::done))
+        .route("/console/people", get(people::show))
+        .route("/console/people/new", get(people::new).post(people::add))
+        .route("/console/people/asked/{id}/release", post(people::release))
+        .route("/console/people/{id}", get(people::one).post(people::change))
+        .route("/console/people/{id}/password", post(people::password))
+        .route("/console/people/{id}/second", post(people::second))
+        .route("/console/areas", get(areas::show))
+        .route("/console/areas/{id}", get(areas::one).post(areas::change))
+        .route("/console/areas/{id}/add", post(areas::add))
+        .route("/console/areas/{id}/close", post(areas::close))
+        .route("/console/areas/{id}/split", get(split::choose).post(split::done))
+        .route("/console/settings", get(settings::show).post(settings::save))
+        .route("/console/settings/categories", post(settings::save_categories))
+        .route("/console/forms", get(forms::show))
+        .route("/console/forms/{kind}", get(forms::one).post(forms::done))
+        .route("/console/forms/{kind}/file", get(forms::file))
         .route("/console/audit", get(audit::show))
         .route("/console/photos/{record}/{hash}", get(photos::show))
         .layer(DefaultBodyLimit::max(FORM_BYTES));
@@ -111,7 +136,9 @@ pub fn router() -> Router<App> {
 /// Where staff bring large files: half a gigabyte on a slow line takes longer than a request may.
 pub fn uploads() -> Router<App> {
     let take = post(outbox::take).layer(DefaultBodyLimit::max(outbox::BYTES));
-    around(Router::new().route("/console/terminals/outbox", take))
+    let photo = post(add_photo::take).layer(DefaultBodyLimit::max(add_photo::FORM));
+    let routes = Router::new().route("/console/terminals/outbox", take);
+    around(routes.route("/console/records/{id}/photo", photo))
 }
 
 fn around(routes: Router<App>) -> Router<App> {

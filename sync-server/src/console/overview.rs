@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use assets::messages::Lang;
 use axum::extract::{Query, State};
 use axum::response::Response;
-use chrono::{Datelike as _, NaiveDate, TimeDelta};
+use chrono::{DateTime, Datelike as _, NaiveDate, TimeDelta, Utc};
 use maud::{Markup, html};
 use serde::Deserialize;
 use shared::area::AreaId;
@@ -87,7 +87,7 @@ fn figures(ctx: &Ctx, read: &dyn Read, backup: Option<Markup>) -> Result<Figures
         }
     }
     let disputes =
-        EventFilter { categories: vec!["dispute".to_owned()], ..reported(at(year, ctx.now + TimeDelta::days(1))) };
+        EventFilter { categories: vec!["dispute".to_owned()], ..reported(at(year, DateTime::<Utc>::MAX_UTC)) };
     let visits = EventFilter {
         categories: vec![Work::Visit.code().to_owned()],
         ..at(ctx.now - TimeDelta::days(VISITED_DAYS), ctx.now + TimeDelta::days(1))

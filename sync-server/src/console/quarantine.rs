@@ -49,7 +49,7 @@ pub struct Choice {
 /// The edits that wait for this person's decision, newest first, `most` of them after the first `passed`. Whoever sends many
 /// that are not for them does not push out those that are.
 fn waiting(ctx: &Ctx, read: &dyn Read, passed: usize, most: usize) -> Result<Vec<EditId>, PageError> {
-    let rules = ctx.app.rules()?;
+    let rules = ctx.app.rules_of(ctx.who.user.town)?;
     let (mut found, mut left) = (Vec::new(), passed);
     read.each_undecided(&mut |undecided| {
         if !quarantine::is_for(&rules, &ctx.who, &undecided) {
@@ -74,7 +74,7 @@ pub fn count(ctx: &Ctx, read: &dyn Read, most: usize) -> Result<u64, PageError> 
 pub async fn show(State(app): State<App>, asked: Asked, Query(choice): Query<Choice>) -> Response {
     with(app, asked, move |ctx| {
         ctx.must_see(Place::Quarantine)?;
-        let rules = ctx.app.rules()?;
+        let rules = ctx.app.rules_of(ctx.who.user.town)?;
         let page = choice.page.unwrap_or(1).clamp(1, 100_000);
         let (rows, more) = ctx.read(|read| {
             let mut ids = waiting(ctx, read, (page - 1) * PAGE, PAGE + 1)?;
@@ -201,7 +201,7 @@ fn reason_key(rejection: &Rejection) -> String {
 pub async fn accept(State(app): State<App>, UrlPath(id): UrlPath<EditId>, asked: Asked, fields: Fields) -> Response {
     with_form(app, asked, fields, move |ctx, _| {
         ctx.must_see(Place::Quarantine)?;
-        let rules = ctx.app.rules()?;
+        let rules = ctx.app.rules_of(ctx.who.user.town)?;
         let town = ctx.who.user.town;
         decided(store::write(&*ctx.app.store, town, |tx| quarantine::release(&ctx.app, tx, &rules, &ctx.who, id))?)
     })
@@ -214,7 +214,7 @@ pub async fn dismiss(State(app): State<App>, UrlPath(id): UrlPath<EditId>, asked
         ctx.must_see(Place::Quarantine)?;
         let why = fields.text("why").ok_or_else(|| PageError::Bad("console-quarantine-no-why".to_owned()))?;
         let why: String = why.chars().take(WHY).collect();
-        let rules = ctx.app.rules()?;
+        let rules = ctx.app.rules_of(ctx.who.user.town)?;
         let town = ctx.who.user.town;
         decided(store::write(&*ctx.app.store, town, |tx| quarantine::dismiss(tx, &rules, &ctx.who, id, &why))?)
     })

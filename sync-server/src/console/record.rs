@@ -16,7 +16,7 @@ use shared::workflow;
 use super::ctx::{Asked, with, with_form};
 use super::events::{self, Event};
 use super::layout::{Place, csrf, event_light, icon, light, moment};
-use super::{Ctx, Fields, PageError, history, merged, to_decide};
+use super::{Ctx, Fields, PageError, add_photo, history, merged, to_decide};
 use crate::App;
 use crate::batch::{link_of, links, state};
 use crate::export::{Telling, columns, show};
@@ -109,7 +109,7 @@ fn answer(ctx: &Ctx, id: RecordId, unmasked: Option<String>) -> Result<Response,
         let alias = merged::Around::load(ctx, read, &seen)?;
         Ok::<_, PageError>((seen, Around { history, delivered, coming, handlers, alias }))
     })?;
-    let form = ctx.app.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
+    let form = ctx.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
     if let Some(field) = unmasked.as_deref().and_then(|name| form.field(name)).filter(|field| field.mask.is_some()) {
         if seen.state(field.part()).is_none() {
             return Err(PageError::NotAllowed);
@@ -161,7 +161,9 @@ fn body(
     let areas: Vec<String> = seen.part.areas.iter().map(|id| ctx.area(*id)).collect();
     Ok(html! {
         header.head2 {
-            a.crumb href={ "/console/records?kind=" (seen.part.kind.code()) } { (icon("back")) (word("console-ledger")) }
+            @if ctx.sees(Place::Ledger) {
+                a.crumb href={ "/console/records?kind=" (seen.part.kind.code()) } { (icon("back")) (word("console-ledger")) }
+            } @else { a.crumb href="/console/inbox" { (icon("back")) (word("console-inbox")) } }
             h1 { (seen.part.title) }
             span.sub { (facts(form, &seen.open, told)) (areas.join("、")) }
             @match seen.open.deletion() {
@@ -176,6 +178,7 @@ fn body(
                 (merged::panel(ctx, seen, &around.alias, told))
                 (fields(ctx, seen, form, told, unmasked))
                 (photos(ctx, seen, around))
+                (add_photo::form(ctx, &seen.part))
                 (merged::tools(ctx, seen))
             }
             div.stack {
@@ -397,7 +400,7 @@ fn steps(ctx: &Ctx, event: &Event, told: &Telling<'_>, handlers: &[User]) -> Mar
                     }
                 }
             }
-            (events::step_forms(ctx, event, handlers))
+            (events::step_forms(ctx, event, handlers, false))
         }
     }
 }

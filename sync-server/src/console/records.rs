@@ -1,10 +1,13 @@
 //! 台账: records by kind and area, and the search over all of them.
 
+use std::collections::BTreeSet;
+
 use axum::extract::{Query, State};
 use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 use shared::area::AreaId;
+use shared::ids::RecordId;
 use shared::record::{Part, RecordKind};
 
 use super::ctx::{Asked, with};
@@ -14,7 +17,8 @@ use super::{Ctx, PageError};
 use crate::App;
 use crate::batch::state;
 use crate::export::show;
-use crate::store::{PartFilter, StoredPart};
+use crate::search::Spot;
+use crate::store::{PartFilter, Read, StoredPart, made_at};
 
 /// Records a page.
 const PAGE: u64 = 50;
@@ -44,10 +48,10 @@ pub async fn show(State(app): State<App>, asked: Asked, Query(choice): Query<Cho
             Some(area) => ctx.areas.scope(&[area]).iter().filter(|id| ctx.who.scope.contains(*id)).collect(),
             None => ctx.scope(),
         };
+        let words: Vec<String> = query.to_lowercase().split_whitespace().map(str::to_owned).collect();
         let filter = PartFilter {
             kind,
             areas: Some(areas),
-            words: query.to_lowercase().split_whitespace().map(str::to_owned).collect(),
             made: days(choice.from, choice.to),
             newest_first: true,
             offset: (page - 1) * PAGE,
@@ -56,6 +60,12 @@ pub async fn show(State(app): State<App>, asked: Asked, Query(choice): Query<Cho
         };
         let mut rows = Vec::new();
         let count = ctx.read(|read| {
+            rows.clear();
+            if !words.is_empty() {
+                let (found, count) = found(ctx, read, &filter, &words)?;
+                rows = found;
+                return Ok(count);
+            }
             read.each_part(&filter, &mut |part| {
                 if ctx.may_read(Part::Open, &part) {
                     rows.push(part);
@@ -70,6 +80,36 @@ pub async fn show(State(app): State<App>, asked: Asked, Query(choice): Query<Cho
         Ok(ctx.answer(place, &ctx.words.text("console-ledger"), &body(ctx, &list)?))
     })
     .await
+}
+
+/// A page of what a search finds, and how much that is.
+pub fn found(
+    ctx: &Ctx,
+    read: &dyn Read,
+    filter: &PartFilter,
+    words: &[String],
+) -> Result<(Vec<StoredPart>, u64), PageError> {
+    let kinds: Vec<RecordKind> = match (filter.kind, &filter.kinds) {
+        (Some(kind), Some(kinds)) => kinds.iter().copied().filter(|it| *it == kind).collect(),
+        (Some(kind), None) => vec![kind],
+        (None, kinds) => kinds.clone().unwrap_or_else(|| RecordKind::ALL.to_vec()),
+    };
+    let areas: Option<BTreeSet<AreaId>> = filter.areas.as_ref().map(|areas| areas.iter().copied().collect());
+    let wanted = |spot: Spot<'_>| {
+        let made =
+            filter.made.is_none_or(|(from, to)| made_at(spot.record.0).is_some_and(|made| made >= from && made < to));
+        kinds.contains(&spot.kind)
+            && made
+            && !(spot.visit && filter.without_visits)
+            && areas.as_ref().is_none_or(|areas| spot.areas.iter().any(|area| areas.contains(area)))
+    };
+    let ids = ctx.app.search.find(read, words, &wanted)?;
+    let count = u64::try_from(ids.len()).unwrap_or(u64::MAX);
+    let skip = usize::try_from(filter.offset).unwrap_or(usize::MAX);
+    let most = filter.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    let page: Vec<(RecordId, Part)> = ids.into_iter().skip(skip).take(most).map(|id| (id, Part::Open)).collect();
+    let parts = read.load_many(&page)?;
+    Ok((parts.into_iter().filter(|part| ctx.may_read(Part::Open, part)).collect(), count))
 }
 
 #[derive(Default)]
@@ -135,7 +175,7 @@ fn body(ctx: &Ctx, list: &List<'_>) -> Result<Markup, PageError> {
     let mut rows = Vec::with_capacity(list.rows.len());
     for part in list.rows {
         let open = state(part)?;
-        let facts = match ctx.app.forms.newest(part.kind) {
+        let facts = match ctx.forms.newest(part.kind) {
             Some(form) => ["type", "category", "id_number", "phone", "address"]
                 .into_iter()
                 .filter_map(|name| form.field(name))

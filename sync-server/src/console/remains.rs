@@ -160,7 +160,7 @@ fn as_edit(ctx: &Ctx, kept: &KeptRemain, write: (shared::path::Path, shared::val
         at: remain.at,
         zone: 480,
         author: Arc::new(remain.author.clone()),
-        form: ctx.app.forms.newest(remain.kind).map_or(0, |form| form.version),
+        form: ctx.forms.newest(remain.kind).map_or(0, |form| form.version),
         writes: BTreeMap::from([write]),
     }
 }

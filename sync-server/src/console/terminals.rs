@@ -1,6 +1,6 @@
 //! 终端: who uses them, when they were last seen, what they still hold, and codes for enrolling more.
 
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use std::collections::BTreeMap;
 
@@ -11,13 +11,14 @@ use shared::ids::{DeviceId, UserId};
 use shared::key_pin::EnrolLine;
 
 use super::ctx::{Asked, with, with_form};
-use super::layout::{self, Place, ago, csrf, light};
+use super::layout::{self, Place, csrf};
 use super::second::picture;
+use super::terminal_list::{self, Choice};
 use super::{Ctx, Fields, PageError};
 use crate::App;
 use crate::auth::enrol;
 use crate::http::way::{Cover, Way};
-use crate::store::{Device, Fate, User};
+use crate::store::{Device, User};
 
 /// After how many days without a round a terminal is silent.
 pub const SILENT_DAYS: i64 = 3;
@@ -58,10 +59,10 @@ pub fn owed(ctx: &Ctx, device: &Device) -> String {
 }
 
 /// `GET /console/terminals`
-pub async fn show(State(app): State<App>, asked: Asked) -> Response {
-    with(app, asked, |ctx| {
+pub async fn show(State(app): State<App>, asked: Asked, Query(choice): Query<Choice>) -> Response {
+    with(app, asked, move |ctx| {
         ctx.must_see(Place::Terminals)?;
-        answer(ctx, None)
+        answer(ctx, &choice, None)
     })
     .await
 }
@@ -80,6 +81,7 @@ pub async fn code(State(app): State<App>, way: Way, headers: HeaderMap, asked: A
         let server = ctx.app.public_url.clone().unwrap_or_else(|| asked_at(way, &headers));
         answer(
             ctx,
+            &Choice::default(),
             Some(Fresh { name: user.name, typed: enrol::typed(&code, &pins), line: EnrolLine { server, code, pins } }),
         )
     })
@@ -96,14 +98,14 @@ struct Fresh {
     line: EnrolLine,
 }
 
-fn answer(ctx: &Ctx, fresh: Option<Fresh>) -> Result<Response, PageError> {
+fn answer(ctx: &Ctx, choice: &Choice, fresh: Option<Fresh>) -> Result<Response, PageError> {
     let (devices, users) = ctx.read(|read| Ok::<_, PageError>((standing(read.devices()?), read.users()?)))?;
     let page = layout::page(
         ctx,
         Place::Terminals,
         &ctx.words.text("console-terminals"),
         &html! {
-            (body(ctx, &devices, &users, fresh))
+            (body(ctx, &devices, &users, choice, fresh))
             (super::ending::panel(ctx, &devices)?)
             (super::backup::panel(ctx)?)
         },
@@ -111,7 +113,7 @@ fn answer(ctx: &Ctx, fresh: Option<Fresh>) -> Result<Response, PageError> {
     Ok(page.into_response())
 }
 
-fn body(ctx: &Ctx, devices: &[Device], users: &[User], fresh: Option<Fresh>) -> Markup {
+fn body(ctx: &Ctx, devices: &[Device], users: &[User], choice: &Choice, fresh: Option<Fresh>) -> Markup {
     let word = |key: &str| ctx.words.text(key);
     let counted = |n: usize| n.to_string();
     let people: std::collections::BTreeSet<UserId> = devices.iter().map(|device| device.user).collect();
@@ -134,20 +136,8 @@ fn body(ctx: &Ctx, devices: &[Device], users: &[User], fresh: Option<Fresh>) -> 
                 }
             }
         }
-        div.cols.cols--top.c-side {
-            section.panel {
-                @if devices.is_empty() { p.panel__b.sub { (word("console-no-terminals")) } } @else {
-                    table.table {
-                        thead { tr {
-                            th { (word("console-terminal")) } th { (word("console-user")) } th { (word("console-state")) }
-                            th { (word("console-last-seen")) } th { (word("console-undelivered")) } th { (word("console-app")) }
-                            th.r { (word("console-battery")) } th.r { span.say { (word("console-end")) } }
-                        } }
-                        tbody { @for device in devices { (row(ctx, device)) } }
-                    }
-                }
-            }
-            div.cols {
+        (terminal_list::show(ctx, devices, choice))
+        div.cols.cols--top.c-half {
                 form.panel method="post" action="/console/terminals/code" aria-labelledby="nt" {
                     div.panel__h { h2 #nt { (word("console-enrol")) } }
                     div.panel__b {
@@ -167,7 +157,6 @@ fn body(ctx: &Ctx, devices: &[Device], users: &[User], fresh: Option<Fresh>) -> 
                     div.tools { button.btn.btn--primary.btn--grow { (word("console-make-code")) } }
                 }
                 (super::outbox::form(ctx))
-            }
         }
     }
 }
@@ -190,43 +179,4 @@ fn asked_at(way: Way, headers: &HeaderMap) -> String {
     let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let scheme = if way.cover == Cover::Encrypted { "https" } else { "http" };
     format!("{scheme}://{host}")
-}
-
-fn row(ctx: &Ctx, device: &Device) -> Markup {
-    let word = |key: &str| ctx.words.text(key);
-    let seen = device.seen.as_ref();
-    let state = if let Some((fate, _)) = device.fate {
-        light("off", &word(&format!("terminal-{}", fate.code())))
-    } else if device.credential.doubled.is_some() {
-        light("red", &word("terminal-doubled"))
-    } else if device.expires <= ctx.now {
-        light("off", &word("terminal-ended"))
-    } else if is_silent(device, ctx.now) {
-        light("red", &word("terminal-silent"))
-    } else if seen.is_none() {
-        light("off", &word("terminal-new"))
-    } else if seen.is_some_and(|seen| seen.undelivered > 0) {
-        light("yellow", &word("terminal-owes"))
-    } else {
-        light("green", &word("terminal-well"))
-    };
-    html! {
-        tr {
-            td {
-                b { (device.name) }
-                @if device.parted_from.is_some() { " " span.sub { (word("terminal-parted")) } }
-            }
-            td.n { (ctx.users.get(&device.user).map(String::as_str).unwrap_or_default()) }
-            td.n { (state) }
-            td.n { (seen.map_or_else(|| word("console-never-seen"), |seen| ago(&ctx.words, seen.at, ctx.now))) }
-            td.n { (owed(ctx, device)) }
-            td.n { (seen.map(|seen| seen.app.as_str()).unwrap_or_default()) }
-            td.r.n { @match seen.and_then(|seen| seen.battery) { Some(percent) => { (percent) "%" }, None => "—" } }
-            td.r.n {
-                @if device.expires > ctx.now && !device.fate.is_some_and(|(fate, _)| fate.is_closed() && fate != Fate::Revoked) {
-                    a href=(format!("/console/terminals/{}/end", device.id)) { (word("console-end")) }
-                }
-            }
-        }
-    }
 }

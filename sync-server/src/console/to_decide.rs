@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::{Path as UrlPath, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
+use shared::author::Role;
 use shared::form::{Field, FieldType, Form};
 use shared::ids::{Dot, RecordId, Slot};
 use shared::merge::LiveWrite;
@@ -42,7 +43,7 @@ pub async fn show(State(app): State<App>, asked: Asked) -> Response {
         })?;
         let (mut looks, mut restricted) = (Vec::new(), Vec::new());
         for seen in &records {
-            let form = ctx.app.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
+            let form = ctx.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
             if shows_restricted(seen, form) {
                 restricted.push((seen.part.record.to_string(), String::new()));
             }
@@ -79,7 +80,7 @@ fn listed(ctx: &Ctx, seen: &Seen) -> Markup {
                 a.go href={ "/console/records/" (seen.part.record) } { (seen.part.title) }
                 span.sub { (ctx.words.text(&format!("kind-{}", seen.part.kind.code()))) "，" (areas.join("、")) }
             }
-            @if let Some(form) = ctx.app.forms.newest(seen.part.kind) {
+            @if let Some(form) = ctx.forms.newest(seen.part.kind) {
                 (cards(ctx, seen, form, &told))
                 @if matches!(seen.part.kind, RecordKind::Event) && seen.part.open_fields > 0 { (contested(ctx, seen)) }
             }
@@ -182,7 +183,12 @@ fn card(ctx: &Ctx, seen: &Seen, field: &Field, writes: &[LiveWrite<'_>], told: &
 /// Whether this person decides on a field. Two merges that did not see each other are decided on by merging or parting the
 /// records, where the right is asked for both.
 fn may_settle(ctx: &Ctx, seen: &Seen, field: &Field) -> bool {
-    field.policy() == Policy::One && field.name != MERGED_INTO && ctx.may_write(field.part(), &field.name, &seen.part)
+    // An administrator writes where records lie, and decides on nothing.
+    let decides = ctx.who.user.role != Role::Admin;
+    decides
+        && field.policy() == Policy::One
+        && field.name != MERGED_INTO
+        && ctx.may_write(field.part(), &field.name, &seen.part)
 }
 
 /// How a third value is typed.
@@ -220,7 +226,7 @@ pub async fn settle(State(app): State<App>, UrlPath(id): UrlPath<RecordId>, aske
     with_form(app, asked, fields, move |ctx, given| {
         let bad = || PageError::Bad("console-error-form".to_owned());
         let seen = ctx.read(|read| Seen::load(ctx, read, id))?;
-        let form = ctx.app.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
+        let form = ctx.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
         if !form.fields().any(|field| may_settle(ctx, &seen, field)) {
             return Err(PageError::NotAllowed);
         }

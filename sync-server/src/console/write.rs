@@ -63,7 +63,7 @@ pub fn save_filled(
     saves: Vec<Save>,
     fill: &mut dyn FnMut(&mut dyn Tx, &mut Edit) -> Result<(), PageError>,
 ) -> Result<(), PageError> {
-    let rules = ctx.app.rules()?;
+    let rules = ctx.app.rules_of(ctx.who.user.town)?;
     let user = &ctx.who.user;
     let author = Arc::new(Author { user: Some(user.id), name: user.name.clone(), role: user.role });
     let mut edits = Vec::with_capacity(saves.len());

@@ -62,7 +62,7 @@ pub fn end(
     is_over: &dyn Fn(&dyn Read, RecordId) -> Result<bool, StoreError>,
 ) -> Result<Done, EraseError> {
     let (now, epoch) = (app.outside.now(), app.store.epoch()?);
-    let rules = app.rules()?;
+    let rules = app.rules_of(town)?;
     let note = Note { user: None, action: "audit-part-ended", detail: part.code(), at: now };
     let (parts, taken) = store::write::<_, EraseError>(&*app.store, town, |tx| {
         let mut over = Vec::with_capacity(records.len());
@@ -131,7 +131,7 @@ pub(super) fn unknown(read: &dyn Read, listed: &[Ended]) -> Result<Vec<Ended>, S
 
 /// Takes the writes out and writes the server's edits, in one transaction.
 pub(super) fn forget(app: &AppState, town: AreaId, ended: &[Ended], note: &Note<'_>) -> Result<Taken, EraseError> {
-    let rules = app.rules()?;
+    let rules = app.rules_of(town)?;
     store::write(&*app.store, town, |tx| forget_in(tx, &rules, ended, note))
 }
 

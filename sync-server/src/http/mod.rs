@@ -4,6 +4,7 @@
 mod body;
 mod caller;
 pub mod connections;
+mod edition;
 mod enrol;
 mod farewell;
 mod frame;
@@ -47,6 +48,7 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/enrol", post(enrol::enrol))
         .route("/api/v1/sync", post(sync::sync))
         .route("/api/v1/slot", post(slot::slot))
+        .route("/api/v1/edition", get(edition::edition))
         .route("/api/v1/wiped", post(farewell::wiped))
         .route("/api/v1/handed-over", post(farewell::handed_over))
         .route("/api/v1/records/{id}/history", get(records::history))

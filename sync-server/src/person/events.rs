@@ -25,7 +25,7 @@ const FACTS: [&str; 5] = ["category", "service_subject", "urgency", "happened_at
 pub(super) fn naming(around: &Around<'_>, told: &mut Told) -> Result<(), PersonError> {
     each_naming(around, &mut |part, state| {
         let named = naming_fields(&around.ids, state);
-        let Some(form) = around.app.forms.newest(part.kind).filter(|_| !named.is_empty()) else { return Ok(()) };
+        let Some(form) = around.in_force.forms.newest(part.kind).filter(|_| !named.is_empty()) else { return Ok(()) };
         let named_as: Vec<String> = named.iter().map(|name| label(form, name, around.lang)).collect();
         if part.kind == RecordKind::Event {
             told.events.push(event(around, form, part, state, named_as)?);
@@ -47,7 +47,7 @@ fn event(
     state: &PartState,
     named_as: Vec<String>,
 ) -> Result<Event, PersonError> {
-    let folded = workflow::fold(state, &around.app.calendar);
+    let folded = workflow::fold(state, &around.in_force.calendar);
     let (title, users) = (|_| None, |_| None);
     let telling = around.telling(&title, &users);
     let facts = FACTS.iter().filter_map(|name| {

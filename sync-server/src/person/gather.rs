@@ -2,6 +2,7 @@
 //! is held: a person's records are small, and of the others only what names them is kept.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use assets::messages::{Lang, Messages};
 use chrono::{DateTime, Utc};
@@ -20,6 +21,7 @@ use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize};
 use crate::batch::{Manifest, link_of, links, state};
 use crate::export::{Telling, show};
+use crate::in_force::InForce;
 use crate::retention::Rules;
 use crate::store::{Decision, KeptRemain, PartFilter, Read, StoredEdit, StoredPart, User};
 
@@ -55,6 +57,7 @@ impl Gathered {
 /// What everything is told with.
 pub(super) struct Around<'a> {
     pub app: &'a AppState,
+    pub in_force: Arc<InForce>,
     pub read: &'a dyn Read,
     pub areas: &'a AreaTree,
     pub users: BTreeMap<UserId, User>,
@@ -92,7 +95,7 @@ impl Around<'_> {
         users: &'b dyn Fn(UserId) -> Option<String>,
     ) -> Telling<'b> {
         Telling {
-            forms: &self.app.forms,
+            forms: &self.in_force.forms,
             areas: self.areas,
             lang: self.lang,
             unmasked: true,
@@ -134,7 +137,8 @@ pub(super) fn gather(
     let users = read.users()?.into_iter().map(|user| (user.id, user)).collect();
     let ids: BTreeSet<RecordId> = group.iter().copied().collect();
     let words = Messages::of(lang);
-    let mut around = Around { app, read, areas: &areas, users, ids, lang, words, newest: None };
+    let in_force = app.in_force(read.town())?;
+    let mut around = Around { app, in_force, read, areas: &areas, users, ids, lang, words, newest: None };
     let mut told = Told { version: 1, town: town(&areas, read), ..Told::default() };
     told.years_after_deletion = rules.years_after_deletion(RecordKind::Person);
     let (mut history, mut photos) = (Vec::new(), Vec::new());
@@ -175,7 +179,7 @@ fn one(
         around.saw(stored.received);
     }
     let mut record = Record { id, areas: Vec::new(), merged_into: None, deleted: false, since, fields: Vec::new() };
-    let form = around.app.forms.newest(RecordKind::Person);
+    let form = around.in_force.forms.newest(RecordKind::Person);
     for part in &parts {
         let state = state(part)?;
         if let Some(form) = form {

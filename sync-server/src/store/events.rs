@@ -190,6 +190,25 @@ pub struct PartTally {
     pub count: u64,
 }
 
+/// What a search looks through of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WordsRow {
+    /// Which.
+    pub record: RecordId,
+    /// Of which kind.
+    pub kind: RecordKind,
+    /// Where it lies.
+    pub areas: Vec<AreaId>,
+    /// Whether it tells of a visit.
+    pub visit: bool,
+    /// Whether it was merged into another one.
+    pub merged: bool,
+    /// Its title.
+    pub title: String,
+    /// The values of its searched fields, one a line.
+    pub words: String,
+}
+
 /// Reading events.
 pub trait ReadEvents {
     /// Events that `filter` wants, the latest first, or by the number of the ledger; stops when `each` says `false`.
@@ -204,6 +223,12 @@ pub trait ReadEvents {
     fn subjects(&self, filter: &EventFilter) -> Result<Vec<(RecordId, Vec<AreaId>)>, StoreError>;
     /// How many open parts there are by kind and area; `made`: only of records made within.
     fn tally_parts(&self, made: Option<Span>) -> Result<Vec<PartTally>, StoreError>;
+    /// The words of open parts after a number of their feed, in its order.
+    fn each_words(
+        &self,
+        after: u64,
+        each: &mut dyn FnMut(WordsRow) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
     /// The last running number of a ledger: the greatest number behind `prefix` of events of a category.
     fn last_in_ledger(&self, prefix: &str) -> Result<u32, StoreError>;
 }

@@ -8,6 +8,7 @@
 mod approval;
 pub mod audit;
 mod doubts;
+mod edition;
 mod events;
 mod keep;
 mod model;
@@ -32,6 +33,7 @@ use crate::sync::incoming::Unreadable;
 pub use approval::{Approval, KeepApprovals, ReadApprovals};
 pub use audit::{AuditEntry, AuditFilter, AuditHead, AuditMark, Audited};
 pub use doubts::*;
+pub use edition::{Edition, KeepEditions, ReadEditions};
 pub use events::*;
 pub use keep::{Erased, Gone, Keep, Kept, Overflown};
 pub use model::*;
@@ -136,7 +138,9 @@ pub trait Store: Send + Sync {
 }
 
 /// What can be read of one town at one moment.
-pub trait Read: Kept + ReadDoubts + ReadEvents + Audited + ReadSecond + ReadApprovals + ReadUploads {
+pub trait Read:
+    Kept + ReadDoubts + ReadEvents + Audited + ReadSecond + ReadApprovals + ReadUploads + ReadEditions
+{
     /// The town.
     fn town(&self) -> AreaId;
 
@@ -209,7 +213,7 @@ pub trait Read: Kept + ReadDoubts + ReadEvents + Audited + ReadSecond + ReadAppr
 }
 
 /// What can be written in one town's transaction.
-pub trait Tx: Read + Keep + SettleDoubts + KeepSecond + KeepApprovals + KeepUploads {
+pub trait Tx: Read + Keep + SettleDoubts + KeepSecond + KeepApprovals + KeepUploads + KeepEditions {
     /// Takes the next `count` sequence numbers of a part; the first of them is returned.
     fn take_seqs(&mut self, part: Part, count: u64) -> Result<u64, StoreError>;
     /// Takes the next sequence number of a part.
@@ -220,6 +224,8 @@ pub trait Tx: Read + Keep + SettleDoubts + KeepSecond + KeepApprovals + KeepUplo
     fn save_many(&mut self, parts: &[StoredPart]) -> Result<(), StoreError>;
     /// Notes that a record's part left what these readers see; takes notes back for those who see it again.
     fn note_departures(&mut self, departures: &[Departure]) -> Result<(), StoreError>;
+    /// Forgets what lists and figures need beside the parts of events; it is written anew then.
+    fn forget_beside(&mut self) -> Result<(), StoreError>;
     /// Writes what lists and figures need beside a stored part, as [`Tx::save_many`] does; nothing of the part itself.
     fn save_beside(&mut self, part: &StoredPart) -> Result<(), StoreError>;
     /// Adds applied edits.

@@ -160,6 +160,8 @@ pub struct DeviceSeen {
     pub clock_off: i64,
     /// Edits and photos it still holds.
     pub undelivered: u32,
+    /// The version of its web view; empty where it did not say.
+    pub web_view: String,
 }
 
 /// A one-time code for enrolment; only its hash is kept.

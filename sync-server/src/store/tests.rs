@@ -279,7 +279,14 @@ fn people_devices_sessions_and_codes() {
             tx.set_high_water(slot, 9)
         });
         assert_eq!(in_read(store, |read| read.slot(slot)).unwrap().high_water, 9);
-        let seen = DeviceSeen { at: noon(), app: "0.1.0".to_owned(), battery: Some(80), clock_off: -5, undelivered: 3 };
+        let seen = DeviceSeen {
+            at: noon(),
+            app: "0.1.0".to_owned(),
+            battery: Some(80),
+            clock_off: -5,
+            undelivered: 3,
+            web_view: "119".to_owned(),
+        };
         in_tx(store, |tx| tx.seen_device(device.id, &seen));
         device.seen = Some(seen);
         assert_eq!(store.device_by_token(&[1; 32]).unwrap(), Some((device.clone(), wei.clone())));

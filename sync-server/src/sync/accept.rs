@@ -75,7 +75,7 @@ pub struct Accepted {
 
 /// Applies what may be applied and quarantines the rest, all in one transaction. One receipt an edit, in order.
 pub fn accept(app: &AppState, town: AreaId, writer: &Writer, edits: Vec<Edit>) -> Result<Vec<Receipt>, StoreError> {
-    let rules = app.rules()?;
+    let rules = app.rules_of(town)?;
     store::write(&*app.store, town, |tx| accept_in(tx, &rules, writer, edits.clone()))
 }
 

@@ -80,7 +80,7 @@ pub enum AliasError {
 
 /// Merges, or decides on what reached the loser since it was merged.
 pub fn merge(app: &AppState, who: &Who, merging: &Merging) -> Result<(), AliasError> {
-    let rules = app.rules()?;
+    let rules = app.rules_of(who.user.town)?;
     let ids: Vec<EditId> = (0..=merging.chosen.len()).map(|_| EditId::fresh(&*app.outside)).collect();
     store::write(&*app.store, who.user.town, |tx| {
         let winner = readable(tx, &rules, who, merging.winner)?;
@@ -113,7 +113,7 @@ pub fn merge(app: &AppState, who: &Who, merging: &Merging) -> Result<(), AliasEr
 
 /// Takes the loser's `merged_into` back: it is a record of its own again. What was written on the winner stays.
 pub fn unmerge(app: &AppState, who: &Who, loser: RecordId, seen: &VectorTimestamp) -> Result<(), AliasError> {
-    let rules = app.rules()?;
+    let rules = app.rules_of(who.user.town)?;
     let id = EditId::fresh(&*app.outside);
     store::write(&*app.store, who.user.town, |tx| {
         let part = readable(tx, &rules, who, loser)?;

@@ -138,7 +138,9 @@ pub fn fill_beside(app: &AppState) -> Result<(), StoreError> {
         if version.as_deref() == Some(BESIDE_VERSION) {
             continue;
         }
+        let calendar = std::sync::Arc::clone(&app.in_force(town)?.calendar);
         store::write(&*app.store, town, |tx| {
+            tx.forget_beside()?;
             let mut after = 0;
             loop {
                 let piece = PartFilter { after, limit: Some(PIECE), with_merged: true, ..PartFilter::default() };
@@ -154,7 +156,7 @@ pub fn fill_beside(app: &AppState) -> Result<(), StoreError> {
                     let Ok(open) = serde_json::from_str::<PartState>(&part.state) else { continue };
                     part.missing = missing(part.kind, &open);
                     let event = part.kind == RecordKind::Event;
-                    part.event = event.then(|| Box::new(facts(part.record, &open, &app.calendar)));
+                    part.event = event.then(|| Box::new(facts(part.record, &open, &calendar)));
                     tx.save_beside(&part)?;
                 }
             }

@@ -90,8 +90,8 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
     within_limits(&request)?;
     let edits = incoming::read(&request)?;
     let held = incoming::read_held(&request)?;
-    let mut rules = app.rules()?;
     let Caller { device, who } = caller;
+    let mut rules = app.rules_of(device.town)?;
     if device.credential.doubled.is_some() {
         return held_round(app, caller, &rules, &request, &edits, &held);
     }
@@ -107,7 +107,7 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
             // Before anything is applied: edits of a handheld that saw more keep what their contexts cover beyond.
             let put_back = epoch::notice(app, who, signed_in, &seen)?;
             if put_back {
-                rules = app.rules()?;
+                rules = app.rules_of(device.town)?;
                 binding = Binding::of(device.id, who, rules.epoch);
             }
             if good && !put_back { (seen, false) } else { (Position::default(), true) }
@@ -126,7 +126,7 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
 
     // Read after the edits were applied, at one moment: the page and what stands beside it belong together.
     let directory = app.store.directory_version()?;
-    let fixed = setup::Fixed::of(app, directory);
+    let fixed = setup::Fixed::of(app, device.town, directory)?;
     let (mut answer, broken) = store::read(&*app.store, device.town, |read| {
         let total = if refill { Some(changes::total(read, who, &rules.areas)?) } else { None };
         let mut page = changes::page(read, who, &rules.areas, &mut position, &settled, app.page_items)?;
@@ -279,6 +279,7 @@ fn push(
                     battery: state.battery,
                     clock_off: (state.clock - rules.now).num_milliseconds(),
                     undelivered: state.undelivered,
+                    web_view: state.web_view.iter().flat_map(|text| text.chars()).take(40).collect(),
                 },
             )?;
         }

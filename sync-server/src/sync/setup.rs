@@ -10,7 +10,7 @@ use shared::wire::{Handler, Me, Setup};
 
 use crate::AppState;
 use crate::auth::Who;
-use crate::store::User;
+use crate::store::{StoreError, User};
 
 /// Counts what a set-up says: a handheld of a version before asks again when it says more.
 const SHAPE: u32 = 2;
@@ -26,13 +26,21 @@ pub struct Fixed<'a> {
     stamp: bool,
     /// By which keys the server may be known.
     pins: Vec<KeyPin>,
+    /// What the town has published.
+    edition: Option<String>,
 }
 
 impl<'a> Fixed<'a> {
     /// That of the server as it is.
-    pub fn of(app: &'a AppState, directory: u64) -> Self {
-        let recipient = app.outbox_key.recipient();
-        Self { directory, recipient, lease_hours: app.lease_hours, stamp: app.stamp_photos, pins: app.tls.pins() }
+    pub fn of(app: &'a AppState, town: AreaId, directory: u64) -> Result<Self, StoreError> {
+        Ok(Self {
+            directory,
+            recipient: app.outbox_key.recipient(),
+            lease_hours: app.lease_hours,
+            stamp: app.stamp_photos,
+            pins: app.tls.pins(),
+            edition: app.in_force(town)?.edition.as_ref().map(|edition| edition.version.clone()),
+        })
     }
 
     /// The name of the set-up's version: it changes with any of it.
@@ -41,7 +49,8 @@ impl<'a> Fixed<'a> {
         let pins: String =
             self.pins.iter().map(|pin| format!(".{}", pin.to_string().chars().take(6).collect::<String>())).collect();
         let stamp = if self.stamp { ".s" } else { "" };
-        format!("{SHAPE}.{}.{key}.{}{stamp}{pins}", self.directory, self.lease_hours)
+        let edition = self.edition.iter().map(|version| format!(".e{version}")).collect::<String>();
+        format!("{SHAPE}.{}.{key}.{}{stamp}{pins}{edition}", self.directory, self.lease_hours)
     }
 }
 
@@ -78,5 +87,6 @@ pub fn setup(who: &Who, areas: &AreaTree, users: &[User], fixed: &Fixed<'_>) -> 
         lease_hours: fixed.lease_hours,
         stamp: fixed.stamp,
         pins: fixed.pins.clone(),
+        edition: fixed.edition.clone(),
     }
 }

@@ -50,7 +50,7 @@ pub fn answer(app: &AppState, caller: &Caller, request: &SlotRequest) -> Result<
     if !own.map(|kept| kept.dot.n).is_sorted_by(|a, b| a < b) {
         return Err(RoundError::NotInOrder);
     }
-    let rules = app.rules()?;
+    let rules = app.rules_of(caller.device.town)?;
     store::write(&*app.store, caller.device.town, |tx| in_tx(app, tx, &rules, caller, request))
 }
 

@@ -385,7 +385,13 @@ async fn a_picture_is_shown_as_nothing_else_and_one_that_is_missing_says_when_it
     assert!(!page.contains("<img"), "no picture that is not there");
     assert_eq!(desk.get(&picture).await.status(), StatusCode::NOT_FOUND);
 
-    let state = DeviceState { app: "0.1.0".to_owned(), battery: None, clock: centre.clock.now(), undelivered: 1 };
+    let state = DeviceState {
+        app: "0.1.0".to_owned(),
+        battery: None,
+        clock: centre.clock.now(),
+        undelivered: 1,
+        web_view: None,
+    };
     let round = SyncRequest { device: Some(state), ..wei.request(vec![]) };
     answer(wei.raw(serde_json::to_vec(&round).unwrap(), &[]).await).await;
     let page = desk.page(&record).await;

@@ -179,7 +179,8 @@ async fn a_bad_file_is_refused_whole_in_words_and_nothing_is_kept() {
             assert!(!said.contains("import-error"), "{what} has no words: {said}");
         }
     }
-    assert!(matches!(bring(&centre, "姓名\n张伟\n".as_bytes(), None), Err(ImportError::NoArea)));
+    let nowhere = bring(&centre, "姓名\n张伟\n".as_bytes(), None);
+    assert!(matches!(nowhere, Err(ImportError::NoArea)), "{nowhere:?}");
     // A bad line after thousands of good ones undoes them all.
     let late = format!("姓名\n{}{}\n", "人\n", "x".repeat(70_000));
     assert!(matches!(bring(&centre, late.as_bytes(), Some(GRID)), Err(ImportError::Rows(BadRows::TooLong(3)))));

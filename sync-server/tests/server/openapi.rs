@@ -82,6 +82,7 @@ async fn what_travels_is_what_the_document_says() {
         battery: Some(80),
         clock: chrono::DateTime::UNIX_EPOCH,
         undelivered: 2,
+        web_view: Some("80.0.3987.99".into()),
     });
     request.setup = None;
     let sent = serde_json::to_value(&request).unwrap();

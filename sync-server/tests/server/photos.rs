@@ -249,7 +249,13 @@ async fn a_photo_on_its_way_says_how_far_it_came_to_who_reads_the_record_and_to_
     let seen = centre.clock.now().timestamp_millis();
     let mut report = alice.event("井盖缺失", GRID);
     link(&mut report, &hash(&photo));
-    let state = DeviceState { app: "0.1.0".to_owned(), battery: None, clock: centre.clock.now(), undelivered: 1 };
+    let state = DeviceState {
+        app: "0.1.0".to_owned(),
+        battery: None,
+        clock: centre.clock.now(),
+        undelivered: 1,
+        web_view: None,
+    };
     let round = SyncRequest { device: Some(state), ..alice.request(vec![report.clone()]) };
     applied(&answer(alice.raw(serde_json::to_vec(&round).unwrap(), &[]).await).await, 0);
     bob.catch_up().await;

@@ -55,3 +55,19 @@ CREATE INDEX event_campaign ON event (town, campaign) WHERE campaign IS NOT NULL
 ALTER TABLE part ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;
 -- Figures by kind and area are counted from this index alone.
 CREATE INDEX part_counts ON part (town, part, kind, areas, visit, missing, deleted, record);
+
+-- How many events are alike, by the months (of Beijing) in which they were reported or done, and closed: figures of years
+-- are sums of these rows. Kept with each event in the same transaction.
+CREATE TABLE event_count (
+    town     INTEGER NOT NULL,
+    at       TEXT NOT NULL,
+    closed   TEXT NOT NULL,
+    areas    TEXT NOT NULL,
+    category TEXT NOT NULL,
+    service  TEXT NOT NULL,
+    stage    TEXT NOT NULL,
+    outcome  TEXT NOT NULL,
+    visit    INTEGER NOT NULL CHECK (visit IN (0, 1)),
+    n        INTEGER NOT NULL CHECK (n >= 0),
+    PRIMARY KEY (town, at, closed, areas, category, service, stage, outcome, visit)
+) STRICT;

@@ -41,6 +41,7 @@ impl InTown<'_> {
                 "INSERT INTO erased (town, record, kind, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
             )?
             .execute(params![town, record.0.as_bytes(), erased.kind.code(), ms(erased.at)])?;
+        self.uncount_event(record)?;
         let uuid_text = record.to_string();
         for (sql, with_text) in [
             (

@@ -1,6 +1,6 @@
 //! Events as lists and figures need them, in rows.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 use rusqlite::types::ToSql;
 use rusqlite::{Row, params};
 use shared::area::AreaId;
@@ -11,8 +11,9 @@ use uuid::Uuid;
 
 use super::InTown;
 use super::columns::{areas, areas_text, count, int, kind, ms, time, users, users_text, uuid};
+use super::parts::Within;
 use crate::store::{
-    By, EventFacts, EventFilter, EventRow, EventTally, PartTally, ReadEvents, Span, StoreError, StoredPart,
+    By, EventFacts, EventFilter, EventRow, EventTally, PartTally, ReadEvents, Span, StoreError, StoredPart, WordsRow,
 };
 
 /// The columns [`event_row`] reads, in order.
@@ -81,6 +82,25 @@ impl InTown<'_> {
     /// What stands of an event beside its part; nothing for what is no event.
     pub(super) fn save_event(&self, part: &StoredPart) -> Result<(), StoreError> {
         let Some(facts) = part.event.as_deref().filter(|_| part.part == Part::Open) else { return Ok(()) };
+        self.uncount_event(part.record)?;
+        if !part.deleted {
+            let mut query = self.conn.prepare_cached(
+                "INSERT INTO event_count (town, at, closed, areas, category, service, stage, outcome, visit, n)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1)
+                 ON CONFLICT (town, at, closed, areas, category, service, stage, outcome, visit) DO UPDATE SET n = n + 1",
+            )?;
+            query.execute(params![
+                self.town.0,
+                month(facts.at),
+                facts.closed.map(month).unwrap_or_default(),
+                areas_text(&part.areas),
+                facts.category,
+                facts.service,
+                facts.stage.map(Stage::code).unwrap_or_default(),
+                facts.outcome,
+                part.visit,
+            ])?;
+        }
         let mut query = self.conn.prepare_cached(
             "INSERT OR REPLACE INTO event (town, record, areas, readers, visit, deleted, title, category, source, urgency,
                  service, at, stage, level, reported, moved, since, due, closed, host, helpers, dispatcher, asked,
@@ -126,6 +146,90 @@ impl InTown<'_> {
         Ok(())
     }
 
+    /// Takes an event, as it stood until now, out of the figures.
+    pub(super) fn uncount_event(&self, record: RecordId) -> Result<(), StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT at, closed, areas, category, service, stage, outcome, visit FROM event
+             WHERE town = ?1 AND record = ?2 AND deleted = 0",
+        )?;
+        let mut rows = query.query(params![self.town.0, record.0.as_bytes()])?;
+        let Some(row) = rows.next()? else { return Ok(()) };
+        let text = |column: usize| row.get::<_, String>(column);
+        let at = month(time(row.get(0)?));
+        let closed = row.get::<_, Option<i64>>(1)?.map(time).map(month).unwrap_or_default();
+        let mut less = self.conn.prepare_cached(
+            "UPDATE event_count SET n = n - 1 WHERE town = ?1 AND at = ?2 AND closed = ?3 AND areas = ?4 AND category = ?5
+             AND service = ?6 AND stage = ?7 AND outcome = ?8 AND visit = ?9 AND n > 0",
+        )?;
+        let visit: bool = row.get(7)?;
+        less.execute(params![self.town.0, at, closed, text(2)?, text(3)?, text(4)?, text(5)?, text(6)?, visit])?;
+        Ok(())
+    }
+
+    /// The figures of whole months, out of the counts: a few thousand rows in place of all events.
+    fn tally_months(
+        &self,
+        filter: &EventFilter,
+        by: &[By],
+        [at, closed]: [Option<(String, String)>; 2],
+    ) -> Result<Vec<EventTally>, StoreError> {
+        let plain = EventFilter { at: None, closed: None, ..filter.clone() };
+        let (mut wanted, mut args) = self.wanted_events(&plain);
+        for (column, months) in [("at", at), ("closed", closed)] {
+            if let Some((from, to)) = months {
+                args.push(Box::new(from));
+                args.push(Box::new(to));
+                let (from, to) = (args.len() - 1, args.len());
+                wanted.push_str(&format!(" AND e.{column} >= ?{from} AND e.{column} < ?{to}"));
+            }
+        }
+        let columns: String = by.iter().map(|by| format!(", {}", column(*by, "e.at"))).collect();
+        let sql = format!(
+            "SELECT e.areas, sum(e.n){columns} FROM event_count e WHERE {wanted} AND e.n > 0 GROUP BY e.areas{columns}"
+        );
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let mut rows = query.query(rusqlite::params_from_iter(args.iter()))?;
+        let mut tallies = Vec::new();
+        while let Some(row) = rows.next()? {
+            tallies.extend(tally(filter, row, by.len())?);
+        }
+        // What was merged into another record is counted there.
+        let losers = self.losers()?;
+        if !losers.is_empty() {
+            for lost in self.tally_each(filter, by, &losers)? {
+                let alike = |tally: &&mut EventTally| tally.areas == lost.areas && tally.by == lost.by;
+                if let Some(counted) = tallies.iter_mut().find(alike) {
+                    counted.count = counted.count.saturating_sub(lost.count);
+                }
+            }
+            tallies.retain(|tally| tally.count > 0);
+        }
+        Ok(tallies)
+    }
+
+    /// Some events alone, as [`ReadEvents::tally_events`] counts.
+    fn tally_each(
+        &self,
+        filter: &EventFilter,
+        by: &[By],
+        among: &std::collections::BTreeSet<Vec<u8>>,
+    ) -> Result<Vec<EventTally>, StoreError> {
+        let (wanted, args) = self.wanted_events(filter);
+        let columns: String = by.iter().map(|by| format!(", {}", column(*by, MONTH))).collect();
+        let sql = format!(
+            "SELECT e.areas, count(*){columns} FROM event e WHERE {wanted} AND e.deleted = 0 AND e.record IN ({})
+             GROUP BY e.areas{columns}",
+            blobs(among)
+        );
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let mut rows = query.query(rusqlite::params_from_iter(args.iter()))?;
+        let mut tallies = Vec::new();
+        while let Some(row) = rows.next()? {
+            tallies.extend(tally(filter, row, by.len())?);
+        }
+        Ok(tallies)
+    }
+
     /// The conditions of a filter, its areas aside where lists in text are told apart while reading.
     fn wanted_events(&self, filter: &EventFilter) -> (String, Vec<Box<dyn ToSql>>) {
         let mut sql = "e.town = ?1".to_owned();
@@ -167,6 +271,55 @@ impl InTown<'_> {
     }
 }
 
+/// The month of an event, of Beijing, which has no summer time.
+const MONTH: &str = "strftime('%Y-%m', e.at / 1000 + 28800, 'unixepoch')";
+
+fn column(by: By, month: &'static str) -> &'static str {
+    match by {
+        By::Category => "e.category",
+        By::Service => "e.service",
+        By::Stage => "e.stage",
+        By::Outcome => "e.outcome",
+        By::Month => month,
+    }
+}
+
+/// areas, count, and as many columns more.
+fn tally(filter: &EventFilter, row: &Row<'_>, by: usize) -> Result<Option<EventTally>, StoreError> {
+    let text = row.get_ref(0)?.as_str().unwrap_or_default();
+    if !lies_in(filter, text) {
+        return Ok(None);
+    }
+    let by = (0..by).map(|place| row.get(place + 2)).collect::<Result<Vec<String>, _>>()?;
+    Ok(Some(EventTally { areas: areas(text), by, count: count(row.get(1)?) }))
+}
+
+/// The month of Beijing of a moment.
+fn month(at: DateTime<Utc>) -> String {
+    let there = at.checked_add_signed(chrono::TimeDelta::hours(8)).unwrap_or(at);
+    // Years of five digits would not stand in the order of their text.
+    if there.year() > 9_998 { "9998-12".to_owned() } else { format!("{:04}-{:02}", there.year().max(0), there.month()) }
+}
+
+/// The months of a span, the last one not among them, if it begins and ends with a month or is open there.
+fn months((from, to): Span) -> Option<(String, String)> {
+    let bound = |at: DateTime<Utc>, open: DateTime<Utc>, text: &str| {
+        if at == open {
+            return Some(text.to_owned());
+        }
+        let there = at.checked_add_signed(chrono::TimeDelta::hours(8))?;
+        (there.day() == 1 && there.time() == chrono::NaiveTime::MIN).then(|| month(at))
+    };
+    // Of what is not closed the month is empty, before any other.
+    Some((bound(from, DateTime::UNIX_EPOCH, "0")?, bound(to, DateTime::<Utc>::MAX_UTC, "9999")?))
+}
+
+/// Ids as SQL writes them in a list.
+fn blobs(ids: &std::collections::BTreeSet<Vec<u8>>) -> String {
+    let one = |id: &Vec<u8>| format!("x'{}'", id.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    ids.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 /// Whether areas as stored are some of those wanted.
 fn lies_in(filter: &EventFilter, text: &str) -> bool {
     filter.areas.as_ref().is_none_or(|wanted| areas(text).iter().any(|area| wanted.contains(area)))
@@ -180,15 +333,18 @@ impl ReadEvents for InTown<'_> {
     ) -> Result<(), StoreError> {
         let (wanted, args) = self.wanted_events(filter);
         let order = if filter.archived { "e.category, e.ledger" } else { "e.at DESC, e.record DESC" };
-        let sql = format!("SELECT {EVENT} FROM event e WHERE {wanted} ORDER BY {order}");
         let losers = self.losers()?;
+        // Which first, out of an index where one has it all; then those alone.
+        let sql = format!("SELECT e.rowid, e.record, e.areas FROM event e WHERE {wanted} ORDER BY {order}");
         let mut query = self.conn.prepare_cached(&sql)?;
         let mut rows = query.query(rusqlite::params_from_iter(args.iter()))?;
+        let mut one = self.conn.prepare_cached(&format!("SELECT {EVENT} FROM event e WHERE e.rowid = ?1"))?;
+        let mut within = Within::new(filter.areas.as_deref());
         let (mut passed, mut given) = (0, 0);
         while filter.limit.is_none_or(|limit| given < limit) {
             let Some(row) = rows.next()? else { break };
-            let lost = !losers.is_empty() && losers.contains(row.get_ref(0)?.as_blob().unwrap_or_default());
-            if lost || !lies_in(filter, row.get_ref(1)?.as_str().unwrap_or_default()) {
+            let lost = !losers.is_empty() && losers.contains(row.get_ref(1)?.as_blob().unwrap_or_default());
+            if lost || !within.holds(row.get_ref(2)?.as_str().unwrap_or_default()) {
                 continue;
             }
             passed += 1;
@@ -196,7 +352,10 @@ impl ReadEvents for InTown<'_> {
                 continue;
             }
             given += 1;
-            if !each(event_row(row)?)? {
+            let mut found = one.query(params![row.get::<_, i64>(0)?])?;
+            if let Some(event) = found.next()?
+                && !each(event_row(event)?)?
+            {
                 break;
             }
         }
@@ -204,32 +363,22 @@ impl ReadEvents for InTown<'_> {
     }
 
     fn tally_events(&self, filter: &EventFilter, by: &[By]) -> Result<Vec<EventTally>, StoreError> {
+        let whole = !filter.open_only && !filter.archived && filter.sources.is_empty();
+        let spans = [filter.at.map(months), filter.closed.map(months)];
+        if whole && spans.iter().all(|span| *span != Some(None)) {
+            return self.tally_months(filter, by, spans.map(Option::flatten));
+        }
         let (wanted, args) = self.wanted_events(filter);
-        let columns: Vec<&str> = by
-            .iter()
-            .map(|by| match by {
-                By::Category => "e.category",
-                By::Service => "e.service",
-                By::Stage => "e.stage",
-                By::Outcome => "e.outcome",
-                // Beijing has no summer time.
-                By::Month => "strftime('%Y-%m', e.at / 1000 + 28800, 'unixepoch')",
-            })
-            .collect();
-        let by_columns: String = columns.iter().map(|column| format!(", {column}")).collect();
+        let columns: String = by.iter().map(|by| format!(", {}", column(*by, MONTH))).collect();
         let sql = format!(
-            "SELECT e.areas, count(*){by_columns} FROM event e WHERE {wanted} AND e.deleted = 0 {} GROUP BY e.areas{by_columns}",
+            "SELECT e.areas, count(*){columns} FROM event e WHERE {wanted} AND e.deleted = 0 {} GROUP BY e.areas{columns}",
             self.not_merged("e")?,
         );
         let mut query = self.conn.prepare_cached(&sql)?;
         let mut rows = query.query(rusqlite::params_from_iter(args.iter()))?;
         let mut tallies = Vec::new();
         while let Some(row) = rows.next()? {
-            let text = row.get_ref(0)?.as_str().unwrap_or_default();
-            if lies_in(filter, text) {
-                let by = (0..by.len()).map(|place| row.get(place + 2)).collect::<Result<Vec<String>, _>>()?;
-                tallies.push(EventTally { areas: areas(text), by, count: count(row.get(1)?) });
-            }
+            tallies.extend(tally(filter, row, by.len())?);
         }
         Ok(tallies)
     }
@@ -255,9 +404,10 @@ impl ReadEvents for InTown<'_> {
     fn tally_parts(&self, made: Option<Span>) -> Result<Vec<PartTally>, StoreError> {
         // A UUIDv7 begins with the milliseconds at which it was made, so that the bytes stand in the order of time.
         let within = if made.is_some() { " AND p.record >= ?2 AND p.record < ?3" } else { "" };
+        let index = if made.is_some() { "sqlite_autoindex_part_1" } else { "part_counts" };
         let sql = format!(
-            "SELECT p.kind, p.areas, p.visit, p.missing = 0, count(*) FROM part p
-             WHERE p.town = ?1 AND p.part = 'open' AND p.deleted = 0{within} {} GROUP BY p.kind, p.areas, p.visit, p.missing = 0",
+            "SELECT p.kind, p.areas, p.visit, p.missing, count(*) FROM part p INDEXED BY {index}
+             WHERE p.town = ?1 AND p.part = 'open' AND p.deleted = 0{within} {} GROUP BY p.kind, p.areas, p.visit, p.missing",
             self.not_merged("p")?,
         );
         let mut query = self.conn.prepare_cached(&sql)?;
@@ -272,11 +422,37 @@ impl ReadEvents for InTown<'_> {
                 kind: kind(row.get_ref(0)?.as_str().unwrap_or_default())?,
                 areas: areas(row.get_ref(1)?.as_str().unwrap_or_default()),
                 visit: row.get(2)?,
-                complete: row.get(3)?,
+                complete: row.get::<_, i64>(3)? == 0,
                 count: count(row.get(4)?),
             });
         }
         Ok(tallies)
+    }
+
+    fn each_words(
+        &self,
+        after: u64,
+        each: &mut dyn FnMut(WordsRow) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let losers = self.losers()?;
+        let mut query = self.conn.prepare_cached(
+            "SELECT record, kind, areas, visit, title, words FROM part INDEXED BY part_feed
+             WHERE town = ?1 AND part = 'open' AND seq > ?2 ORDER BY seq",
+        )?;
+        let mut rows = query.query(params![self.town.0, int(after)])?;
+        while let Some(row) = rows.next()? {
+            let id = row.get_ref(0)?.as_blob().unwrap_or_default();
+            each(WordsRow {
+                record: RecordId(uuid(id)?),
+                kind: kind(row.get_ref(1)?.as_str().unwrap_or_default())?,
+                areas: areas(row.get_ref(2)?.as_str().unwrap_or_default()),
+                visit: row.get(3)?,
+                merged: losers.contains(id),
+                title: row.get(4)?,
+                words: row.get(5)?,
+            })?;
+        }
+        Ok(())
     }
 
     fn last_in_ledger(&self, prefix: &str) -> Result<u32, StoreError> {
@@ -291,16 +467,9 @@ impl ReadEvents for InTown<'_> {
 
 impl InTown<'_> {
     /// A condition that leaves out what was merged into another record.
-    fn not_merged(&self, table: &str) -> Result<String, StoreError> {
+    pub(super) fn not_merged(&self, table: &str) -> Result<String, StoreError> {
         let losers = self.losers()?;
-        if losers.is_empty() {
-            return Ok(String::new());
-        }
-        let ids: Vec<String> = losers
-            .iter()
-            .map(|id| format!("x'{}'", id.iter().map(|b| format!("{b:02x}")).collect::<String>()))
-            .collect();
-        Ok(format!("AND {table}.record NOT IN ({})", ids.join(", ")))
+        Ok(if losers.is_empty() { String::new() } else { format!(" AND {table}.record NOT IN ({})", blobs(&losers)) })
     }
 }
 

@@ -13,9 +13,9 @@ use crate::store::{Credential, Device, DeviceSeen, End, EnrolCode, Fate, Read, S
 pub const USER: &str = "u.id, u.town, u.name, u.login, u.role, u.scope, u.cleared, u.may_unmask, u.password, u.active";
 /// The columns [`device`] reads, in order.
 pub const DEVICE: &str = "d.id, d.town, d.user, d.slot, d.name, d.enrolled, d.expires, d.seen, d.app, d.battery, \
-                          d.clock_off, d.undelivered, d.parted_from, d.fate, d.fate_at, d.turn, d.turned, d.doubled";
+                          d.clock_off, d.undelivered, d.parted_from, d.fate, d.fate_at, d.turn, d.turned, d.doubled, d.web_view";
 /// How many they are.
-const DEVICE_COLUMNS: usize = 18;
+const DEVICE_COLUMNS: usize = 19;
 
 /// A user from the columns of [`USER`], the first of them at `at`.
 pub fn user(row: &Row<'_>, at: usize) -> Result<User, StoreError> {
@@ -46,6 +46,7 @@ pub fn device(row: &Row<'_>, at: usize) -> Result<Device, StoreError> {
             battery: row.get(at + 9)?,
             clock_off: row.get(at + 10)?,
             undelivered: row.get(at + 11)?,
+            web_view: row.get(at + 18)?,
         }),
     };
     let parted_from: Option<Vec<u8>> = row.get(at + 12)?;
@@ -69,7 +70,7 @@ pub fn device(row: &Row<'_>, at: usize) -> Result<Device, StoreError> {
     })
 }
 
-/// An area from the columns id, parent, level, name, code, outline.
+/// An area from the columns id, parent, level, name, code, outline, closed.
 fn area(row: &Row<'_>) -> Result<Area, StoreError> {
     let level: String = row.get(2)?;
     Ok(Area {
@@ -80,6 +81,7 @@ fn area(row: &Row<'_>) -> Result<Area, StoreError> {
         name: row.get(3)?,
         code: row.get(4)?,
         outline: super::columns::from_json("outline of an area", row.get_ref(5)?.as_str().unwrap_or_default())?,
+        closed: row.get(6)?,
     })
 }
 
@@ -115,7 +117,7 @@ impl Store for SqliteStore {
     fn areas(&self) -> Result<Vec<Area>, StoreError> {
         self.reading(|conn| {
             let mut query =
-                conn.prepare_cached("SELECT id, parent, level, name, code, outline FROM area ORDER BY id")?;
+                conn.prepare_cached("SELECT id, parent, level, name, code, outline, closed FROM area ORDER BY id")?;
             query.query_and_then([], area)?.collect()
         })
     }

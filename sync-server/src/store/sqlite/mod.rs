@@ -4,6 +4,7 @@ mod approval;
 mod audit;
 mod columns;
 mod doubts;
+mod edition;
 mod erase;
 mod events;
 mod global;
@@ -45,6 +46,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/016_visit.sql"),
     include_str!("../migrations/017_photo_quota.sql"),
     include_str!("../migrations/018_events.sql"),
+    include_str!("../migrations/019_editions.sql"),
 ];
 
 /// More reading connections than this are closed when handed back.

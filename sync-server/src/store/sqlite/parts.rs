@@ -1,7 +1,10 @@
 //! Parts and the feed of them, out of rows; and which of them a filter wants.
 
+use std::collections::{BTreeSet, HashMap};
+
 use rusqlite::Row;
 use rusqlite::types::ToSql;
+use shared::area::AreaId;
 use shared::ids::RecordId;
 use shared::record::RecordKind;
 
@@ -75,6 +78,98 @@ impl InTown<'_> {
         }
         sql.push_str(if filter.newest_first { " ORDER BY p.seq DESC" } else { " ORDER BY p.seq" });
         (sql, args)
+    }
+}
+
+impl InTown<'_> {
+    /// A page of a list: which rows first, out of an index, then those alone, so that states are read of what is shown.
+    pub(super) fn each_of_page(
+        &self,
+        filter: &PartFilter,
+        each: &mut dyn FnMut(StoredPart) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let (sql, args) = self.filtered("p.row, p.record, p.areas", filter);
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let mut rows = query.query(rusqlite::params_from_iter(args.iter()))?;
+        let losers = if filter.with_merged { BTreeSet::new() } else { self.losers()? };
+        let mut one = self.conn.prepare_cached(&format!("SELECT {PART} FROM part p WHERE p.row = ?1"))?;
+        let mut within = Within::new(filter.areas.as_deref());
+        let (mut passed, mut given) = (0, 0);
+        while filter.limit.is_none_or(|limit| given < limit) {
+            let Some(row) = rows.next()? else { break };
+            let lost = !losers.is_empty() && losers.contains(row.get_ref(1)?.as_blob().unwrap_or_default());
+            if lost || !within.holds(row.get_ref(2)?.as_str().unwrap_or_default()) {
+                continue;
+            }
+            passed += 1;
+            if passed <= filter.offset {
+                continue;
+            }
+            given += 1;
+            let mut found = one.query(rusqlite::params![row.get::<_, i64>(0)?])?;
+            if let Some(part) = found.next()?
+                && !each(stored_part(part)?)?
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many parts of kinds lie where, without looking at each.
+    pub(super) fn count_by_area(&self, filter: &PartFilter) -> Result<u64, StoreError> {
+        let mut wanted = String::new();
+        if let Some(kind) = filter.kind {
+            wanted.push_str(&format!(" AND p.kind = '{}'", kind.code()));
+        }
+        if let Some(kinds) = &filter.kinds {
+            let codes: Vec<String> = kinds.iter().map(|kind| format!("'{}'", kind.code())).collect();
+            wanted.push_str(&format!(" AND p.kind IN ({})", codes.join(", ")));
+        }
+        if filter.without_visits {
+            wanted.push_str(" AND p.visit = 0");
+        }
+        if !filter.with_merged {
+            wanted.push_str(&self.not_merged("p")?);
+        }
+        let sql = format!(
+            "SELECT p.areas, count(*) FROM part p INDEXED BY part_counts WHERE p.town = ?1 AND p.part = ?2{wanted}
+             GROUP BY p.kind, p.areas"
+        );
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let mut rows = query.query(rusqlite::params![self.town.0, filter.part.code()])?;
+        let mut within = Within::new(filter.areas.as_deref());
+        let mut counted = 0;
+        while let Some(row) = rows.next()? {
+            if within.holds(row.get_ref(0)?.as_str().unwrap_or_default()) {
+                counted += count(row.get(1)?);
+            }
+        }
+        Ok(counted)
+    }
+}
+
+/// Whether areas as stored are some of those wanted. A town has few different ones: each is looked at once.
+pub struct Within<'a> {
+    wanted: Option<&'a [AreaId]>,
+    known: HashMap<String, bool>,
+}
+
+impl<'a> Within<'a> {
+    /// Of the areas wanted; none: anywhere.
+    pub fn new(wanted: Option<&'a [AreaId]>) -> Self {
+        Self { wanted, known: HashMap::new() }
+    }
+
+    /// Whether a row of these areas is wanted.
+    pub fn holds(&mut self, text: &str) -> bool {
+        let Some(wanted) = self.wanted else { return true };
+        if let Some(known) = self.known.get(text) {
+            return *known;
+        }
+        let holds = areas(text).iter().any(|area| wanted.contains(area));
+        self.known.insert(text.to_owned(), holds);
+        holds
     }
 }
 

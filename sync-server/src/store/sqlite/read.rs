@@ -84,6 +84,9 @@ impl Read for InTown<'_> {
         filter: &PartFilter,
         each: &mut dyn FnMut(StoredPart) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
+        if filter.limit.is_some() {
+            return self.each_of_page(filter, each);
+        }
         let (sql, args) = self.filtered(PART, filter);
         let mut query = self.conn.prepare_cached(&sql)?;
         let mut rows = query.query(rusqlite::params_from_iter(args.iter()))?;
@@ -108,6 +111,21 @@ impl Read for InTown<'_> {
     }
 
     fn count_parts(&self, filter: &PartFilter) -> Result<u64, StoreError> {
+        let plain = PartFilter {
+            part: filter.part,
+            kind: filter.kind,
+            kinds: filter.kinds.clone(),
+            without_visits: filter.without_visits,
+            areas: filter.areas.clone(),
+            with_merged: filter.with_merged,
+            newest_first: filter.newest_first,
+            offset: filter.offset,
+            limit: filter.limit,
+            ..PartFilter::default()
+        };
+        if plain == *filter {
+            return self.count_by_area(filter);
+        }
         let (sql, args) = self.filtered("p.areas, p.record", filter);
         let losers = if filter.with_merged { BTreeSet::new() } else { self.losers()? };
         let mut query = self.conn.prepare_cached(&sql)?;

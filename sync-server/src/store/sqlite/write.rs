@@ -19,7 +19,7 @@ use crate::store::{
 use crate::sync::incoming::Unreadable;
 
 /// Names what already existed when a unique column refused a row.
-fn unique(what: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
+pub(super) fn unique(what: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
     move |error| match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::ConstraintViolation) => StoreError::Exists(what),
         _ => error.into(),
@@ -79,6 +79,13 @@ impl Tx for InTown<'_> {
                 part.missing,
             ])?;
             self.save_event(part)?;
+        }
+        Ok(())
+    }
+
+    fn forget_beside(&mut self) -> Result<(), StoreError> {
+        for sql in ["DELETE FROM event WHERE town = ?1", "DELETE FROM event_count WHERE town = ?1"] {
+            self.conn.prepare_cached(sql)?.execute(params![self.town.0])?;
         }
         Ok(())
     }
@@ -206,14 +213,14 @@ impl Tx for InTown<'_> {
 
     fn put_areas(&mut self, areas: &[Area]) -> Result<(), StoreError> {
         let mut query = self.conn.prepare_cached(
-            "INSERT INTO area (id, parent, level, name, code, outline) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            "INSERT INTO area (id, parent, level, name, code, outline, closed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              ON CONFLICT (id) DO UPDATE SET parent = excluded.parent, level = excluded.level, name = excluded.name,
-                 code = excluded.code, outline = excluded.outline",
+                 code = excluded.code, outline = excluded.outline, closed = excluded.closed",
         )?;
         for area in areas {
             let outline = super::columns::to_json("outline of an area", &area.outline)?;
             let parent = area.parent.map(|id| id.0);
-            query.execute(params![area.id.0, parent, area.level.code(), area.name, area.code, outline])?;
+            query.execute(params![area.id.0, parent, area.level.code(), area.name, area.code, outline, area.closed])?;
         }
         self.directory_changed()
     }
@@ -279,7 +286,7 @@ impl Tx for InTown<'_> {
 
     fn seen_device(&mut self, id: DeviceId, seen: &DeviceSeen) -> Result<(), StoreError> {
         let mut query = self.conn.prepare_cached(
-            "UPDATE device SET seen = ?2, app = ?3, battery = ?4, clock_off = ?5, undelivered = ?6 WHERE id = ?1",
+            "UPDATE device SET seen = ?2, app = ?3, battery = ?4, clock_off = ?5, undelivered = ?6, web_view = ?7 WHERE id = ?1",
         )?;
         query.execute(params![
             id.0.as_bytes(),
@@ -287,7 +294,8 @@ impl Tx for InTown<'_> {
             seen.app,
             seen.battery,
             seen.clock_off,
-            seen.undelivered
+            seen.undelivered,
+            seen.web_view
         ])?;
         Ok(())
     }

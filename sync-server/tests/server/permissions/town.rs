@@ -233,6 +233,10 @@ fn writes(hand: &mut Handheld<'_>, records: &Records<'_>, duplicate: RecordId) -
     for (at, kind, kept) in records.all() {
         let edit = hand.edit(kept.id, kind, Part::Open, &[(title(kind), Value::text("改过的"))]);
         all.push((Cell { action: "change", at, kind }, edit));
+        if matches!(at, Where::Own | Where::Other) {
+            let edit = hand.edit(kept.id, kind, Part::Open, &[("area", Value::of(&at.area()))]);
+            all.push((Cell { action: "redraw", at, kind }, edit));
+        }
         if has_photos(kind) && matches!(at, Where::Own | Where::Other | Where::Named) {
             let mut edit = hand.edit(kept.id, kind, Part::Open, &[]);
             let photo = hash(edit.id.to_string().as_bytes());
@@ -321,6 +325,10 @@ impl Targets {
         for (town, at) in [(TOWN, Where::Own), (AreaId(9), Where::Town)] {
             let devices = store::read::<_, StoreError>(&*centre.app.store, town, |read| read.devices()).unwrap();
             all.insert(("{terminal}", at.code()), devices[0].id.to_string());
+        }
+        for (area, at) in [(GRID, Where::Own), (FAR_GRID, Where::Other), (FOREIGN_GRID, Where::Town)] {
+            let user = centre.person(&format!("works-{}", at.code()), Role::GridMember, area, false);
+            all.insert(("{user}", at.code()), user.id.to_string());
         }
         Self(all)
     }

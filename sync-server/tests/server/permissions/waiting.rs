@@ -20,7 +20,8 @@ use crate::common::desk;
 use crate::common::{Centre, FAR_GRID, GRID, Handheld, TOWN, rejected};
 
 /// Of what each who tries is given one of their own.
-const FRESH: [&str; 7] = ["{file}", "{unmasked}", "{restricted}", "{refused}", "{care}", "{lost}", "{wipe}"];
+const FRESH: [&str; 8] =
+    ["{file}", "{unmasked}", "{restricted}", "{refused}", "{care}", "{lost}", "{wipe}", "{rights}"];
 
 /// Whether an act is on something that waits for a word.
 pub fn is_on_what_waits(path: &str) -> bool {
@@ -79,6 +80,11 @@ impl<'a> Waiting<'a> {
                 "{wipe}" => {
                     let subject = serde_json::json!({ "device": self.wiped, "fate": "wipe" }).to_string();
                     self.approval("wipe", &subject, act, person).to_string()
+                }
+                "{rights}" => {
+                    let subject =
+                        serde_json::json!({ "user": self.outsiders[1].author.user, "cleared": true }).to_string();
+                    self.approval("rights", &subject, act, person).to_string()
                 }
                 "{lost}" => {
                     let edit = self.lost(record);

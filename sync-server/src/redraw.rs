@@ -353,9 +353,8 @@ fn moved(
     };
     let going: Vec<(RecordId, Lies, AreaId)> = survey.lies.iter().filter_map(goes).collect();
     for chunk in going.chunks(CHUNK) {
-        let mut n = accept::next_dot(tx, slot)?.n;
         let mut edits = Vec::with_capacity(chunk.len());
-        for (record, lies, area) in chunk {
+        for (n, (record, lies, area)) in (accept::next_dot(tx, slot)?.n..).zip(chunk) {
             let form = rules.forms.newest(lies.kind).map(|form| form.version);
             edits.push(Edit {
                 id: EditId::fresh(&*app.outside),
@@ -371,7 +370,6 @@ fn moved(
                 form: form.ok_or(StoreError::Missing("the form"))?,
                 writes: BTreeMap::from([(Path::field("area"), Value::of(area))]),
             });
-            n += 1;
         }
         let receipts = accept::accept_in(tx, rules, &writer, edits)?;
         for (receipt, (_, lies, _)) in receipts.iter().zip(chunk) {

@@ -30,6 +30,7 @@ mod merged;
 mod outbox;
 mod overview;
 mod people;
+mod people_list;
 mod person;
 mod photos;
 mod quarantine;

@@ -1,36 +1,26 @@
-//! 人员: who works here, as what, where, with which rights; and what of it waits for a second person.
-
-use std::collections::BTreeMap;
+//! 人员: adding, changing and letting go, passwords and second factors. What is listed is `people_list`.
 
 use axum::extract::{Path as UrlPath, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use chrono::{DateTime, Utc};
 use maud::{Markup, html};
-use serde::Deserialize;
 use shared::area::AreaId;
 use shared::author::Role;
 use shared::ids::UserId;
 use uuid::Uuid;
 
 use super::ctx::{Asked, with, with_form};
-use super::layout::{self, Place, ago, csrf, moment};
+use super::layout::{self, Place, csrf};
 use super::manage::{self, Tab};
+use super::people_list::{Choice, list, waits};
 use super::{Ctx, Fields, PageError};
 use crate::App;
 use crate::auth::people::{AddError, NewUser, UserChange};
 use crate::auth::rights::{self, Done, RightsError};
-use crate::batch::approval::LAPSES;
 use crate::store::{StoreError, User};
 
 /// The most characters of a name or a log-in.
 const LONGEST: usize = 40;
-
-/// Which of them.
-#[derive(Debug, Default, Deserialize)]
-pub struct Choice {
-    view: Option<String>,
-}
 
 /// What stands in a form about somebody.
 #[derive(Debug, Clone)]
@@ -108,118 +98,11 @@ pub async fn show(State(app): State<App>, asked: Asked, Query(choice): Query<Cho
             (layout::top(ctx, &ctx.words.text("manage-people"), &ctx.words.text("people-sub"), ""))
             (manage::tabs(ctx, Tab::People))
             (waits(ctx)?)
-            @if ctx.who.user.role == Role::Admin { (list(ctx, choice.view.as_deref().unwrap_or("all"))?) }
+            @if ctx.who.user.role == Role::Admin { (list(ctx, &choice)?) }
         };
         Ok(ctx.answer(Place::Manage, &ctx.words.text("manage-people"), &body))
     })
     .await
-}
-
-/// What waits for a second person.
-fn waits(ctx: &Ctx) -> Result<Markup, PageError> {
-    let word = |key: &str| ctx.words.text(key);
-    let waiting = ctx.read(|read| rights::waiting(read, &ctx.who, &ctx.areas, ctx.now))?;
-    if waiting.is_empty() {
-        return Ok(html! { @if ctx.who.user.role != Role::Admin { p.sub { (word("people-nothing-waits")) } } });
-    }
-    let name = |id: UserId| ctx.users.get(&id).map(String::as_str).unwrap_or_default();
-    Ok(html! {
-        section.panel.note--below aria-labelledby="pw" {
-            div.panel__h { h2 #pw { (word("people-two")) } span.sub { (waiting.len()) } }
-            table.table {
-                thead { tr {
-                    th { (word("people-name")) } th { (word("people-would-be")) } th { (word("batch-asked-by")) }
-                    th { (word("batch-until")) } th { span.say { (word("batch-release")) } }
-                } }
-                tbody { @for one in &waiting {
-                    tr {
-                        td.n { b { (name(one.wanted.user)) } }
-                        td { @if one.wanted.second { (word("people-second-reset")) } @else { (would_be(ctx, &one.after)) } }
-                        td.n { (name(one.approval.asked_by)) }
-                        td.n { time { (moment(ctx, one.approval.asked_at + LAPSES)) } }
-                        td.r {
-                            @if one.approval.asked_by == ctx.who.user.id { span.sub { (word("batch-waits")) } } @else {
-                                form method="post" action={ "/console/people/asked/" (one.approval.id) "/release" } {
-                                    (csrf(ctx)) button.btn.btn--second { (word("batch-release")) }
-                                }
-                            }
-                        }
-                    }
-                } }
-            }
-        }
-    })
-}
-
-/// Role, scope and rights in words.
-fn would_be(ctx: &Ctx, user: &User) -> String {
-    let mut parts = vec![ctx.words.text(&format!("role-{}", user.role.code())), scope(ctx, user)];
-    parts.extend(rights_of(ctx, user));
-    parts.join("，")
-}
-
-fn scope(ctx: &Ctx, user: &User) -> String {
-    user.scope.iter().map(|id| ctx.area(*id)).collect::<Vec<_>>().join("、")
-}
-
-fn rights_of(ctx: &Ctx, user: &User) -> Vec<String> {
-    let all = [(user.cleared, "people-cleared"), (user.may_unmask, "people-may-unmask")];
-    all.into_iter().filter(|(has, _)| *has).map(|(_, key)| ctx.words.text(key)).collect()
-}
-
-fn list(ctx: &Ctx, view: &str) -> Result<Markup, PageError> {
-    let word = |key: &str| ctx.words.text(key);
-    let (users, devices) = ctx.read(|read| Ok::<_, PageError>((read.users()?, read.devices()?)))?;
-    let users: Vec<User> = users.into_iter().filter(|user| rights::looks_after(&ctx.who, user)).collect();
-    let mut held: BTreeMap<UserId, (usize, Option<DateTime<Utc>>)> = BTreeMap::new();
-    for device in super::terminals::standing(devices) {
-        let (count, seen) = held.entry(device.user).or_default();
-        *count += usize::from(device.fate.is_none() && device.expires > ctx.now);
-        *seen = (*seen).max(device.seen.map(|seen| seen.at));
-    }
-    let wanted = |view: &str, user: &User| match view {
-        "all" => user.active,
-        "left" => !user.active,
-        role => user.active && user.role.code() == role,
-    };
-    let views = [("all", "people-all".to_owned())].into_iter();
-    let views = views.chain(Role::ALL.iter().map(|role| (role.code(), format!("role-{}", role.code()))));
-    let views = views.chain([("left", "people-left".to_owned())]);
-    let listed: Vec<&User> = users.iter().filter(|user| wanted(view, user)).collect();
-    Ok(html! {
-        nav.views aria-label=(word("people-role")) {
-            @for (code, key) in views {
-                @let count = users.iter().filter(|user| wanted(code, user)).count();
-                @if code == "all" || code == view || count > 0 {
-                    a href={ "/console/people?view=" (code) } aria-current=[(code == view).then_some("page")] { (word(&key)) b { (count) } }
-                }
-            }
-            a.btn.btn--primary.end href="/console/people/new" { (word("people-new")) }
-        }
-        section.panel {
-            @if listed.is_empty() { p.panel__b.sub { (word("people-none")) } } @else {
-                table.table {
-                    thead { tr {
-                        th { (word("people-name")) } th { (word("people-login")) } th { (word("people-role")) }
-                        th { (word("people-scope")) } th { (word("people-rights")) } th.r { (word("people-terminals")) }
-                        th { (word("console-last-seen")) }
-                    } }
-                    tbody { @for user in listed {
-                        @let (count, seen) = held.get(&user.id).copied().unwrap_or_default();
-                        tr {
-                            td.n { a.go href={ "/console/people/" (user.id) } { (user.name) } @if !user.active { " " span.sub { (word("people-left")) } } }
-                            td.n { (user.login) @if user.password.is_none() { " " span.sub { (word("people-no-console")) } } }
-                            td.n { (word(&format!("role-{}", user.role.code()))) }
-                            td { (scope(ctx, user)) }
-                            td { (rights_of(ctx, user).join("、")) }
-                            td.r.n { (count) }
-                            td.n { (seen.map(|at| ago(&ctx.words, at, ctx.now)).unwrap_or_default()) }
-                        }
-                    } }
-                }
-            }
-        }
-    })
 }
 
 /// `GET /console/people/new`

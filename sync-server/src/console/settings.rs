@@ -191,12 +191,14 @@ fn calendar(ctx: &Ctx, typed: &Typed) -> Markup {
             div.panel__b {
                 (csrf(ctx))
                 p.sub { (ctx.words.with("settings-due", &[("at", due.format("%Y-%m-%d %H:%M").to_string().into())])) }
+                div.pair {
                 (number("urgent", "settings-urgent", urgent))
                 (number("ordinary", "settings-ordinary", ordinary))
                 (number("difficult", "settings-difficult", difficult))
                 div.field {
                     label.field__label for="closes" { (word("settings-closes")) }
-                    input.field__ctl.num id="closes" name="closes" type="time" value=(typed.closes) required;
+                    input.field__ctl.num id="closes" name="closes" value=(typed.closes) required maxlength="5" inputmode="numeric" placeholder="18:00";
+                }
                 }
                 p.sub { (word("settings-days-help")) }
                 (list("holidays", "settings-holidays", &typed.holidays))

@@ -128,7 +128,7 @@ fn first(ctx: &Ctx, from: &Area, into: &Into) -> Markup {
         form.panel.narrow method="get" action={ "/console/areas/" (from.id) "/split" } {
             div.panel__b {
                 p { (word("areas-split-first")) }
-                @for place in 0..FRESH {
+                div.pair { @for place in 0..FRESH {
                     div.field {
                         label.field__label for={ "name-" (place) } {
                             (ctx.words.with("areas-split-new", &[("n", (place + 1).to_string().into())]))
@@ -136,7 +136,7 @@ fn first(ctx: &Ctx, from: &Area, into: &Into) -> Markup {
                         input.field__ctl id={ "name-" (place) } name="name" maxlength="40" autocomplete="off"
                             value=(into.fresh.get(place).map(String::as_str).unwrap_or_default());
                     }
-                }
+                } }
                 fieldset.field {
                     legend.field__label { (word("areas-split-others")) }
                     div.pick-areas__list {

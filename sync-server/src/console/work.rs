@@ -112,8 +112,9 @@ fn line(ctx: &Ctx, event: &EventRow, here: bool) -> Markup {
 
 /// What whoever dispatched it said, the last time.
 fn asked(event: &Event) -> Option<String> {
-    let entries = view::log(&event.open, STEPS).into_iter().filter_map(|(_, write)| write.value.get::<StepEntry>());
-    entries.filter(|entry| entry.step == Step::Dispatch).last().map(|entry| entry.text).filter(|text| !text.is_empty())
+    let entries = view::log(&event.open, STEPS).into_iter().rev();
+    let mut entries = entries.filter_map(|(_, write)| write.value.get::<StepEntry>());
+    entries.find(|entry| entry.step == Step::Dispatch).map(|entry| entry.text).filter(|text| !text.is_empty())
 }
 
 fn opened_event(ctx: &Ctx, event: &Event) -> Markup {

@@ -49,12 +49,14 @@ pub fn import(app: &AppState, options: &Options, mut input: impl std::io::Read) 
     start.set_position(u64::try_from(beginning.mark).unwrap_or(0));
     let mut rows = Rows::new(BufReader::with_capacity(64 * 1024, start.chain(input)), beginning.separator);
 
-    let town = town(&app.rules()?, options)?;
-    let rules = app.rules_of(town)?;
+    // A file that is none is told before a town that is missing.
+    let town = town(&app.rules()?, options);
+    let rules = if let Ok(town) = &town { app.rules_of(*town)? } else { app.rules()? };
     let form = rules.forms.newest(options.kind).ok_or(ImportError::Empty)?;
     let header = rows.next_row()?.ok_or(ImportError::Empty)?;
     let words = header.cells.iter().map(|cell| decode::text(beginning.encoding, cell).unwrap_or_default());
     let header = Header::read(form, &words.collect::<Vec<_>>(), options.area.is_some())?;
+    let town = town?;
     let who = Who::of(options.user.clone().unwrap_or_else(|| nobody(town, &rules)), &rules.areas);
     let bound = options.area.map(|area| rules.areas.scope(&[area]));
     let areas = Areas::of(&rules.areas);

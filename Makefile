@@ -16,7 +16,7 @@ DEMO_DIR ?= ./demo-data
 # nextest where it stands, cargo's own runner otherwise.
 RUN_TESTS := $(if $(shell command -v cargo-nextest),nextest run,test --no-fail-fast)
 
-.PHONY: help setup setup-browser build demo demo-codes demo-reset test lint unit bench pictures simulate crashes hostile bad-line test-window test-office test-api fuzz fuzz-minute deny
+.PHONY: chromium80 help setup setup-browser build demo demo-codes demo-reset test lint unit bench pictures simulate crashes hostile bad-line test-window test-office test-api fuzz fuzz-minute deny
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,7 +47,10 @@ unit: setup
 	$(CARGO) build $(SELECT) --bins --tests
 	$(CARGO) $(RUN_TESTS) $(SELECT)
 
-test: setup-browser lint unit fuzz-minute ## Everything: format, lints, unit, property, real-HTTP and browser tests
+chromium80: setup-browser ## Whether scripts and styles of the pages use anything newer than Chromium 80
+	node tests/chromium80/check.mjs assets/styles/*.css $$(git ls-files '*.js' ':!tests')
+
+test: setup-browser lint chromium80 unit fuzz-minute ## Everything: format, lints, unit, property, real-HTTP and browser tests
 
 test-window: build ## The desktop window (WebKitGTK) on a screen that nobody sees, with real keys: enrolled, killed, delivered
 	@tests/setup.sh build window

@@ -3,7 +3,7 @@
 #   setup.sh build            C and C++ compiler, perl, make, pkg-config (SQLCipher and its OpenSSL are compiled)
 #   setup.sh build window     also WebKitGTK to build against, a screen that nobody sees, keys and a pointer for it
 #   setup.sh office           LibreOffice's spreadsheet without a screen
-#   setup.sh build browser    also Chromium, its driver, a Chinese font, exiftool, axe-core by npm; the tus clients by npm and pip
+#   setup.sh build browser    also Chromium, its driver, a Chinese font, exiftool, axe-core, acorn and doiuse by npm; the tus clients by npm and pip
 set -euo pipefail
 
 declare -A packages=()
@@ -63,6 +63,12 @@ axe() {
   echo "setup: installing axe-core"
   (cd "$here/axe" && npm ci --no-audit --no-fund --silent)
 }
+# What looks for anything newer than Chromium 80.
+chromium80() {
+  [ -e "$here/chromium80/node_modules/doiuse/package.json" ] && return
+  echo "setup: installing acorn and doiuse"
+  (cd "$here/chromium80" && npm ci --no-audit --no-fund --silent)
+}
 # Programs of others that upload to our server; their versions and sums stand in the lock files.
 tus() {
   if [ ! -e "$here/tus/node_modules/tus-js-client/package.json" ]; then
@@ -81,6 +87,7 @@ clients() {
   case " $* " in
     *" browser "*)
       axe
+      chromium80
       tus
       ;;
   esac

@@ -110,3 +110,5 @@ desk-key-host = department
 desk-key-next = do, then next
 desk-key-open = open
 desk-key-write = write
+desk-archive-page = Archive the { $n } of this page, numbered
+desk-key-all = tick all

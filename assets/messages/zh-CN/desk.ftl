@@ -110,3 +110,5 @@ desk-key-host = 选部门
 desk-key-next = 办，看下一件
 desk-key-open = 打开
 desk-key-write = 写
+desk-archive-page = 这一页 { $n } 件建档，自动编号
+desk-key-all = 全选

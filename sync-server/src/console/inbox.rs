@@ -88,7 +88,7 @@ fn wanted(view: &str, (event, why): &(EventRow, Why)) -> bool {
     match view {
         "raised" => *why == Why::Raised,
         "untouched" => *why == Why::Untouched,
-        "given" => *why == Why::Given,
+        "given" => matches!(why, Why::Given | Why::ToTell),
         "answered" => *why == Why::Answered,
         "asked" => matches!(why, Why::Asked | Why::Contested),
         "all" => true,
@@ -141,11 +141,13 @@ fn body(ctx: &Ctx, page: &Page, choice: &Choice) -> Markup {
                     div.tools.tools--in {
                         span.sub { (word("desk-ticked")) }
                         @for step in in_bulk(ctx) {
-                            button.btn.btn--second name="do" value=(step_key(step)) formnovalidate[step != Step::Dispatch] { (word(&step_key(step))) }
+                            @let key = (step == Step::Close).then_some("c");
+                            button.btn.btn--second name="do" value=(step_key(step)) data-key=[key] formnovalidate[step != Step::Dispatch] { (word(&step_key(step))) }
                         }
                     }
                     p.panel__b.keys {
                         kbd { "J" } kbd { "K" } (word("desk-key-move")) kbd { "X" } (word("desk-key-tick"))
+                        kbd { "A" } (word("desk-key-all")) kbd { "C" } (word("step-close"))
                         kbd { "1" } "–" kbd { "9" } (word("desk-key-host")) kbd { "Enter" } (word("desk-key-next"))
                         kbd { "S" } (word("step-take")) kbd { "O" } (word("desk-key-open"))
                     }
@@ -220,7 +222,7 @@ fn beside_list(ctx: &Ctx, opened: &Opened, handlers: &[User]) -> Markup {
     let allowed = workflow::allowed(&event.state, &events::actor(ctx));
     let place: Vec<String> = event.part.areas.iter().map(|id| ctx.area(*id)).collect();
     // What moves it on; what only comments on it is on the page of the record.
-    let due = [Step::GrantExtension, Step::Dispatch, Step::Handle, Step::Close];
+    let due = [Step::GrantExtension, Step::Dispatch, Step::Handle, Step::Feedback, Step::Close];
     let due = due.into_iter().find(|step| allowed.contains(step));
     html! {
         div.stack {
@@ -312,6 +314,9 @@ pub async fn act(State(app): State<App>, asked: Asked, fields: Fields) -> Respon
                 Err(PageError::NotAllowed | PageError::NotFound) => became.refused += 1,
                 Err(other) => return Err(other),
             }
+        }
+        if let Some(back) = fields.get("back").filter(|back| back.starts_with("/console/events") && back.len() < 2_000) {
+            return Ok(Redirect::to(back).into_response());
         }
         let why = became.why.filter(|why| why.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
         let why = why.map(|why| format!("&why={why}")).unwrap_or_default();

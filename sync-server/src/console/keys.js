@@ -32,8 +32,13 @@
     else if (event.key === 'x') {
       var box = mails[here] && mails[here].querySelector('input[type="checkbox"]');
       if (box) box.checked = !box.checked;
+    } else if (event.key === 'a') {
+      var boxes = Array.prototype.slice.call(list.querySelectorAll('input[type="checkbox"]'));
+      var all = boxes.every(function (one) { return one.checked; });
+      boxes.forEach(function (one) { one.checked = !all; });
     } else if (event.key === 'd') {
-      var first = document.querySelector('#due select, #due textarea, #due input');
+      var first = document.querySelector('#due details[open] textarea, #due details[open] select') ||
+        document.querySelector('#due select, #due textarea');
       if (first) first.focus();
     } else if (/^[1-9]$/.test(event.key)) {
       var option = document.querySelector('#due option[data-digit="' + event.key + '"]');

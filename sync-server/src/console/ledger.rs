@@ -8,11 +8,12 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use maud::{Markup, html};
 use serde::Deserialize;
 use shared::area::AreaId;
+use shared::author::Role;
 use shared::record::RecordKind;
 use shared::workflow::{Light, Stage};
 
 use super::ctx::{Asked, with};
-use super::layout::{self, Place, facts_light, grouped, light, light_code, moment};
+use super::layout::{self, Place, csrf, facts_light, grouped, light, light_code, moment};
 use super::records::{encoded, kinds};
 use super::{Ctx, PageError, views};
 use crate::App;
@@ -297,6 +298,19 @@ fn body(ctx: &Ctx, list: &List<'_>, saved: &[views::View]) -> Markup {
                     tbody { @for event in &list.rows { (row(ctx, event)) } }
                 }
                 (pager(ctx, list))
+                @if ctx.who.user.role == Role::CenterStaff && choice.stage == Stage::Closed.code() {
+                    // What this page shows, numbered in one go.
+                    form.tools method="post" action="/console/inbox/act" {
+                        (csrf(ctx)) input type="hidden" name="back" value=(choice.href(1));
+                        @for event in &list.rows {
+                            input type="hidden" name="e" value=(event.record);
+                            input type="hidden" name={ "seen-" (event.record) } value=(event.seq);
+                        }
+                        button.btn.btn--second name="do" value="step-archive" {
+                            (ctx.words.with("desk-archive-page", &[("n", list.rows.len().to_string().into())]))
+                        }
+                    }
+                }
             }
         }
     }

@@ -151,7 +151,7 @@ async fn a_server_brought_up_to_date_closes_the_visits_it_has() {
     let sql = rusqlite::Connection::open(copy.path().join("town.db")).unwrap();
     sql.execute_batch(
         "DROP TABLE event; DROP TABLE event_count; DROP INDEX part_counts;
-         DROP TABLE edition; ALTER TABLE area DROP COLUMN closed; ALTER TABLE device DROP COLUMN web_view; ALTER TABLE part DROP COLUMN missing;
+         ALTER TABLE part DROP COLUMN missing;
          DELETE FROM meta WHERE key LIKE '%/beside';
          DROP INDEX part_feed; DROP INDEX quarantine_open; DROP INDEX remain_shown_by;
          ALTER TABLE part DROP COLUMN visit;

@@ -1,5 +1,6 @@
 //! Handhelds and console in a real Chromium. One program, because each links all of it.
 
+mod clerk;
 mod days;
 mod drafts;
 mod enrolment;

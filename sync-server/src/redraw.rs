@@ -300,6 +300,11 @@ pub fn redraw(app: &AppState, who: &Who, plan: &Plan, shown: &Sums) -> Result<Ve
         if sums.going() == 0 && fresh.is_empty() {
             return Err(RedrawError::Nothing);
         }
+        // Somebody made an area since the ids were chosen. Nobody writes meanwhile.
+        let there: BTreeSet<AreaId> = app.store.areas()?.iter().map(|area| area.id).collect();
+        if fresh.iter().any(|area| there.contains(&area.id)) {
+            return Err(RedrawError::Changed);
+        }
         tx.put_areas(&fresh)?;
         let gains: BTreeSet<AreaId> = fresh.iter().map(|area| area.id).collect();
         for user in keepers(&tx.users()?, plan.from) {

@@ -13,7 +13,7 @@ use super::manage::{self, Tab};
 use super::{Ctx, Fields, PageError};
 use crate::App;
 use crate::auth::outline::{self, BadOutline};
-use crate::store::{self, Audit, PartFilter, StoreError, User};
+use crate::store::{self, Audit, PartFilter, User};
 
 /// The most characters of a name or a code.
 pub const LONGEST: usize = 40;
@@ -162,8 +162,8 @@ fn held(ctx: &Ctx, area: AreaId) -> Result<u64, PageError> {
     ctx.read(|read| Ok(read.count_parts(&filter)?))
 }
 
-/// Saves areas, and writes down of each that it changed.
-fn put(ctx: &Ctx, area: &Area, what: &str) -> Result<(), PageError> {
+/// Saves an area in the place of what was seen of it (nothing: it is new), and writes down that it changed.
+fn put(ctx: &Ctx, seen: Option<&Area>, area: &Area, what: &str) -> Result<(), PageError> {
     let entry = Audit {
         at: ctx.now,
         user: Some(ctx.who.user.id),
@@ -171,11 +171,15 @@ fn put(ctx: &Ctx, area: &Area, what: &str) -> Result<(), PageError> {
         subject: area.id.to_string(),
         detail: what.to_owned(),
     };
-    store::write::<_, StoreError>(&*ctx.app.store, ctx.who.user.town, |tx| {
+    store::write::<_, PageError>(&*ctx.app.store, ctx.who.user.town, |tx| {
+        // Nobody else writes meanwhile.
+        if ctx.app.store.areas()?.iter().find(|there| there.id == area.id) != seen {
+            return Err(PageError::Bad("settings-faster".to_owned()));
+        }
         tx.put_areas(std::slice::from_ref(area))?;
-        tx.put_audit(&entry)
-    })?;
-    Ok(())
+        tx.put_audit(&entry)?;
+        Ok(())
+    })
 }
 
 fn back(area: AreaId) -> Response {
@@ -214,7 +218,7 @@ pub async fn change(State(app): State<App>, UrlPath(id): UrlPath<String>, asked:
         ];
         let what: Vec<&str> = what.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect();
         if !what.is_empty() {
-            put(ctx, &now, &what.join(" "))?;
+            put(ctx, Some(area), &now, &what.join(" "))?;
         }
         Ok(back(area.id))
     })
@@ -253,7 +257,7 @@ pub async fn add(State(app): State<App>, UrlPath(id): UrlPath<String>, asked: As
         }
         let next = ctx.app.areas()?.iter().map(|area| area.id.0).max().unwrap_or_default() + 1;
         let new = Area::new(AreaId(next), Some(area.id), level, name, code);
-        put(ctx, &new, "added")?;
+        put(ctx, None, &new, "added")?;
         Ok(back(new.id))
     })
     .await
@@ -278,7 +282,7 @@ pub async fn close(State(app): State<App>, UrlPath(id): UrlPath<String>, asked: 
             return page(ctx, area, &Typed::default(), Some("areas-not-empty"));
         }
         if closed != area.closed {
-            put(ctx, &Area { closed, ..area.clone() }, if closed { "closed" } else { "opened" })?;
+            put(ctx, Some(area), &Area { closed, ..area.clone() }, if closed { "closed" } else { "opened" })?;
         }
         Ok(back(area.id))
     })

@@ -202,12 +202,12 @@ fn third(field: &Field, told: &Telling<'_>) -> Markup {
             @match field.kind {
                 FieldType::Choice => {
                     select.field__ctl id=(name) name="third" {
-                        @for choice in &field.choices { option value=(choice.code) { (field.choice_label(&choice.code, lang)) } }
+                        @for choice in field.choices.iter().filter(|choice| !choice.retired) { option value=(choice.code) { (field.choice_label(&choice.code, lang)) } }
                     }
                 },
                 FieldType::Area => {
                     select.field__ctl id=(name) name="third" {
-                        @for area in told.areas.iter().filter(|area| area.level == shared::area::AreaLevel::Grid) {
+                        @for area in told.areas.iter().filter(|area| !area.closed && area.level == shared::area::AreaLevel::Grid) {
                             option value=(area.id) { (told.area(area.id)) }
                         }
                     }

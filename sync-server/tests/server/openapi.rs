@@ -8,6 +8,7 @@ use shared::digest::{Prefix, VERSION};
 use shared::record::Part;
 use shared::value::Value;
 use shared::wire::{DeviceState, DigestAsk, Remain};
+use sync_server::store::{self, Edition, StoreError};
 
 /// As much of JSON Schema 2020-12 as the document uses.
 fn fit(document: &Json, schema: &Json, value: &Json, at: &str) -> Result<(), String> {
@@ -98,6 +99,20 @@ async fn what_travels_is_what_the_document_says() {
     check("HistoryEntry", &history[0]);
     let error: Json = get("/api/v1/photos/7", Some(bob.token.clone())).await.json().await.unwrap();
     check("Error", &error);
+
+    // What the town has published.
+    let own = Edition {
+        name: sync_server::in_force::CALENDAR.to_owned(),
+        version: 1,
+        text: assets::CALENDAR.to_owned(),
+        at: centre.app.outside.now(),
+        user: user.id,
+    };
+    store::write::<_, StoreError>(&*centre.app.store, TOWN, |tx| tx.put_edition(&own)).unwrap();
+    let told = bob.sync(vec![]).await;
+    check("SyncAnswer", &serde_json::to_value(&told).unwrap());
+    assert!(told.setup.is_some_and(|setup| setup.edition.is_some()));
+    check("Edition", &get("/api/v1/edition", Some(bob.token.clone())).await.json().await.unwrap());
 
     // Doubt: a question about the slot, sums, parts asked for again, what is shown of lost edits.
     let waits = bob.change(record, &[("phone", Value::text("13912345678"))]);

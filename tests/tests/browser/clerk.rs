@@ -9,6 +9,7 @@ use shared::workflow::{Step, StepEntry};
 use tests::browser::{Browser, Page};
 use tests::centre::Centre;
 use tests::desk;
+use tests::story::Story as _;
 use tests::township::Township;
 
 const REPORTS: usize = 200;

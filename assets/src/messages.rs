@@ -54,6 +54,7 @@ pub const FILES: [(Lang, &[(&str, &str)]); 2] = [
             ("keep.ftl", include_str!("../messages/zh-CN/keep.ftl")),
             ("login.ftl", include_str!("../messages/zh-CN/login.ftl")),
             ("person.ftl", include_str!("../messages/zh-CN/person.ftl")),
+            ("import.ftl", include_str!("../messages/zh-CN/import.ftl")),
         ],
     ),
     (
@@ -67,6 +68,7 @@ pub const FILES: [(Lang, &[(&str, &str)]); 2] = [
             ("keep.ftl", include_str!("../messages/en/keep.ftl")),
             ("login.ftl", include_str!("../messages/en/login.ftl")),
             ("person.ftl", include_str!("../messages/en/person.ftl")),
+            ("import.ftl", include_str!("../messages/en/import.ftl")),
         ],
     ),
 ];

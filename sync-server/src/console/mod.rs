@@ -14,6 +14,7 @@ mod erase;
 mod events;
 mod failed;
 mod history;
+mod imports;
 mod inbox;
 mod layout;
 mod login;
@@ -80,6 +81,15 @@ pub fn router() -> Router<App> {
         .route("/console/batches/asked/{id}/seal", post(asked::seal))
         .route("/console/batches/{number}/{file}", get(batches::download))
         .route("/api/v1/batches/{number}/{file}", get(batches::download_by_program))
+        .route("/console/imports", get(imports::list))
+        .route("/console/imports/{id}", get(imports::show))
+        .route("/console/imports/{id}/map", post(imports::map))
+        .route("/console/imports/{id}/words", post(imports::words))
+        .route("/console/imports/{id}/again", post(imports::again))
+        .route("/console/imports/{id}/take", post(imports::take))
+        .route("/console/imports/{id}/undo", post(imports::undo))
+        .route("/console/imports/{id}/drop", post(imports::drop_it))
+        .route("/console/imports/{id}/{report}", get(imports::report))
         .route("/console/terminals", get(terminals::show))
         .route("/console/terminals/code", post(terminals::code))
         .route("/console/terminals/asked/{id}/release", post(ending::release))
@@ -98,7 +108,8 @@ pub fn router() -> Router<App> {
 /// Where staff bring large files: half a gigabyte on a slow line takes longer than a request may.
 pub fn uploads() -> Router<App> {
     let take = post(outbox::take).layer(DefaultBodyLimit::max(outbox::BYTES));
-    around(Router::new().route("/console/terminals/outbox", take))
+    let table = post(imports::upload).layer(DefaultBodyLimit::max(imports::BYTES));
+    around(Router::new().route("/console/terminals/outbox", take).route("/console/imports/upload", table))
 }
 
 fn around(routes: Router<App>) -> Router<App> {

@@ -12,7 +12,7 @@ use crate::auth::{enrol, people, second, session};
 use crate::config::{AreaCommand, Command, DataArgs, EnrolCodeArgs, ServeArgs, UserAddArgs, UserArgs, UserCommand};
 use crate::store::{self, Audit, StoreError, User};
 use crate::system::System;
-use crate::{App, AppState, backup};
+use crate::{App, AppState, backup, batch};
 
 /// Runs a command to its end.
 pub fn run(command: Command) -> anyhow::Result<()> {
@@ -179,6 +179,7 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             .with_context(|| format!("cannot listen on {}", args.listen))?;
         let address = listener.local_addr().context("cannot tell the address")?;
         begin_backups(&app, args)?;
+        begin_batches(&app, args)?;
         tokio::spawn(speak_of_certificate(app.clone()));
         tokio::spawn(crate::blobs::expiry::daily(app.clone()));
         if args.retention {
@@ -213,6 +214,23 @@ fn begin_backups(app: &App, args: &ServeArgs) -> anyhow::Result<()> {
     let due = backup::ticks(app, &plan).context("cannot note the plan of backups")?;
     tracing::info!(to = %plan.to.display(), every_s = plan.every.as_secs(), keep = plan.keep, "backups on a schedule");
     tokio::spawn(backup::on_schedule(app.clone(), plan, due));
+    Ok(())
+}
+
+/// Batches on a schedule, where they are asked for.
+fn begin_batches(app: &App, args: &ServeArgs) -> anyhow::Result<()> {
+    let (Some(to), Some(login)) = (args.batch_to.clone(), args.batch_as.clone()) else {
+        return batch::schedule::none(app).context("cannot note that there are no batches on a schedule");
+    };
+    let known = app.store.user_by_login(&login)?.is_some_and(|user| user.active);
+    anyhow::ensure!(known, "nobody who works here has the login {login}: name another one with --batch-as");
+    let (mut formats, profile) = (args.batch_format.clone(), args.batch_profile.clone());
+    formats.sort_unstable();
+    formats.dedup();
+    let plan = batch::schedule::Plan { to, every: args.batch_every, login, formats, profile };
+    let due = batch::schedule::ticks(app, &plan).context("cannot note the plan of batches")?;
+    tracing::info!(to = %plan.to.display(), every_s = plan.every.as_secs(), "batches on a schedule");
+    tokio::spawn(batch::schedule::on_schedule(app.clone(), plan, due));
     Ok(())
 }
 

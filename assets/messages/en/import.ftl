@@ -111,3 +111,12 @@ import-error-too-slow = The file took too long to arrive. Please try a faster ne
 audit-import-read = Looked a table through before import
 audit-import-begun = Began to import a table
 audit-import-undone = Undid the import of a table
+
+batch-schedule = Batches on a schedule
+batch-schedule-last = Done at { $when }; the last one put there is { $number } (login { $login }).
+batch-schedule-nothing = Looked at { $when }; nothing was new (login { $login }).
+batch-schedule-none = None was made yet.
+batch-schedule-failed = Failed at { $when }:{" "}
+batch-schedule-late = It is late. Please look at the server's log.
+batch-schedule-no-user = This login is gone or works here no more. Name another one on the server (--batch-as).
+batch-schedule-folder = The folder cannot be written to. Please look at its disk and rights.

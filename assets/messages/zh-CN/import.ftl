@@ -111,3 +111,12 @@ import-error-too-slow = 文件传得太久，已经停止。请换一条快些�
 audit-import-read = 试读了要导入的表格
 audit-import-begun = 开始导入表格
 audit-import-undone = 撤销了导入的表格
+
+batch-schedule = 定时批次
+batch-schedule-last = { $when } 完成，最近放好的是 { $number }（登录名 { $login }）。
+batch-schedule-nothing = { $when } 看过，没有新的内容（登录名 { $login }）。
+batch-schedule-none = 还没有做过。
+batch-schedule-failed = { $when } 没有做成：
+batch-schedule-late = 已经晚了。请看一看服务器的日志。
+batch-schedule-no-user = 这个登录名不在了，或者已经停用。请在服务器上换一个（--batch-as）。
+batch-schedule-folder = 文件夹写不进去。请看一看那里的磁盘和权限。

@@ -28,6 +28,7 @@ mod quarantine;
 mod record;
 mod records;
 mod remains;
+mod scheduled;
 mod second;
 mod terminals;
 mod to_decide;

@@ -36,7 +36,11 @@ struct Figures {
 /// `GET /console`
 pub async fn show(State(app): State<App>, asked: Asked) -> Response {
     with(app, asked, |ctx| {
-        let backup = if ctx.sees(Place::Terminals) { Some(super::backup::panel(ctx)?) } else { None };
+        let backup = if ctx.sees(Place::Terminals) {
+            Some(html! { (super::scheduled::panel(ctx)?) (super::backup::panel(ctx)?) })
+        } else {
+            None
+        };
         let figures = ctx.read(|read| {
             let mut communities = Vec::new();
             let below =

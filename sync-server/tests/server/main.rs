@@ -51,6 +51,7 @@ mod quarantine;
 mod refusals;
 mod retention;
 mod rounds;
+mod scheduled;
 mod turns;
 mod uploads;
 mod verify;

@@ -16,6 +16,7 @@ mod second;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
+mod titles;
 mod uploads;
 
 use std::path::Path;
@@ -37,6 +38,7 @@ pub use keep::{Erased, Gone, Keep, Kept, Overflown};
 pub use model::*;
 pub use parts::*;
 pub use second::{KeepSecond, ReadSecond, SecondFactor};
+pub use titles::{ReadTitles, Titled};
 pub use uploads::{KeepUploads, ReadUploads};
 
 /// What can go wrong below: all of it lies outside the protocol. Texts hold no personal data.
@@ -136,7 +138,9 @@ pub trait Store: Send + Sync {
 }
 
 /// What can be read of one town at one moment.
-pub trait Read: Kept + ReadDoubts + Audited + ReadSecond + ReadApprovals + ReadUploads + ReadImports {
+pub trait Read:
+    Kept + ReadDoubts + Audited + ReadSecond + ReadApprovals + ReadUploads + ReadImports + ReadTitles
+{
     /// The town.
     fn town(&self) -> AreaId;
 

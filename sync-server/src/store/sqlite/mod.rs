@@ -11,6 +11,7 @@ mod keep;
 mod parts;
 mod read;
 mod second;
+mod titles;
 mod uploads;
 mod whole;
 mod write;

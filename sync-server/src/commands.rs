@@ -182,6 +182,7 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         begin_batches(&app, args)?;
         tokio::spawn(speak_of_certificate(app.clone()));
         tokio::spawn(crate::blobs::expiry::daily(app.clone()));
+        tokio::spawn(tidy_imports(app.clone()));
         if args.retention {
             tokio::spawn(crate::retention::daily(app.clone()));
         }
@@ -200,6 +201,19 @@ async fn speak_of_certificate(app: App) {
         daily.tick().await;
         if let Some(certificate) = app.tls.ending(app.outside.now()) {
             tracing::warn!(until = %certificate.until, "the certificate ends soon or has ended: `cert renew` makes a new one");
+        }
+    }
+}
+
+/// Takes away daily the tables that nobody brought in.
+async fn tidy_imports(app: App) {
+    let mut daily = tokio::time::interval(std::time::Duration::from_secs(24 * 3_600));
+    loop {
+        daily.tick().await;
+        let app = app.clone();
+        let done = tokio::task::spawn_blocking(move || crate::import::job::tidy(&app)).await;
+        if let Ok(Err(error)) = done {
+            tracing::warn!(error = &error as &dyn std::error::Error, "tables that nobody brought in are still there");
         }
     }
 }

@@ -63,6 +63,16 @@ fn opened(ctx: &Ctx, id: &str) -> Result<Import, PageError> {
     found.filter(|import| may_open(ctx, import)).ok_or(PageError::NotFound)
 }
 
+/// Of what nobody brought in before the file's time was over that is said, whatever step it waits for.
+fn as_it_is(ctx: &Ctx, mut import: Import) -> Result<Import, PageError> {
+    let waits = matches!(import.body.state, Step::Mapping | Step::Preview);
+    if waits && !disk::exists(&job::file(&ctx.app, import.id)).map_err(failed)? {
+        import.body.state = Step::Dropped;
+        import.body.error = Some(("import-gone".to_owned(), Vec::new()));
+    }
+    Ok(import)
+}
+
 fn to(id: Uuid) -> Response {
     Redirect::to(&format!("/console/imports/{id}")).into_response()
 }
@@ -82,6 +92,7 @@ pub async fn list(State(app): State<App>, asked: Asked) -> Response {
         ctx.must_see(Place::Imports)?;
         let mut all = ctx.read(|read| Import::list(read, LISTED))?;
         all.retain(|import| may_open(ctx, import));
+        let all = all.into_iter().map(|import| as_it_is(ctx, import)).collect::<Result<Vec<_>, _>>()?;
         Ok(ctx.answer(Place::Imports, &ctx.words.text("console-imports"), &pages::list(ctx, &all)))
     })
     .await
@@ -180,7 +191,7 @@ fn header_key(kind: RecordKind, header: &[String]) -> String {
 /// `GET /console/imports/{id}`
 pub async fn show(State(app): State<App>, UrlPath(id): UrlPath<String>, asked: Asked) -> Response {
     with(app, asked, move |ctx| {
-        let import = opened(ctx, &id)?;
+        let import = as_it_is(ctx, opened(ctx, &id)?)?;
         let broke_off = import.broke_off(&ctx.app);
         let body = match import.body.state {
             Step::Mapping => {

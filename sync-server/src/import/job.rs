@@ -5,8 +5,6 @@
 //! import's id: the table itself (gone when it is brought in, after a week in any case), what it would do, what became of it.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
-use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use assets::messages::Lang;
@@ -17,19 +15,19 @@ use shared::ids::{Slot, UserId};
 use shared::record::RecordKind;
 use uuid::Uuid;
 
+use super::files::Out;
+pub use super::files::{drop_files, each_told, file, folder, preview, tidy};
 use super::header::Mapping;
-use super::report::{Change, Counts, Preview, Taken, Told};
+use super::report::{Counts, Preview, Told};
 use super::run::{self, Taking};
 use super::sheet::Reading;
 use super::table::Input;
 use super::undo::Undo;
-use super::{BadRows, ImportError, Options, undo};
+use super::{BadRows, ImportError, Options, files, undo};
 use crate::store::{self, Audit, Origin, StoreError, StoredImport, Tx, User};
 use crate::sync::accept;
 use crate::{App, AppState};
 
-/// Seconds after which nothing of an import stays in its folder.
-const KEPT: i64 = 7 * 86_400;
 /// Minutes after which work that says nothing any more has broken off.
 const SILENT: i64 = 2;
 
@@ -223,69 +221,6 @@ impl Drop for Alive {
     }
 }
 
-/// The folder of what is brought in.
-pub fn folder(app: &AppState) -> PathBuf {
-    app.data.join("imports")
-}
-
-/// The table itself.
-pub fn file(app: &AppState, id: Uuid) -> PathBuf {
-    folder(app).join(id.to_string())
-}
-
-fn preview_file(app: &AppState, id: Uuid) -> PathBuf {
-    folder(app).join(format!("{id}.preview"))
-}
-
-fn report_file(app: &AppState, id: Uuid) -> PathBuf {
-    folder(app).join(format!("{id}.report"))
-}
-
-/// What a table would do, as it was looked through.
-pub fn preview(app: &AppState, id: Uuid) -> Preview {
-    let bytes = disk::read(&preview_file(app, id)).unwrap_or_default();
-    serde_json::from_slice(&bytes).unwrap_or_default()
-}
-
-/// Hands over every row that is refused, doubtful or changed; nothing once the time of the files is over.
-pub fn each_told(app: &AppState, id: Uuid, each: &mut dyn FnMut(Told) -> std::io::Result<()>) -> std::io::Result<()> {
-    let file = match disk::File::open(&report_file(app, id)) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        other => other?,
-    };
-    for line in BufReader::new(file).lines() {
-        each(serde_json::from_str(&line?).map_err(std::io::Error::other)?)?;
-    }
-    Ok(())
-}
-
-/// Takes away what is older than its time. The names tell how old they are.
-pub fn tidy(app: &AppState) -> std::io::Result<()> {
-    let now = app.outside.now().timestamp();
-    for entry in disk::list(&folder(app))? {
-        let name = entry.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let id = name.split('.').next().and_then(|name| name.parse::<Uuid>().ok());
-        let begun = id.and_then(|id| id.get_timestamp());
-        if begun.is_some_and(|at| now.saturating_sub_unsigned(at.to_unix().0) > KEPT) {
-            disk::remove(&entry.path)?;
-        }
-    }
-    Ok(())
-}
-
-fn gone(path: &std::path::Path) -> std::io::Result<()> {
-    match disk::remove(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
-}
-
-/// Takes away the table, and what tells values of it.
-pub fn drop_files(app: &AppState, id: Uuid) -> std::io::Result<()> {
-    gone(&file(app, id))?;
-    gone(&preview_file(app, id))
-}
-
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
@@ -415,49 +350,6 @@ fn stopped(app: &AppState, town: AreaId, id: Uuid, work: Work, error: &ImportErr
     })
 }
 
-/// What is kept of a row in the report: where, what, why; nothing of its values.
-fn bare(told: &Told) -> Option<Told> {
-    let tells = told.taken == Taken::Changed || !told.notes.is_empty();
-    let bare = |change: &Change| Change { old: String::new(), new: String::new(), ..change.clone() };
-    tells.then(|| Told {
-        title: String::new(),
-        changes: told.changes.iter().map(bare).collect(),
-        unknown: Vec::new(),
-        ..told.clone()
-    })
-}
-
-/// The report of an import, on its way to the disk.
-struct Out(BufWriter<disk::File>);
-
-impl Out {
-    /// At the end of what an earlier attempt wrote, or anew.
-    fn open(app: &AppState, id: Uuid, go_on: bool) -> std::io::Result<Self> {
-        disk::create_private_dir_all(&folder(app))?;
-        let path = report_file(app, id);
-        let file = if go_on && disk::exists(&path)? {
-            let mut file = disk::File::edit(&path)?;
-            let length = file.len()?;
-            file.seek_to(length)?;
-            file
-        } else {
-            gone(&path)?;
-            disk::File::create(&path, disk::Access::Owner)?
-        };
-        Ok(Self(BufWriter::new(file)))
-    }
-
-    fn add(&mut self, told: &Told) -> std::io::Result<()> {
-        let Some(bare) = bare(told) else { return Ok(()) };
-        serde_json::to_writer(&mut self.0, &bare)?;
-        self.0.write_all(b"\n")
-    }
-
-    fn end(mut self) -> std::io::Result<()> {
-        self.0.flush()
-    }
-}
-
 fn look(app: &AppState, town: AreaId, user: Option<User>, mut import: Import, lang: Lang) -> Result<(), ImportError> {
     let path = file(app, import.id);
     let (mut preview, mut counts) = (Preview::default(), Counts::default());
@@ -470,7 +362,7 @@ fn look(app: &AppState, town: AreaId, user: Option<User>, mut import: Import, la
     })?;
     out.end().map_err(BadRows::Io)?;
     let bytes = serde_json::to_vec(&preview).unwrap_or_default();
-    disk::replace(&preview_file(app, import.id), &bytes).map_err(BadRows::Io)?;
+    disk::replace(&files::preview_file(app, import.id), &bytes).map_err(BadRows::Io)?;
     (import.body.counts, import.body.written) = (counts, looked.written.name().to_owned());
     (import.body.state, import.body.touched) = (State::Preview, app.outside.now());
     store::write(&*app.store, town, |tx| {

@@ -328,7 +328,9 @@ async fn what_somebody_worked_on_since_stays_and_is_told() {
     let moved = hand.change(na, &[("phone", Value::text("13900000006"))]);
     let link = hand.change(home, &[("householder", Value::of(&fang))]);
     let answer = hand.sync(vec![phone, moved, link]).await;
-    (0..3).for_each(|place| drop(applied(&answer, place)));
+    for place in 0..3 {
+        applied(&answer, place);
+    }
 
     let page = press(&desk, &at, "undo", &[]).await;
     assert!(page.contains("删除 1 条，恢复 1 条，保留 3 处"), "{page}");
@@ -430,6 +432,8 @@ async fn each_brings_in_what_is_theirs_and_files_are_for_nobody_else() {
     let desk = Desk::logged_in(&centre, "staff").await;
     bring(&desk, "person", "", "y.csv", table.as_bytes()).await;
     assert_eq!(on_disk(&centre).len(), 1);
+    let page = desk.page(&at).await;
+    assert!(page.contains("已放弃") && page.contains("请重新上传"), "{page}");
     let token = csrf(&desk).await;
     let gone = desk.send(&format!("{at}/take"), &[("csrf", &token)]).await;
     assert_eq!(gone.status(), StatusCode::UNPROCESSABLE_ENTITY);
@@ -451,4 +455,33 @@ async fn a_workbook_of_before_2007_is_read_too() {
     assert_eq!(figures(&page), [1, 0, 0, 0, 1], "{page}");
     assert_eq!(value(&centre, "张伟", "birth_date"), "1990-05-04");
     assert!(desk.page(&format!("{at}/report.csv")).await.contains("3,不收,身份证号码,号码被"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn places_and_organisations_are_brought_in_too() {
+    let centre = Centre::open().await;
+    person(&centre, "staff", Role::CenterStaff, TOWN, false, false);
+    let desk = Desk::logged_in(&centre, "staff").await;
+    let label = |kind| {
+        let field = centre.app.forms.newest(kind).unwrap().field("type").unwrap();
+        field.choices[0].zh.clone()
+    };
+    let shops = format!(
+        "单位名称,类型,信用代码,从业人数,所属网格\n条山杂货店,{0},,12,11\n黄河粮油店,{0},12AB,3,12\n",
+        label(RecordKind::Organization)
+    );
+    let homes = format!("小区名称,类型,地址,网格\n条山花园,{},条山路 1 号,11\n", label(RecordKind::Place));
+    for (kind, table, expected, names) in [
+        (RecordKind::Organization, shops, [2, 0, 0, 1, 0], ["条山杂货店", "黄河粮油店"].as_slice()),
+        (RecordKind::Place, homes, [1, 0, 0, 0, 0], &["条山花园"]),
+    ] {
+        let at = bring(&desk, kind.code(), "", "table.csv", table.as_bytes()).await;
+        map(&desk, &at, &[]).await;
+        let page = press(&desk, &at, "take", &[]).await;
+        assert_eq!(figures(&page), expected, "{page}");
+        let list = desk.page("/console/records").await;
+        assert!(names.iter().all(|name| list.contains(name)), "{list}");
+        let page = press(&desk, &at, "undo", &[]).await;
+        assert!(page.contains(&format!("删除 {} 条", names.len())), "{page}");
+    }
 }

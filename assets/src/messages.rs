@@ -56,6 +56,7 @@ pub const FILES: [(Lang, &[(&str, &str)]); 2] = [
             ("person.ftl", include_str!("../messages/zh-CN/person.ftl")),
             ("desk.ftl", include_str!("../messages/zh-CN/desk.ftl")),
             ("admin.ftl", include_str!("../messages/zh-CN/admin.ftl")),
+            ("import.ftl", include_str!("../messages/zh-CN/import.ftl")),
         ],
     ),
     (
@@ -71,6 +72,7 @@ pub const FILES: [(Lang, &[(&str, &str)]); 2] = [
             ("person.ftl", include_str!("../messages/en/person.ftl")),
             ("desk.ftl", include_str!("../messages/en/desk.ftl")),
             ("admin.ftl", include_str!("../messages/en/admin.ftl")),
+            ("import.ftl", include_str!("../messages/en/import.ftl")),
         ],
     ),
 ];

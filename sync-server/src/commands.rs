@@ -12,7 +12,7 @@ use crate::auth::{enrol, people, second, session};
 use crate::config::{AreaCommand, Command, DataArgs, EnrolCodeArgs, ServeArgs, UserAddArgs, UserArgs, UserCommand};
 use crate::store::{self, Audit, StoreError, User};
 use crate::system::System;
-use crate::{App, AppState, backup};
+use crate::{App, AppState, backup, batch};
 
 /// Runs a command to its end.
 pub fn run(command: Command) -> anyhow::Result<()> {
@@ -177,8 +177,10 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             .with_context(|| format!("cannot listen on {}", args.listen))?;
         let address = listener.local_addr().context("cannot tell the address")?;
         begin_backups(&app, args)?;
+        begin_batches(&app, args)?;
         tokio::spawn(speak_of_certificate(app.clone()));
         tokio::spawn(crate::blobs::expiry::daily(app.clone()));
+        tokio::spawn(tidy_imports(app.clone()));
         if args.retention {
             tokio::spawn(crate::retention::daily(app.clone()));
         }
@@ -201,6 +203,19 @@ async fn speak_of_certificate(app: App) {
     }
 }
 
+/// Takes away daily the tables that nobody brought in.
+async fn tidy_imports(app: App) {
+    let mut daily = tokio::time::interval(std::time::Duration::from_secs(24 * 3_600));
+    loop {
+        daily.tick().await;
+        let app = app.clone();
+        let done = tokio::task::spawn_blocking(move || crate::import::job::tidy(&app)).await;
+        if let Ok(Err(error)) = done {
+            tracing::warn!(error = &error as &dyn std::error::Error, "tables that nobody brought in are still there");
+        }
+    }
+}
+
 /// Backups on a schedule, where they are asked for; else the console says that there are none.
 fn begin_backups(app: &App, args: &ServeArgs) -> anyhow::Result<()> {
     let Some(to) = args.backup_to.clone() else {
@@ -211,6 +226,23 @@ fn begin_backups(app: &App, args: &ServeArgs) -> anyhow::Result<()> {
     let due = backup::ticks(app, &plan).context("cannot note the plan of backups")?;
     tracing::info!(to = %plan.to.display(), every_s = plan.every.as_secs(), keep = plan.keep, "backups on a schedule");
     tokio::spawn(backup::on_schedule(app.clone(), plan, due));
+    Ok(())
+}
+
+/// Batches on a schedule, where they are asked for.
+fn begin_batches(app: &App, args: &ServeArgs) -> anyhow::Result<()> {
+    let (Some(to), Some(login)) = (args.batch_to.clone(), args.batch_as.clone()) else {
+        return batch::schedule::none(app).context("cannot note that there are no batches on a schedule");
+    };
+    let known = app.store.user_by_login(&login)?.is_some_and(|user| user.active);
+    anyhow::ensure!(known, "nobody who works here has the login {login}: name another one with --batch-as");
+    let (mut formats, profile) = (args.batch_format.clone(), args.batch_profile.clone());
+    formats.sort_unstable();
+    formats.dedup();
+    let plan = batch::schedule::Plan { to, every: args.batch_every, login, formats, profile };
+    let due = batch::schedule::ticks(app, &plan).context("cannot note the plan of batches")?;
+    tracing::info!(to = %plan.to.display(), every_s = plan.every.as_secs(), "batches on a schedule");
+    tokio::spawn(batch::schedule::on_schedule(app.clone(), plan, due));
     Ok(())
 }
 

@@ -95,6 +95,21 @@ pub struct ServeArgs {
     /// From one backup to the next: 30m, 1h, 1d.
     #[arg(long, default_value = "1h", value_parser = every, requires = "backup_to")]
     pub backup_every: Duration,
+    /// Seals what is new and puts it into this folder while running, each batch in a folder of its number.
+    #[arg(long, env = "SYNC_SERVER_BATCH_TO", requires = "batch_as")]
+    pub batch_to: Option<PathBuf>,
+    /// From one batch to the next: 30m, 1h, 1d.
+    #[arg(long, default_value = "1d", value_parser = every, requires = "batch_to")]
+    pub batch_every: Duration,
+    /// In whose name (login): their scope bounds what goes there, always masked and without restricted columns.
+    #[arg(long, env = "SYNC_SERVER_BATCH_AS", requires = "batch_to")]
+    pub batch_as: Option<String>,
+    /// `csv`, `xlsx`, `ndjson` or `geojson`; parted by commas for several.
+    #[arg(long, default_value = "csv", value_delimiter = ',', value_parser = crate::batch::cli::format, requires = "batch_to")]
+    pub batch_format: Vec<crate::batch::Format>,
+    /// As an upper platform takes it, in place of formats: a profile as of `batch pull --profile`.
+    #[arg(long, requires = "batch_to", conflicts_with = "batch_format")]
+    pub batch_profile: Option<String>,
     /// Erases daily what has outlived its time: as `sync-server retention` does.
     #[arg(long, env = "SYNC_SERVER_RETENTION")]
     pub retention: bool,

@@ -79,6 +79,8 @@ pub struct AppState {
     pub write_time: Duration,
     /// How long a file may take that staff bring.
     pub upload_time: Duration,
+    /// Tables that are being brought in.
+    pub imports: import::job::Jobs,
     /// How much is under way.
     pub pressure: http::pressure::Pressure,
     /// What the console searches.
@@ -179,6 +181,7 @@ impl AppState {
             request_time: http::REQUEST_TIME,
             write_time: http::connections::WRITE_TIME,
             upload_time: http::UPLOAD_TIME,
+            imports: import::job::Jobs::default(),
             pressure: http::pressure::Pressure::default(),
             search: search::Search::default(),
             areas: Mutex::new((0, Arc::default())),
@@ -231,7 +234,7 @@ impl AppState {
 }
 
 /// What an older program, or somebody by hand, may have left for everybody to read; below the folders it is closed with them.
-const NOT_FOR_OTHERS: [&str; 5] = ["town.db", "town.db-wal", "town.db-shm", "blobs", "batches"];
+const NOT_FOR_OTHERS: [&str; 6] = ["town.db", "town.db-wal", "town.db-shm", "blobs", "batches", "imports"];
 
 /// Whose it is not cannot change that, and works on.
 fn tighten(path: &Path) -> Result<(), OpenError> {

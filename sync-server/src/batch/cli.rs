@@ -95,7 +95,8 @@ pub struct VerifyArgs {
     pub lang: Option<String>,
 }
 
-fn format(code: &str) -> Result<Format, String> {
+/// A format of the command line.
+pub fn format(code: &str) -> Result<Format, String> {
     Format::from_code(code).ok_or_else(|| "a format is csv, xlsx, ndjson or geojson".to_owned())
 }
 

@@ -119,11 +119,10 @@ fn hand_over<E: From<StoreError>>(
         let status = status(read, cut, &part)?;
         lines.push(Line { id: part.record, kind: part.kind, status, open, restricted });
     }
-    let keys: Vec<_> = linked.into_iter().map(|id| (id, Part::Open)).collect();
     let mut titles = BTreeMap::new();
-    for part in read.load_many(&keys)? {
-        if part.areas.iter().any(|area| cut.scope.contains(*area)) {
-            titles.insert(part.record, part.title);
+    for titled in read.titles(&mut linked.into_iter())? {
+        if titled.areas.iter().any(|area| cut.scope.contains(*area)) {
+            titles.insert(titled.record, titled.title);
         }
     }
     each(Piece { lines, titles })

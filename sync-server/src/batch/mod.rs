@@ -11,6 +11,7 @@ mod files;
 mod manifest;
 mod photos;
 mod profile;
+pub mod schedule;
 mod seal;
 mod verify;
 

@@ -24,6 +24,7 @@ use crate::auth::authorize::{Action, Reach, authorize, reads_by_scope, reads_vis
 use crate::auth::rights;
 use crate::auth::session::{self, Found};
 use crate::export::Telling;
+use crate::import::ImportError;
 use crate::store::{self, Audit, EventFilter, PartFilter, Read, Session, StoreError, StoredPart};
 use crate::sync::changes::knows_names;
 
@@ -97,6 +98,9 @@ pub enum PageError {
     /// The file that was brought cannot be taken; a message key that says why.
     #[error("bad file: {0}")]
     BadFile(&'static str),
+    /// A table cannot be brought in, or a step of that cannot be done now.
+    #[error(transparent)]
+    Import(Box<ImportError>),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -120,6 +124,10 @@ impl PageError {
             Self::Forged => (StatusCode::FORBIDDEN, "console-error-forged"),
             Self::Bad(key) => (StatusCode::UNPROCESSABLE_ENTITY, key.as_str()),
             Self::BadFile(key) => (StatusCode::UNPROCESSABLE_ENTITY, *key),
+            Self::Import(error) if matches!(**error, ImportError::Running | ImportError::Undone) => {
+                (StatusCode::CONFLICT, "")
+            }
+            Self::Import(_) => (StatusCode::UNPROCESSABLE_ENTITY, ""),
             Self::Batch(error @ (crate::batch::BatchError::Erased(_) | crate::batch::BatchError::FilesGone(_))) => {
                 (StatusCode::GONE, error.key())
             }
@@ -134,12 +142,13 @@ impl PageError {
         // Who chose a wrong file goes back to choose another.
         let (back, where_to) = match self {
             Self::BadFile(_) => ("/console/terminals", "console-terminals"),
+            Self::Import(_) => ("/console/imports", "console-imports"),
             _ => ("/console", "console-back"),
         };
         let body = html! {
             main.alone {
                 h1 { (words.text("console-error")) }
-                p { (words.text(key)) }
+                p { (match self { Self::Import(error) => crate::import::sentence(error, &words), _ => words.text(key) }) }
                 p { a.btn.btn--second href=(back) { (words.text(where_to)) } }
             }
         };
@@ -337,6 +346,7 @@ impl Ctx {
             Place::Ledger => leads || matches!(role, Role::Admin | Role::GridMember | Role::PatrolMember),
             Place::Report => leads,
             Place::ToDecide => leads || role == Role::GridMember,
+            Place::Imports => staff,
             Place::Batches => crate::batch::may_pull(&self.who.user, &self.areas),
             Place::Terminals => staff || role == Role::Admin,
             Place::Quarantine | Place::Remains | Place::Campaigns => leads,

@@ -315,7 +315,8 @@ pub async fn act(State(app): State<App>, asked: Asked, fields: Fields) -> Respon
                 Err(other) => return Err(other),
             }
         }
-        if let Some(back) = fields.get("back").filter(|back| back.starts_with("/console/events") && back.len() < 2_000) {
+        if let Some(back) = fields.get("back").filter(|back| back.starts_with("/console/events") && back.len() < 2_000)
+        {
             return Ok(Redirect::to(back).into_response());
         }
         let why = became.why.filter(|why| why.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));

@@ -30,6 +30,8 @@ pub enum Place {
     Campaigns,
     /// 批次
     Batches,
+    /// 导入表格
+    Imports,
     /// 终端
     Terminals,
     /// 未收下
@@ -55,6 +57,7 @@ pub fn page(ctx: &Ctx, here: Place, title: &str, body: &Markup) -> Markup {
         (Place::ToDecide, "/console/to-decide", "swap", "console-to-decide", Some(ctx.counts.to_decide)),
         (Place::Campaigns, "/console/campaigns", "form", "work-campaign", None),
         (Place::Batches, "/console/batches", "box", "console-batches", None),
+        (Place::Imports, "/console/imports", "form", "console-imports", None),
         (Place::Terminals, "/console/terminals", "device", "console-terminals", None),
         (Place::Quarantine, "/console/quarantine", "tray", "console-quarantine", Some(ctx.counts.quarantine)),
         (Place::Remains, "/console/remains", "undo", "console-remains", Some(ctx.counts.remains)),

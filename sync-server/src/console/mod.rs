@@ -18,6 +18,7 @@ mod events;
 mod failed;
 mod forms;
 mod history;
+mod imports;
 mod inbox;
 mod layout;
 mod ledger;
@@ -38,6 +39,7 @@ mod record;
 mod records;
 mod remains;
 mod report;
+mod scheduled;
 mod second;
 mod settings;
 mod split;
@@ -103,6 +105,15 @@ pub fn router() -> Router<App> {
         .route("/console/batches/asked/{id}/seal", post(asked::seal))
         .route("/console/batches/{number}/{file}", get(batches::download))
         .route("/api/v1/batches/{number}/{file}", get(batches::download_by_program))
+        .route("/console/imports", get(imports::list))
+        .route("/console/imports/{id}", get(imports::show))
+        .route("/console/imports/{id}/map", post(imports::map))
+        .route("/console/imports/{id}/words", post(imports::words))
+        .route("/console/imports/{id}/again", post(imports::again))
+        .route("/console/imports/{id}/take", post(imports::take))
+        .route("/console/imports/{id}/undo", post(imports::undo))
+        .route("/console/imports/{id}/drop", post(imports::drop_it))
+        .route("/console/imports/{id}/{report}", get(imports::report))
         .route("/console/terminals", get(terminals::show))
         .route("/console/terminals/code", post(terminals::code))
         .route("/console/terminals/asked/{id}/release", post(ending::release))
@@ -138,7 +149,8 @@ pub fn router() -> Router<App> {
 pub fn uploads() -> Router<App> {
     let take = post(outbox::take).layer(DefaultBodyLimit::max(outbox::BYTES));
     let photo = post(add_photo::take).layer(DefaultBodyLimit::max(add_photo::FORM));
-    let routes = Router::new().route("/console/terminals/outbox", take);
+    let table = post(imports::upload).layer(DefaultBodyLimit::max(imports::BYTES));
+    let routes = Router::new().route("/console/terminals/outbox", take).route("/console/imports/upload", table);
     around(routes.route("/console/records/{id}/photo", photo))
 }
 

@@ -2,6 +2,7 @@
 //! browser and no shell. Who sends it, and that the form is ours, is known before a byte of the file is kept. It is
 //! written piece by piece, never whole in memory, and is gone from the disk when the answer is made, whatever that is.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -75,9 +76,10 @@ pub fn form(ctx: &Ctx) -> Markup {
 pub async fn take(State(app): State<App>, asked: Asked, request: Request) -> Response {
     let lang = asked.lang;
     // Only what comes in is limited: cut off while it is taken in, the answer would say less than was done.
-    let coming = tokio::time::timeout(app.upload_time, receive(&app, &asked, request));
+    let coming = receive(&app, &asked, request, Place::Terminals, "outbox", &[]);
+    let coming = tokio::time::timeout(app.upload_time, coming);
     match coming.await.unwrap_or(Err(PageError::BadFile("console-outbox-too-slow"))) {
-        Ok(file) => {
+        Ok(Received { file, .. }) => {
             with(app, asked, move |ctx| {
                 ctx.must_see(Place::Terminals)?;
                 let done = import(&ctx.app, &file.0, Some(&ctx.who))?;
@@ -103,19 +105,36 @@ fn said(ctx: &Ctx, done: &Imported) -> Markup {
     }
 }
 
-/// The file of the form, on the disk.
-async fn receive(app: &App, asked: &Asked, request: Request) -> Result<Passing, PageError> {
+/// A form with a file: the file on the disk, its name, and the other fields.
+pub(super) struct Received {
+    /// The file.
+    pub file: Passing,
+    /// As the browser calls it.
+    pub name: String,
+    /// The fields that were asked for.
+    pub fields: BTreeMap<String, String>,
+}
+
+/// Takes in the form of a page: the token first, then `wanted` fields and one file, which goes to `folder` of the data.
+pub(super) async fn receive(
+    app: &App,
+    asked: &Asked,
+    request: Request,
+    place: Place,
+    folder: &'static str,
+    wanted: &[&str],
+) -> Result<Received, PageError> {
     if is_foreign(request.headers()) {
         return Err(PageError::Forged);
     }
-    let entered = look(Arc::clone(app), asked.clone(), |ctx| {
-        ctx.must_see(Place::Terminals)?;
+    let entered = look(Arc::clone(app), asked.clone(), move |ctx| {
+        ctx.must_see(place)?;
         Ok(ctx.session.clone())
     });
     let session = entered.await?;
     let bad = || PageError::Bad("console-error-form".to_owned());
     let mut form = Multipart::from_request(request, &()).await.map_err(|_| bad())?;
-    let (mut ours, mut file) = (false, None);
+    let (mut ours, mut file, mut called, mut fields) = (false, None, String::new(), BTreeMap::new());
     while let Some(mut field) = form.next_field().await.map_err(|error| unread(&error))? {
         let name = field.name().unwrap_or_default().to_owned();
         match name.as_str() {
@@ -124,14 +143,20 @@ async fn receive(app: &App, asked: &Asked, request: Request) -> Result<Passing, 
                 ours = true;
             }
             _ if !ours => return Err(PageError::Forged),
-            "file" if file.is_none() => file = Some(keep(app, field).await?),
+            "file" if file.is_none() => {
+                field.file_name().unwrap_or_default().clone_into(&mut called);
+                file = Some(keep(app, field, folder).await?);
+            }
+            name if wanted.contains(&name) => {
+                fields.insert(name.to_owned(), short(&mut field).await?);
+            }
             _ => return Err(bad()),
         }
     }
     if !ours {
         return Err(PageError::Forged);
     }
-    file.ok_or_else(none)
+    Ok(Received { file: file.ok_or_else(none)?, name: called, fields })
 }
 
 /// No file was chosen: a browser sends an empty one then.
@@ -159,9 +184,9 @@ async fn short(field: &mut Field<'_>) -> Result<String, PageError> {
 }
 
 /// Brings a file to the disk as it comes.
-async fn keep(app: &App, mut field: Field<'_>) -> Result<Passing, PageError> {
+async fn keep(app: &App, mut field: Field<'_>, folder: &'static str) -> Result<Passing, PageError> {
     let app = Arc::clone(app);
-    let mut arriving = blocking(move || Arriving::begin(&app)).await?;
+    let mut arriving = blocking(move || Arriving::begin(&app, folder)).await?;
     while let Some(chunk) = field.chunk().await.map_err(|error| unread(&error))? {
         arriving.piece.extend_from_slice(&chunk);
         if arriving.piece.len() >= PIECE {
@@ -181,7 +206,16 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
 }
 
 /// The name of a file that goes when this goes.
-struct Passing(PathBuf);
+pub(super) struct Passing(PathBuf);
+
+impl Passing {
+    /// The file stays, under another name.
+    pub fn stay(self, to: &Path) -> io::Result<()> {
+        disk::rename(&self.0, to)?;
+        std::mem::forget(self);
+        Ok(())
+    }
+}
 
 impl Drop for Passing {
     fn drop(&mut self) {
@@ -202,8 +236,8 @@ struct Arriving {
 }
 
 impl Arriving {
-    fn begin(app: &AppState) -> io::Result<Self> {
-        let folder = app.data.join("outbox");
+    fn begin(app: &AppState, folder: &str) -> io::Result<Self> {
+        let folder = app.data.join(folder);
         disk::create_private_dir_all(&folder)?;
         clear(app, &folder)?;
         let name = Passing(folder.join(app.outside.uuid().to_string()));

@@ -61,7 +61,11 @@ pub struct Choice {
 /// `GET /console`
 pub async fn show(State(app): State<App>, asked: Asked, Query(choice): Query<Choice>) -> Response {
     with(app, asked, move |ctx| {
-        let backup = if ctx.sees(Place::Terminals) { Some(super::backup::panel(ctx)?) } else { None };
+        let backup = if ctx.sees(Place::Terminals) {
+            Some(html! { (super::scheduled::panel(ctx)?) (super::backup::panel(ctx)?) })
+        } else {
+            None
+        };
         let figures = ctx.read(|read| figures(ctx, read, backup.clone()))?;
         Ok(ctx.answer(Place::Overview, &ctx.words.text("console-overview"), &body(ctx, &figures, &choice)))
     })

@@ -1,8 +1,18 @@
-//! From the text of a cell to the writes of a field.
+//! From a cell to the writes of a field.
+
+use std::collections::BTreeMap;
 
 use shared::form::{Field, FieldType};
 use shared::path::Path;
 use shared::value::Value;
+
+use super::table::Cell;
+
+/// The most digits of a whole number that a spreadsheet keeps exactly.
+const EXACT: f64 = 1e15;
+
+/// What a field's words mean that are not on the form: the code of a choice, or nothing where the cell is to be left out.
+pub type Words = BTreeMap<String, String>;
 
 /// Why a cell says nothing the field can hold: a message key.
 pub type BadCell = &'static str;
@@ -23,6 +33,87 @@ pub fn can_import(field: &Field) -> bool {
     )
 }
 
+/// What a cell of a table writes. `words` is what somebody said that words mean which the form does not know; a word that
+/// nobody knows is handed to `unknown`.
+pub fn of_cell(
+    field: &Field,
+    cell: &Cell,
+    words: Option<&Words>,
+    unknown: &mut dyn FnMut(&str),
+) -> Result<Vec<(Path, Value)>, BadCell> {
+    let number = |text: String| match field.kind {
+        FieldType::Number => writes(field, &text),
+        FieldType::Date if text.len() != 8 => Err("import-not-a-date"),
+        _ => writes(field, &text),
+    };
+    match cell {
+        Cell::Empty => Ok(Vec::new()),
+        Cell::NotText => Err("import-not-in-encoding"),
+        Cell::Failed => Err("import-formula-failed"),
+        Cell::Text(text) => match field.kind {
+            FieldType::Choice | FieldType::Choices => choices(field, text, words, unknown),
+            _ => writes(field, text),
+        },
+        Cell::YesNo(yes) => match field.kind {
+            FieldType::YesNo => Ok(vec![(Path::field(&field.name), Value::of(yes))]),
+            _ => Err("import-not-this-value"),
+        },
+        Cell::Day(day) => match field.kind {
+            FieldType::Date | FieldType::Text | FieldType::LongText => writes(field, &day.to_string()),
+            FieldType::Choice | FieldType::Choices => choices(field, &day.to_string(), words, unknown),
+            _ => Err("import-not-this-value"),
+        },
+        // A number that was typed as one: beyond 15 digits the last ones are gone, whatever is shown.
+        Cell::Number(digits)
+            if matches!(field.kind, FieldType::IdNumber | FieldType::CreditCode | FieldType::Phone) =>
+        {
+            if digits.abs() >= EXACT || digits.fract() != 0.0 {
+                Err("import-digits-lost")
+            } else {
+                number(digits.to_string())
+            }
+        }
+        Cell::Number(digits) => match field.kind {
+            FieldType::Choice | FieldType::Choices => choices(field, &digits.to_string(), words, unknown),
+            _ => number(digits.to_string()),
+        },
+    }
+}
+
+/// One word, or several of them, by the form or by what somebody said that they mean.
+fn choices(
+    field: &Field,
+    cell: &str,
+    words: Option<&Words>,
+    unknown: &mut dyn FnMut(&str),
+) -> Result<Vec<(Path, Value)>, BadCell> {
+    let text = tidy(cell);
+    let several = field.kind == FieldType::Choices;
+    let said = |word: &str| words.and_then(|words| words.get(word)).map(String::as_str);
+    let all: Vec<&str> = match (several, said(&text)) {
+        (true, None) => text.split(PARTING).map(str::trim).filter(|word| !word.is_empty()).collect(),
+        _ if text.is_empty() => Vec::new(),
+        _ => vec![text.as_str()],
+    };
+    let mut found = Vec::new();
+    let mut missing = false;
+    for word in all {
+        match said(word).or_else(|| choice(field, word)) {
+            Some("") => {}
+            Some(code) if several => found.push((Path::element(&field.name, code), Value::of(&true))),
+            Some(code) => found.push((Path::field(&field.name), Value::text(code))),
+            None => {
+                unknown(word);
+                missing = true;
+            }
+        }
+    }
+    if missing { Err("import-not-a-choice") } else { Ok(found) }
+}
+
+/// What stands between several choices of one cell.
+const PARTING: [char; 7] = ['、', ';', '；', ',', '，', '|', '/'];
+
 /// What the cell writes; nothing if it is empty (an empty cell never clears a field).
 pub fn writes(field: &Field, cell: &str) -> Result<Vec<(Path, Value)>, BadCell> {
     let text = tidy(cell);
@@ -41,7 +132,7 @@ pub fn writes(field: &Field, cell: &str) -> Result<Vec<(Path, Value)>, BadCell> 
         FieldType::YesNo => one(Value::of(&yes_no(&text).ok_or("import-not-yes-no")?)),
         FieldType::Choice => one(Value::text(choice(field, &text).ok_or("import-not-a-choice")?)),
         FieldType::Choices => text
-            .split(['、', ';', '；', ',', '，', '|', '/'])
+            .split(PARTING)
             .map(str::trim)
             .filter(|word| !word.is_empty())
             .map(|word| {

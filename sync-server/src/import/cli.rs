@@ -1,4 +1,4 @@
-//! `sync-server import residents.csv --data DIR`.
+//! `sync-server import residents.xlsx --data DIR`.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -10,7 +10,9 @@ use shared::area::AreaId;
 use shared::record::RecordKind;
 
 use super::areas::{Areas, Named};
-use super::{BadEncoding, BadRows, Encoding, ImportError, Note, Options, Report, import};
+use super::sheet::Reading;
+use super::table::Input;
+use super::{BadBook, BadEncoding, BadRows, Encoding, ImportError, Note, Options, Report, import_as};
 use crate::AppState;
 use crate::config::DataArgs;
 use crate::system::System;
@@ -18,7 +20,7 @@ use crate::system::System;
 /// `import`
 #[derive(Debug, Clone, clap::Args)]
 pub struct ImportArgs {
-    /// The table: CSV in UTF-8 or GB 18030, its header by the labels of the form or by field names.
+    /// The table: CSV in UTF-8 or GB 18030, XLSX or XLS, its header by the labels of the form or by field names.
     pub file: PathBuf,
     /// Where the data are.
     #[command(flatten)]
@@ -32,6 +34,9 @@ pub struct ImportArgs {
     /// `utf-8` or `gb18030`, if the file does not tell it rightly.
     #[arg(long, value_parser = encoding)]
     pub encoding: Option<Encoding>,
+    /// The sheet of a workbook; by default its first.
+    #[arg(long)]
+    pub sheet: Option<String>,
     /// In whose name (login); their scope bounds what is taken.
     #[arg(long)]
     pub user: Option<String>,
@@ -78,9 +83,10 @@ pub fn command(args: ImportArgs) -> anyhow::Result<()> {
     };
     let area = args.area.as_deref().map(|text| area(&app, text)).transpose().map_err(said)?;
     let label = args.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let file = disk::File::open(&args.file).with_context(|| format!("cannot open {}", args.file.display()))?;
+    disk::File::open(&args.file).with_context(|| format!("cannot open {}", args.file.display()))?;
     let options = Options { kind: args.kind, area, encoding: args.encoding, user, label, dry_run: args.dry_run };
-    let report = import(&app, &options, file).map_err(said)?;
+    let reading = Reading { sheet: args.sheet.clone(), lang: words.lang(), ..Reading::default() };
+    let report = import_as(&app, &options, &reading, Input::File(&args.file)).map_err(said)?;
     let mut out = std::io::stdout().lock();
     out.write_all(text(&report, args.dry_run, &words).as_bytes())?;
     out.flush()?;
@@ -118,11 +124,16 @@ pub fn text(report: &Report, dry_run: bool, words: &Messages) -> String {
     lines.join("\n")
 }
 
-/// One reason: line, column, what it is.
-pub fn reason(note: &Note, words: &Messages) -> String {
+/// The sentence of a reason, without its place.
+pub fn why(note: &Note, words: &Messages) -> String {
     let args: Vec<(&str, FluentValue<'_>)> =
         note.args.iter().map(|(name, text)| (name.as_str(), FluentValue::from(text.as_str()))).collect();
-    let why = words.with(&note.key, &args);
+    words.with(&note.key, &args)
+}
+
+/// One reason: line, column, what it is.
+pub fn reason(note: &Note, words: &Messages) -> String {
+    let why = why(note, words);
     let state = words.text(if note.refused { "import-row-refused" } else { "import-row-doubtful" });
     let mut args =
         vec![("line", FluentValue::from(note.line.to_string())), ("state", state.into()), ("why", why.into())];
@@ -137,25 +148,42 @@ pub fn reason(note: &Note, words: &Messages) -> String {
 
 /// Why nothing of a file was taken, in words, and what mends it.
 pub fn sentence(error: &ImportError, words: &Messages) -> String {
-    let line = |key: &str, line: &u64| words.with(key, &[("line", line.to_string().into())]);
-    let name = |key: &str, name: &str| words.with(key, &[("name", name.to_owned().into())]);
-    match error {
-        ImportError::Store(error) => format!("{}: {error}", words.text("import-error-store")),
-        ImportError::Encoding(BadEncoding::Utf16) => words.text("import-error-utf16"),
-        ImportError::Encoding(BadEncoding::Workbook) => words.text("import-error-workbook"),
-        ImportError::Encoding(BadEncoding::NotText) => words.text("import-error-not-text"),
-        ImportError::Encoding(BadEncoding::Neither) => words.text("import-error-neither"),
-        ImportError::Rows(BadRows::Io(error)) => format!("{}: {error}", words.text("import-error-reading")),
-        ImportError::Rows(BadRows::TooLong(at)) => line("import-error-too-long", at),
-        ImportError::Rows(BadRows::TooManyCells(at)) => line("import-error-too-many-cells", at),
-        ImportError::Rows(BadRows::Unclosed(at)) => line("import-error-unclosed", at),
-        ImportError::Empty => words.text("import-error-empty"),
-        ImportError::UnknownHeader(header) => name("import-error-unknown-header", header),
-        ImportError::MissingColumn(column) => name("import-error-missing-column", column),
-        ImportError::ColumnTwice(column) => name("import-error-column-twice", column),
-        ImportError::NoArea => words.text("import-error-no-area"),
-        ImportError::WhichTown => words.text("import-error-which-town"),
-        ImportError::BadArea(area) => name("import-error-bad-area", area),
-        ImportError::NoUser(login) => name("import-error-no-user", login),
-    }
+    said_in(&said(error), words)
+}
+
+/// A key with its arguments, in words.
+pub fn said_in((key, args): &(String, Vec<(String, String)>), words: &Messages) -> String {
+    let args: Vec<(&str, FluentValue<'_>)> =
+        args.iter().map(|(name, text)| (name.as_str(), FluentValue::from(text.as_str()))).collect();
+    words.with(key, &args)
+}
+
+/// Why nothing of a file was taken: a message key with its arguments.
+pub fn said(error: &ImportError) -> (String, Vec<(String, String)>) {
+    let arg = |name: &str, text: String| vec![(name.to_owned(), text)];
+    let (key, args) = match error {
+        ImportError::Store(error) => ("import-error-store", arg("why", error.to_string())),
+        ImportError::Encoding(BadEncoding::Utf16) => ("import-error-utf16", Vec::new()),
+        ImportError::Encoding(BadEncoding::NotText) => ("import-error-not-text", Vec::new()),
+        ImportError::Encoding(BadEncoding::Neither) => ("import-error-neither", Vec::new()),
+        ImportError::Rows(BadRows::Io(error)) => ("import-error-reading", arg("why", error.to_string())),
+        ImportError::Rows(BadRows::TooLong(at)) => ("import-error-too-long", arg("line", at.to_string())),
+        ImportError::Rows(BadRows::TooManyCells(at)) => ("import-error-too-many-cells", arg("line", at.to_string())),
+        ImportError::Rows(BadRows::Unclosed(at)) => ("import-error-unclosed", arg("line", at.to_string())),
+        ImportError::Book(BadBook::Locked) => ("import-error-book-locked", Vec::new()),
+        ImportError::Book(BadBook::Broken(_)) => ("import-error-book-broken", Vec::new()),
+        ImportError::Book(BadBook::TooLarge) => ("import-error-book-too-large", Vec::new()),
+        ImportError::Book(BadBook::NoSheet(name)) => ("import-error-no-sheet", arg("name", name.clone())),
+        ImportError::Running => ("import-error-running", Vec::new()),
+        ImportError::Undone => ("import-error-undone", Vec::new()),
+        ImportError::Empty => ("import-error-empty", Vec::new()),
+        ImportError::UnknownHeader(header) => ("import-error-unknown-header", arg("name", header.clone())),
+        ImportError::MissingColumn(column) => ("import-error-missing-column", arg("name", column.clone())),
+        ImportError::ColumnTwice(column) => ("import-error-column-twice", arg("name", column.clone())),
+        ImportError::NoArea => ("import-error-no-area", Vec::new()),
+        ImportError::WhichTown => ("import-error-which-town", Vec::new()),
+        ImportError::BadArea(area) => ("import-error-bad-area", arg("name", area.clone())),
+        ImportError::NoUser(login) => ("import-error-no-user", arg("name", login.clone())),
+    };
+    (key.to_owned(), args)
 }

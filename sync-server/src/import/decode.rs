@@ -42,9 +42,6 @@ pub enum BadEncoding {
     /// "Unicode text" of Excel.
     #[error("the file is written in UTF-16")]
     Utf16,
-    /// An Excel workbook or another ZIP file under the name of a CSV.
-    #[error("the file is a workbook, not CSV")]
-    Workbook,
     /// Holds bytes that text never has.
     #[error("the file is not text")]
     NotText,
@@ -68,9 +65,6 @@ pub struct Beginning {
 pub fn beginning(sample: &[u8], whole: bool) -> Result<Beginning, BadEncoding> {
     if sample.starts_with(&[0xFF, 0xFE]) || sample.starts_with(&[0xFE, 0xFF]) {
         return Err(BadEncoding::Utf16);
-    }
-    if sample.starts_with(b"PK\x03\x04") || sample.starts_with(&[0xD0, 0xCF, 0x11, 0xE0]) {
-        return Err(BadEncoding::Workbook);
     }
     if sample.contains(&0) {
         return Err(BadEncoding::NotText);
@@ -133,7 +127,6 @@ mod tests {
         assert_eq!(told(format!("\u{FEFF}{line}").as_bytes()), Ok((Encoding::Utf8, 3)));
         assert_eq!(told(&gb), Ok((Encoding::Gb18030, 0)));
         assert_eq!(told(&utf16), Err(BadEncoding::Utf16));
-        assert_eq!(told(b"PK\x03\x04rest"), Err(BadEncoding::Workbook));
         assert_eq!(told(b"a,b\n1,\xFF\xFF\n"), Err(BadEncoding::Neither));
         assert_eq!(text(Encoding::Gb18030, GB18030.encode("张伟").0.as_ref()).as_deref(), Some("张伟"));
         // A sample cut in the middle of a character is still UTF-8.

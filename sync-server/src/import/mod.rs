@@ -1,30 +1,39 @@
-//! Bringing in records from tables: CSV in UTF-8 or GB 18030, a header by the labels of the form or by field names, one
-//! transaction, a reason for every row that is not taken as it stands.
+//! Bringing in records from tables: CSV in UTF-8 or GB 18030, XLSX or XLS, a header by the labels of the form, by what offices
+//! call them, or by what somebody said; in pieces, with a reason for every row that is not taken as it stands.
 //!
 //! A row is **new**, **changed** (it is known by its number, or by name and birth date or address in its area), **same**,
 //! **refused** (not taken, with the reasons) and, beside new or changed, **doubtful** (待核实: taken and marked). An empty
 //! cell never clears a field, a field that is 待核对 is left to people, and the same table brought in again changes
-//! nothing. Every row goes through the same [`crate::sync::accept`] as the edits of handhelds, by a slot of its own.
+//! nothing. Every row goes through the same [`crate::sync::accept`] as the edits of handhelds, by a slot of its own: by that
+//! an import is undone in one step.
 
 mod areas;
 mod cells;
 mod cli;
 mod decode;
+mod files;
 mod header;
 mod identity;
-mod report;
+pub mod job;
+pub mod report;
+mod row;
 mod rows;
 mod run;
+pub mod sheet;
+pub mod table;
+pub mod undo;
 
 use shared::area::AreaId;
 use shared::record::RecordKind;
 
 pub(crate) use cells::writes as cell_writes;
-pub use cli::{ImportArgs, area, command, lang, sentence, text};
+pub use cli::{ImportArgs, area, command, lang, said_in, sentence, text, why};
 pub use decode::{BadEncoding, Encoding};
+pub use header::{AREA, Mapping, guessed, is_taken};
 pub use report::{Note, Report, Taken};
 pub use rows::{BadRows, ROW_BYTES};
-pub use run::import;
+pub use run::{import, import_as};
+pub use table::BadBook;
 
 use crate::store::{StoreError, User};
 
@@ -57,6 +66,15 @@ pub enum ImportError {
     /// The file's lines.
     #[error(transparent)]
     Rows(#[from] BadRows),
+    /// The workbook.
+    #[error(transparent)]
+    Book(#[from] BadBook),
+    /// Another import of the town is under way, or this one is.
+    #[error("an import of the town is under way")]
+    Running,
+    /// It was undone before.
+    #[error("the import was undone already")]
+    Undone,
     /// Nothing in it.
     #[error("the file is empty")]
     Empty,

@@ -10,6 +10,7 @@ pub mod audit;
 mod doubts;
 mod edition;
 mod events;
+mod imports;
 mod keep;
 mod model;
 mod parts;
@@ -17,6 +18,7 @@ mod second;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
+mod titles;
 mod uploads;
 
 use std::path::Path;
@@ -35,10 +37,12 @@ pub use audit::{AuditEntry, AuditFilter, AuditHead, AuditMark, Audited};
 pub use doubts::*;
 pub use edition::{Edition, KeepEditions, ReadEditions};
 pub use events::*;
+pub use imports::{KeepImports, ReadImports, StoredImport};
 pub use keep::{Erased, Gone, Keep, Kept, Overflown};
 pub use model::*;
 pub use parts::*;
 pub use second::{KeepSecond, ReadSecond, SecondFactor};
+pub use titles::{ReadTitles, Titled};
 pub use uploads::{KeepUploads, ReadUploads};
 
 /// What can go wrong below: all of it lies outside the protocol. Texts hold no personal data.
@@ -139,7 +143,16 @@ pub trait Store: Send + Sync {
 
 /// What can be read of one town at one moment.
 pub trait Read:
-    Kept + ReadDoubts + ReadEvents + Audited + ReadSecond + ReadApprovals + ReadUploads + ReadEditions
+    Kept
+    + ReadDoubts
+    + ReadEvents
+    + Audited
+    + ReadSecond
+    + ReadApprovals
+    + ReadUploads
+    + ReadEditions
+    + ReadImports
+    + ReadTitles
 {
     /// The town.
     fn town(&self) -> AreaId;
@@ -213,7 +226,9 @@ pub trait Read:
 }
 
 /// What can be written in one town's transaction.
-pub trait Tx: Read + Keep + SettleDoubts + KeepSecond + KeepApprovals + KeepUploads + KeepEditions {
+pub trait Tx:
+    Read + Keep + SettleDoubts + KeepSecond + KeepApprovals + KeepUploads + KeepEditions + KeepImports
+{
     /// Takes the next `count` sequence numbers of a part; the first of them is returned.
     fn take_seqs(&mut self, part: Part, count: u64) -> Result<u64, StoreError>;
     /// Takes the next sequence number of a part.

@@ -157,8 +157,8 @@ async fn a_server_brought_up_to_date_closes_the_visits_it_has() {
          ALTER TABLE part DROP COLUMN visit;
          CREATE UNIQUE INDEX part_feed ON part (town, part, seq, kind, areas, readers, anonymous, record);
          DROP INDEX upload_unfinished; DROP INDEX upload_hash; DROP TABLE upload_hour;
-         ALTER TABLE upload DROP COLUMN device;
          ALTER TABLE area DROP COLUMN closed; DROP TABLE edition; ALTER TABLE device DROP COLUMN web_view;
+         ALTER TABLE upload DROP COLUMN device; DROP TABLE import; DROP TABLE import_header;
          PRAGMA user_version = 15",
     )
     .unwrap();

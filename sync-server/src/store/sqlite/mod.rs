@@ -8,10 +8,12 @@ mod edition;
 mod erase;
 mod events;
 mod global;
+mod imports;
 mod keep;
 mod parts;
 mod read;
 mod second;
+mod titles;
 mod uploads;
 mod whole;
 mod write;
@@ -47,6 +49,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/017_photo_quota.sql"),
     include_str!("../migrations/018_events.sql"),
     include_str!("../migrations/019_editions.sql"),
+    include_str!("../migrations/020_import.sql"),
 ];
 
 /// More reading connections than this are closed when handed back.

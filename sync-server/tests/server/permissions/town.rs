@@ -8,11 +8,15 @@ use shared::area::AreaId;
 use shared::author::Role;
 use shared::edit::Edit;
 use shared::ids::RecordId;
+use shared::outside::Outside;
 use shared::path::Path;
 use shared::record::{Part, RecordKind};
 use shared::value::Value;
 use shared::wire::{Outcome, RejectReason, SyncRequest};
+use sync_server::import::job::{Body, Import, State};
+use sync_server::import::report::Counts;
 use sync_server::store::{self, StoreError, User};
+use uuid::Uuid;
 
 use super::doc::Rights;
 use super::records::{Records, care, has_photos, made, parts, title};
@@ -330,6 +334,7 @@ impl Targets {
             let user = centre.person(&format!("works-{}", at.code()), Role::GridMember, area, false);
             all.insert(("{user}", at.code()), user.id.to_string());
         }
+        all.insert(("{table}", Where::Own.code()), table(centre).to_string());
         Self(all)
     }
 
@@ -339,6 +344,28 @@ impl Targets {
         let target = self.0.iter().find(|((of, place), _)| *of == name && *place == at);
         path.replace(name, target.unwrap_or_else(|| panic!("there is no {name} {at}")).1)
     }
+}
+
+/// A table that a command on the server brought: nobody's own.
+fn table(centre: &Centre) -> Uuid {
+    let (id, now) = (centre.clock.uuid(), centre.clock.now());
+    let body = Body {
+        state: State::Mapping,
+        name: "residents.csv".to_owned(),
+        kind: RecordKind::Person,
+        area: None,
+        sheet: None,
+        header_line: None,
+        mapping: None,
+        written: String::new(),
+        counts: Counts::default(),
+        error: None,
+        undo: None,
+        touched: now,
+    };
+    let import = Import { id, user: None, at: now, slot: None, body };
+    store::write::<_, StoreError>(&*centre.app.store, TOWN, |tx| import.put(tx)).unwrap();
+    id
 }
 
 /// Whether the form does anything for somebody, were it filled in.

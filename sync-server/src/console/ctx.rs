@@ -41,6 +41,8 @@ pub struct Counts {
     pub quarantine: u64,
     /// Records of which handhelds still show what was lost.
     pub remains: u64,
+    /// Suspicious reports.
+    pub spam: u64,
 }
 
 /// One request of somebody logged in.
@@ -289,8 +291,9 @@ impl Ctx {
             let inbox = if ctx.sees(Place::Inbox) { super::events::waiting(&ctx, read)?.len() } else { 0 };
             let quarantine = if ctx.sees(Place::Quarantine) { super::quarantine::count(&ctx, read, 100)? } else { 0 };
             let remains = if ctx.sees(Place::Remains) { super::remains::count(&ctx, read)? } else { 0 };
+            let spam = if ctx.sees(Place::Spam) { super::spam::count(&ctx, read)? } else { 0 };
             let n = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-            Ok::<_, PageError>((read.users()?, Counts { inbox: n(inbox), to_decide, quarantine, remains }))
+            Ok::<_, PageError>((read.users()?, Counts { inbox: n(inbox), to_decide, quarantine, remains, spam }))
         })?;
         let hidden = users.iter().filter(|user| user.role.is_anonymous_to_others());
         ctx.anonymous = hidden.map(|user| (user.id, user.role)).collect();
@@ -329,6 +332,7 @@ impl Ctx {
             Place::Terminals => staff || role == Role::Admin,
             Place::Quarantine | Place::Remains | Place::Campaigns => leads,
             Place::Audit => role == Role::Admin || staff,
+            Place::Spam => staff,
         }
     }
 

@@ -32,6 +32,8 @@ pub enum Place {
     Quarantine,
     /// 恢复后只在终端上见到的内容
     Remains,
+    /// 待甄别
+    Spam,
     /// 审计
     Audit,
     /// 我的登录
@@ -51,6 +53,7 @@ pub fn page(ctx: &Ctx, here: Place, title: &str, body: &Markup) -> Markup {
         (Place::Terminals, "/console/terminals", "device", "console-terminals", None),
         (Place::Quarantine, "/console/quarantine", "tray", "console-quarantine", Some(ctx.counts.quarantine)),
         (Place::Remains, "/console/remains", "undo", "console-remains", Some(ctx.counts.remains)),
+        (Place::Spam, "/console/spam", "tray", "console-spam", Some(ctx.counts.spam)),
         (Place::Audit, "/console/audit", "eye", "console-audit", None),
     ];
     shell(
@@ -60,8 +63,9 @@ pub fn page(ctx: &Ctx, here: Place, title: &str, body: &Markup) -> Markup {
             nav.side aria-label=(word("console-nav")) {
                 p.side__h { (ctx.town_name()) small { (word("console-centre")) } }
                 @for (place, href, picture, key, count) in items {
-                    // Nobody looks for what is there only after a restore.
-                    @if ctx.sees(place) && (place != Place::Remains || place == here || count > Some(0)) {
+                    // Nobody looks for what is there only after a restore, or where there is an intake.
+                    @let seldom = matches!(place, Place::Remains | Place::Spam);
+                    @if ctx.sees(place) && (!seldom || place == here || count > Some(0)) {
                         a href=(href) aria-current=[(place == here).then_some("page")] {
                             (icon(picture)) (word(key))
                             @if let Some(count) = count.filter(|count| *count > 0) { b { (count) } }

@@ -8,6 +8,7 @@
 mod approval;
 pub mod audit;
 mod doubts;
+mod intake;
 mod keep;
 mod model;
 mod parts;
@@ -31,6 +32,7 @@ use crate::sync::incoming::Unreadable;
 pub use approval::{Approval, KeepApprovals, ReadApprovals};
 pub use audit::{AuditEntry, AuditFilter, AuditHead, AuditMark, Audited};
 pub use doubts::*;
+pub use intake::{KeepIntake, ReadIntake, Reporter, Told, Tray};
 pub use keep::{Erased, Gone, Keep, Kept, Overflown};
 pub use model::*;
 pub use parts::*;
@@ -134,7 +136,7 @@ pub trait Store: Send + Sync {
 }
 
 /// What can be read of one town at one moment.
-pub trait Read: Kept + ReadDoubts + Audited + ReadSecond + ReadApprovals + ReadUploads {
+pub trait Read: Kept + ReadDoubts + Audited + ReadSecond + ReadApprovals + ReadUploads + ReadIntake {
     /// The town.
     fn town(&self) -> AreaId;
 
@@ -207,7 +209,7 @@ pub trait Read: Kept + ReadDoubts + Audited + ReadSecond + ReadApprovals + ReadU
 }
 
 /// What can be written in one town's transaction.
-pub trait Tx: Read + Keep + SettleDoubts + KeepSecond + KeepApprovals + KeepUploads {
+pub trait Tx: Read + Keep + SettleDoubts + KeepSecond + KeepApprovals + KeepUploads + KeepIntake {
     /// Takes the next `count` sequence numbers of a part; the first of them is returned.
     fn take_seqs(&mut self, part: Part, count: u64) -> Result<u64, StoreError>;
     /// Takes the next sequence number of a part.

@@ -30,6 +30,7 @@ mod folder;
 mod four_eyes;
 mod hostile;
 mod import;
+mod intake;
 mod keep;
 mod lists;
 mod login;

@@ -6,6 +6,7 @@ mod columns;
 mod doubts;
 mod erase;
 mod global;
+mod intake;
 mod keep;
 mod parts;
 mod read;
@@ -43,6 +44,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/015_outline.sql"),
     include_str!("../migrations/016_visit.sql"),
     include_str!("../migrations/017_photo_quota.sql"),
+    include_str!("../migrations/019_intake.sql"),
 ];
 
 /// More reading connections than this are closed when handed back.

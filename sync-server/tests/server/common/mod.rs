@@ -5,6 +5,7 @@ pub mod audit;
 pub mod batches;
 pub mod desk;
 pub mod doubts;
+pub mod intake;
 pub mod outbox;
 pub mod tus;
 pub mod visits;

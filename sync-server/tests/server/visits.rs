@@ -155,6 +155,7 @@ async fn a_server_brought_up_to_date_closes_the_visits_it_has() {
          CREATE UNIQUE INDEX part_feed ON part (town, part, seq, kind, areas, readers, anonymous, record);
          DROP INDEX upload_unfinished; DROP INDEX upload_hash; DROP TABLE upload_hour;
          ALTER TABLE upload DROP COLUMN device;
+         DROP TABLE intake_report; DROP TABLE reporter; DROP TABLE intake_tray;
          PRAGMA user_version = 15",
     )
     .unwrap();

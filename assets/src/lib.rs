@@ -26,7 +26,12 @@ pub mod styles {
     pub const HANDHELD: &str = include_str!("../styles/handheld.css");
     /// The console's parts.
     pub const CONSOLE: &str = include_str!("../styles/console.css");
+    /// The parts of the public pages.
+    pub const PUBLIC: &str = include_str!("../styles/public.css");
 }
+
+/// The script of the public report that fills in the position; the page works without it.
+pub const POSITION: &str = include_str!("../scripts/position.js");
 
 /// The icons, one SVG `symbol` each, to be set at the head of a page once.
 pub const SPRITE: &str = include_str!("../icons/sprite.svg");

@@ -18,6 +18,8 @@ use crate::{App, AppState, backup, batch};
 pub fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(args) => serve(&args),
+        Command::Intake(args) => crate::intake::cli::serve(&args),
+        Command::IntakeKey(args) => crate::intake::cli::make_key(&args),
         Command::Init(DataArgs { data }) => {
             open(&data)?;
             say(&format!("made {}", data.display()))
@@ -84,7 +86,7 @@ pub fn open(data: &Path) -> anyhow::Result<App> {
 }
 
 /// One line for whoever or whatever called.
-fn say(line: &str) -> anyhow::Result<()> {
+pub(crate) fn say(line: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}").and_then(|()| out.flush()).context("cannot write the answer")
 }
@@ -146,7 +148,8 @@ fn note(app: &AppState, user: &User, action: &str, detail: &str) -> Result<(), S
     store::write(&*app.store, user.town, |tx| tx.put_audit(&audit))
 }
 
-fn serve(args: &ServeArgs) -> anyhow::Result<()> {
+/// Begins the log, on the standard error.
+pub(crate) fn begin_log() -> anyhow::Result<()> {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
@@ -154,7 +157,11 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .try_init()
-        .map_err(|error| anyhow::anyhow!("cannot begin the log: {error}"))?;
+        .map_err(|error| anyhow::anyhow!("cannot begin the log: {error}"))
+}
+
+fn serve(args: &ServeArgs) -> anyhow::Result<()> {
+    begin_log()?;
     let mut app = open(&args.data.data)?;
     let state = Arc::get_mut(&mut app).context("the data are in use already")?;
     (state.lease_hours, state.token_hours, state.behind_proxy, state.stamp_photos) =
@@ -181,6 +188,10 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         tokio::spawn(speak_of_certificate(app.clone()));
         tokio::spawn(crate::blobs::expiry::daily(app.clone()));
         tokio::spawn(tidy_imports(app.clone()));
+        tokio::spawn(crate::intake::take::expire_daily(app.clone()));
+        if let Some(puller) = args.pull.open()? {
+            tokio::spawn(crate::intake::pull::forever(app.clone(), puller, args.pull.intake_every));
+        }
         if args.retention {
             tokio::spawn(crate::retention::daily(app.clone()));
         }
@@ -247,7 +258,7 @@ fn begin_batches(app: &App, args: &ServeArgs) -> anyhow::Result<()> {
 }
 
 /// Done when somebody wants the server to end (SIGTERM, SIGINT).
-async fn stop() {
+pub(crate) async fn stop() {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {

@@ -32,6 +32,11 @@ pub struct DataArgs {
 pub enum Command {
     /// Answers handhelds and the console until told to stop.
     Serve(ServeArgs),
+    /// Serves the public pages and keeps what is reported there until the centre fetches it: a process of its own, on a machine that
+    /// the public reaches, with no resident's data.
+    Intake(crate::intake::cli::IntakeArgs),
+    /// Makes what the intake and `serve --intake` need to know of each other.
+    IntakeKey(crate::intake::cli::IntakeKeyArgs),
     /// Makes an empty data folder.
     Init(DataArgs),
     /// Areas.
@@ -127,6 +132,9 @@ pub struct ServeArgs {
     #[arg(long, default_value_t = crate::auth::token::HOURS, env = "SYNC_SERVER_TOKEN_HOURS",
         value_parser = clap::value_parser!(u32).range(1..=8_760))]
     pub token_hours: u32,
+    /// The intake of reports from any phone.
+    #[command(flatten)]
+    pub pull: crate::intake::cli::PullArgs,
 }
 
 /// `area …`
@@ -244,7 +252,7 @@ pub struct EnrolCodeArgs {
 }
 
 /// `30m`, `1h`, `1d`; at least a minute.
-fn every(text: &str) -> Result<Duration, String> {
+pub(crate) fn every(text: &str) -> Result<Duration, String> {
     let bad = || "a time is a number with m, h or d behind it, e.g. 30m".to_owned();
     let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(bad)?;
     let seconds = match unit {

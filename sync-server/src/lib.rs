@@ -15,6 +15,7 @@ pub mod export;
 pub mod http;
 pub mod import;
 pub mod in_force;
+pub mod intake;
 pub mod outbox;
 pub mod person;
 pub mod redraw;
@@ -127,6 +128,12 @@ pub enum OpenError {
         "{0} is not a key of 32 bytes; restore it, or remove it: then all handhelds fill anew, and second factors are set up anew"
     )]
     Key(PathBuf),
+}
+
+impl AsRef<tls::Tls> for AppState {
+    fn as_ref(&self) -> &tls::Tls {
+        &self.tls
+    }
 }
 
 impl AppState {

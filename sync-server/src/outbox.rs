@@ -75,6 +75,11 @@ impl Key {
         (opened.user == user).then_some(opened.key)
     }
 
+    /// What was sealed for the centre, if it was.
+    pub fn open_sealed(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+        age::decrypt(&self.secret, sealed).ok()
+    }
+
     /// For whom handhelds encrypt: `age1…`.
     pub fn recipient(&self) -> &str {
         &self.recipient

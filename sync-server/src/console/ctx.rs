@@ -46,6 +46,8 @@ pub struct Counts {
     pub remains: u64,
     /// Rights that wait for a second person, and may be this one's to release.
     pub rights: u64,
+    /// Suspicious reports.
+    pub spam: u64,
 }
 
 /// One request of somebody logged in.
@@ -308,8 +310,9 @@ impl Ctx {
             let remains = if ctx.sees(Place::Remains) { super::remains::count(&ctx, read)? } else { 0 };
             let rights =
                 if ctx.sees(Place::Manage) { rights::waiting(read, &ctx.who, &ctx.areas, now)?.len() } else { 0 };
+            let spam = if ctx.sees(Place::Spam) { super::spam::count(&ctx, read)? } else { 0 };
             let n = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-            let counts = Counts { inbox: n(inbox), to_decide, quarantine, remains, rights: n(rights) };
+            let counts = Counts { inbox: n(inbox), to_decide, quarantine, remains, rights: n(rights), spam };
             Ok::<_, PageError>((read.users()?, counts))
         })?;
         let hidden = users.iter().filter(|user| user.role.is_anonymous_to_others());
@@ -351,6 +354,7 @@ impl Ctx {
             Place::Terminals => staff || role == Role::Admin,
             Place::Quarantine | Place::Remains | Place::Campaigns => leads,
             Place::Audit | Place::Manage => role == Role::Admin || staff,
+            Place::Spam => staff,
         }
     }
 

@@ -42,6 +42,7 @@ pub fn origin(ctx: &Ctx, entry: &HistoryEntry) -> String {
         // The author says so already.
         "retention" => String::new(),
         "console" => format!("{}{}", ctx.words.text("list-separator"), ctx.words.text("console-centre")),
+        "intake" => format!("{}{}", ctx.words.text("list-separator"), ctx.words.text("console-intake")),
         name => format!("{}{name}", ctx.words.text("list-separator")),
     }
 }

@@ -40,6 +40,8 @@ pub enum Place {
     Remains,
     /// 管理
     Manage,
+    /// 待甄别
+    Spam,
     /// 审计
     Audit,
     /// 我的登录
@@ -62,6 +64,7 @@ pub fn page(ctx: &Ctx, here: Place, title: &str, body: &Markup) -> Markup {
         (Place::Quarantine, "/console/quarantine", "tray", "console-quarantine", Some(ctx.counts.quarantine)),
         (Place::Remains, "/console/remains", "undo", "console-remains", Some(ctx.counts.remains)),
         (Place::Manage, "/console/people", "people", "manage", Some(ctx.counts.rights)),
+        (Place::Spam, "/console/spam", "tray", "console-spam", Some(ctx.counts.spam)),
         (Place::Audit, "/console/audit", "eye", "console-audit", None),
     ];
     shell(
@@ -71,8 +74,8 @@ pub fn page(ctx: &Ctx, here: Place, title: &str, body: &Markup) -> Markup {
             nav.side aria-label=(word("console-nav")) {
                 p.side__h { (ctx.town_name()) small { (word("console-centre")) } }
                 @for (place, href, picture, key, count) in items {
-                    // Nobody looks for what is there only after a restore, or seldom waits for them.
-                    @let seldom = place == Place::Remains || place == Place::Manage && ctx.who.user.role != Role::Admin;
+                    // Nobody looks for what is there only after a restore, where there is an intake, or seldom waits for them.
+                    @let seldom = matches!(place, Place::Remains | Place::Spam) || place == Place::Manage && ctx.who.user.role != Role::Admin;
                     @if ctx.sees(place) && (!seldom || place == here || count > Some(0)) {
                         a href=(href) aria-current=[(place == here).then_some("page")] {
                             (icon(picture)) (word(key))

@@ -39,9 +39,11 @@ mod record;
 mod records;
 mod remains;
 mod report;
+mod reporter;
 mod scheduled;
 mod second;
 mod settings;
+mod spam;
 mod split;
 mod terminal_list;
 mod terminals;
@@ -59,6 +61,7 @@ use axum::routing::{get, post};
 
 pub(crate) use ctx::{Ctx, Fields, PageError};
 pub(crate) use layout::bytes;
+pub(crate) use second::picture as qr;
 
 use crate::App;
 
@@ -98,6 +101,8 @@ pub fn router() -> Router<App> {
         .route("/console/records/{id}/person/{asked}/release", post(person::release))
         .route("/console/records/{id}/person/{asked}/take", post(person::done))
         .route("/console/records/{id}/step", post(events::step))
+        .route("/console/records/{id}/reporter", post(reporter::show))
+        .route("/console/spam", get(spam::show).post(spam::decide))
         .route("/console/to-decide", get(to_decide::show))
         .route("/console/campaigns", get(campaigns::show).post(campaigns::start))
         .route("/console/batches", get(batches::show).post(batches::seal))

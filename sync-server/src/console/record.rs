@@ -48,6 +48,8 @@ struct Around {
     handlers: Vec<User>,
     /// Duplicates.
     alias: merged::Around,
+    /// The way to who reported, for whom it is.
+    reporter: Markup,
 }
 
 impl Seen {
@@ -107,7 +109,8 @@ fn answer(ctx: &Ctx, id: RecordId, unmasked: Option<String>) -> Result<Response,
             }
         }
         let alias = merged::Around::load(ctx, read, &seen)?;
-        Ok::<_, PageError>((seen, Around { history, delivered, coming, handlers, alias }))
+        let reporter = super::reporter::panel(ctx, read, id)?;
+        Ok::<_, PageError>((seen, Around { history, delivered, coming, handlers, alias, reporter }))
     })?;
     let form = ctx.forms.newest(seen.part.kind).ok_or(PageError::NotFound)?;
     if let Some(field) = unmasked.as_deref().and_then(|name| form.field(name)).filter(|field| field.mask.is_some()) {
@@ -176,6 +179,7 @@ fn body(
         div.cols.cols--top.c-record {
             div.stack {
                 (merged::panel(ctx, seen, &around.alias, told))
+                (around.reporter)
                 (fields(ctx, seen, form, told, unmasked))
                 (photos(ctx, seen, around))
                 (add_photo::form(ctx, &seen.part))

@@ -30,7 +30,7 @@ pub const WRITE_TIME: Duration = Duration::from_secs(60);
 
 /// How long is waited for the other end.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Times {
+pub(crate) struct Times {
     /// For the head of a request.
     head: Duration,
     /// Until something more of an answer is taken.
@@ -44,10 +44,15 @@ impl Times {
     pub(super) fn of(app: &AppState) -> Self {
         Self { head: app.head_time, write: app.write_time, stop: app.request_time }
     }
+
+    /// The usual ones.
+    pub(crate) fn usual() -> Self {
+        Self { head: HEAD_TIME, write: WRITE_TIME, stop: super::REQUEST_TIME }
+    }
 }
 
 /// Answers until `stop` is done and what is under way then is answered, or has taken too long.
-pub(super) async fn answer<L: Listener<Addr = SocketAddr>>(
+pub(crate) async fn answer<L: Listener<Addr = SocketAddr>>(
     mut listener: L,
     router: Router,
     encrypted: bool,

@@ -34,11 +34,17 @@ impl FromRequestParts<App> for Way {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
-        let peer = parts.extensions.get::<ConnectInfo<Peer>>().map(|info| (info.0.address.ip(), info.0.encrypted));
         // Without a connection it is a test that calls the router.
-        let (peer, encrypted) = peer.unwrap_or((IpAddr::V4(Ipv4Addr::LOCALHOST), false));
-        Ok(way(peer, encrypted, &parts.headers, app.behind_proxy))
+        let peer = parts.extensions.get::<ConnectInfo<Peer>>().map(|info| info.0);
+        Ok(came(peer, &parts.headers, app.behind_proxy))
     }
+}
+
+/// The same where there is no [`App`].
+pub(crate) fn came(peer: Option<Peer>, headers: &HeaderMap, behind_proxy: bool) -> Way {
+    let (address, encrypted) =
+        peer.map_or((IpAddr::V4(Ipv4Addr::LOCALHOST), false), |peer| (peer.address.ip(), peer.encrypted));
+    way(address, encrypted, headers, behind_proxy)
 }
 
 fn way(peer: IpAddr, encrypted: bool, headers: &HeaderMap, behind_proxy: bool) -> Way {

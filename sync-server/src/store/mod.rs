@@ -11,6 +11,7 @@ mod doubts;
 mod edition;
 mod events;
 mod imports;
+mod intake;
 mod keep;
 mod model;
 mod parts;
@@ -38,6 +39,7 @@ pub use doubts::*;
 pub use edition::{Edition, KeepEditions, ReadEditions};
 pub use events::*;
 pub use imports::{KeepImports, ReadImports, StoredImport};
+pub use intake::{KeepIntake, ReadIntake, Reporter, Told, Tray};
 pub use keep::{Erased, Gone, Keep, Kept, Overflown};
 pub use model::*;
 pub use parts::*;
@@ -153,6 +155,7 @@ pub trait Read:
     + ReadEditions
     + ReadImports
     + ReadTitles
+    + ReadIntake
 {
     /// The town.
     fn town(&self) -> AreaId;
@@ -227,7 +230,7 @@ pub trait Read:
 
 /// What can be written in one town's transaction.
 pub trait Tx:
-    Read + Keep + SettleDoubts + KeepSecond + KeepApprovals + KeepUploads + KeepEditions + KeepImports
+    Read + Keep + SettleDoubts + KeepSecond + KeepApprovals + KeepUploads + KeepEditions + KeepImports + KeepIntake
 {
     /// Takes the next `count` sequence numbers of a part; the first of them is returned.
     fn take_seqs(&mut self, part: Part, count: u64) -> Result<u64, StoreError>;

@@ -205,6 +205,8 @@ pub enum Origin {
     Console,
     /// One import.
     Import,
+    /// Reports from any phone, one slot an epoch.
+    Intake,
 }
 
 impl Origin {
@@ -214,12 +216,13 @@ impl Origin {
             Self::Device => "device",
             Self::Console => "console",
             Self::Import => "import",
+            Self::Intake => "intake",
         }
     }
 
     /// The origin of a code name.
     pub fn from_code(code: &str) -> Option<Self> {
-        [Self::Device, Self::Console, Self::Import].into_iter().find(|origin| origin.code() == code)
+        [Self::Device, Self::Console, Self::Import, Self::Intake].into_iter().find(|origin| origin.code() == code)
     }
 }
 

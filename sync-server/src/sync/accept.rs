@@ -378,11 +378,20 @@ pub fn new_slot(app: &AppState, tx: &mut dyn Tx, origin: Origin, label: &str) ->
 
 /// The console's writer in the present epoch; made when first asked for.
 pub fn console_slot(app: &AppState, tx: &mut dyn Tx) -> Result<Slot, StoreError> {
-    let key = format!("console_slot_{}", tx.present_epoch()?);
+    slot_of_epoch(app, tx, Origin::Console)
+}
+
+/// The writer of reports from any phone in the present epoch; made when first asked for.
+pub fn intake_slot(app: &AppState, tx: &mut dyn Tx) -> Result<Slot, StoreError> {
+    slot_of_epoch(app, tx, Origin::Intake)
+}
+
+fn slot_of_epoch(app: &AppState, tx: &mut dyn Tx, origin: Origin) -> Result<Slot, StoreError> {
+    let key = format!("{}_slot_{}", origin.code(), tx.present_epoch()?);
     if let Some(slot) = tx.meta(&key)?.and_then(|text| text.parse().ok()) {
         return Ok(Slot(slot));
     }
-    let slot = new_slot(app, tx, Origin::Console, "console")?;
+    let slot = new_slot(app, tx, origin, origin.code())?;
     tx.set_meta(&key, &slot.to_string())?;
     Ok(slot)
 }

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use assets::messages::{Lang, Messages};
@@ -13,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::App;
+use super::Tls;
 
 /// How long a handshake may take; on a bad 3G line it takes three seconds.
 const HANDSHAKE: Duration = Duration::from_secs(15);
@@ -41,7 +42,7 @@ pub struct TlsListener {
 
 impl TlsListener {
     /// Takes connections from `listener`, with the certificate that `app` shows at that time.
-    pub fn new(app: App, mut listener: TcpListener) -> io::Result<Self> {
+    pub fn new<T: AsRef<Tls> + Send + Sync + 'static>(app: Arc<T>, mut listener: TcpListener) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let (done, ready) = mpsc::channel(READY);
         tokio::spawn(async move {
@@ -84,7 +85,10 @@ impl Listener for TlsListener {
 }
 
 /// `None`: it was cleartext, and was told so.
-async fn shake_hands(app: &App, mut stream: TcpStream) -> io::Result<Option<TlsStream<TcpStream>>> {
+async fn shake_hands<T: AsRef<Tls> + Send + Sync + 'static>(
+    app: &Arc<T>,
+    mut stream: TcpStream,
+) -> io::Result<Option<TlsStream<TcpStream>>> {
     let mut first = [0];
     if stream.peek(&mut first).await? == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
@@ -94,7 +98,7 @@ async fn shake_hands(app: &App, mut stream: TcpStream) -> io::Result<Option<TlsS
         return Ok(None);
     }
     let app = app.clone();
-    let shown = tokio::task::spawn_blocking(move || app.tls.now()).await.map_err(io::Error::other)?;
+    let shown = tokio::task::spawn_blocking(move || (*app).as_ref().now()).await.map_err(io::Error::other)?;
     let shown = shown.ok_or_else(|| io::Error::other("there is no certificate"))?;
     TlsAcceptor::from(shown.config).accept(stream).await.map(Some)
 }

@@ -37,6 +37,7 @@ mod four_eyes;
 mod hostile;
 mod import;
 mod imports;
+mod intake;
 mod keep;
 mod ledger;
 mod lists;

@@ -64,6 +64,7 @@ impl InTown<'_> {
                 "DELETE FROM unreadable WHERE town = ?1 AND (record = ?2 OR (record = x'' AND instr(body, ?3) > 0))",
                 true,
             ),
+            ("DELETE FROM reporter WHERE town = ?1 AND record = ?2", false),
             ("DELETE FROM part WHERE town = ?1 AND record = ?2", false),
             ("DELETE FROM event WHERE town = ?1 AND record = ?2", false),
             ("DELETE FROM edit WHERE town = ?1 AND record = ?2", false),

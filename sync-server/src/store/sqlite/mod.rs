@@ -9,6 +9,7 @@ mod erase;
 mod events;
 mod global;
 mod imports;
+mod intake;
 mod keep;
 mod parts;
 mod read;
@@ -50,6 +51,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/018_events.sql"),
     include_str!("../migrations/019_editions.sql"),
     include_str!("../migrations/020_import.sql"),
+    include_str!("../migrations/021_intake.sql"),
 ];
 
 /// More reading connections than this are closed when handed back.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use shared::area::AreaLevel;
-use shared::author::Author;
+use shared::author::{Author, Role};
 use shared::edit::Edit;
 use shared::limits::{EDIT_BYTES, WRITES_AN_EDIT};
 use shared::merge::DELETED;
@@ -123,10 +123,17 @@ fn by_itself(rules: &Rules, writer: &Writer, edit: &Edit, emptied: bool) -> Resu
     Ok(())
 }
 
-/// Who the credential names; none of an import, whose authors are taken as given.
+/// Who the credential names; none of an import, whose authors are taken as given. Of a report from any phone it is nobody:
+/// whoever sent it stays a role.
 pub fn author_of(writer: &Writer) -> Option<Author> {
     let user = &writer.who.user;
-    (writer.origin != Origin::Import).then(|| Author { user: Some(user.id), name: user.name.clone(), role: user.role })
+    match writer.origin {
+        Origin::Import => None,
+        Origin::Intake => Some(Author { user: None, name: String::new(), role: Role::Informant }),
+        Origin::Device | Origin::Console => {
+            Some(Author { user: Some(user.id), name: user.name.clone(), role: user.role })
+        }
+    }
 }
 
 /// The author is who the credential names. The name and role are the server's: a person may have got new ones since, or

@@ -6,6 +6,7 @@ pub mod batches;
 pub mod desk;
 pub mod doubts;
 pub mod editions;
+pub mod intake;
 pub mod outbox;
 pub mod tus;
 pub mod visits;

@@ -1,0 +1,141 @@
+//! Reports from any phone, in SQL.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{OptionalExtension as _, Row, params};
+use shared::area::AreaId;
+use shared::ids::RecordId;
+use uuid::Uuid;
+
+use super::InTown;
+use super::columns::{count, int, ms, time, uuid};
+use crate::store::{KeepIntake, ReadIntake, Reporter, StoreError, Told, Tray};
+
+const TRAY: &str = "SELECT id, area, at, reason, body FROM intake_tray WHERE town = ?1";
+/// ?2 holds areas as a JSON array.
+const THERE: &str = "area IN (SELECT value FROM json_each(?2))";
+
+fn told(row: &Row<'_>) -> Result<Told, StoreError> {
+    let record: Vec<u8> = row.get(2)?;
+    Ok(Told {
+        id: uuid(&row.get::<_, Vec<u8>>(0)?)?,
+        token: row.get(1)?,
+        record: if record.is_empty() { None } else { Some(RecordId(uuid(&record)?)) },
+        told: row.get(3)?,
+    })
+}
+
+fn tray(row: &Row<'_>) -> Result<Tray, StoreError> {
+    Ok(Tray {
+        id: uuid(&row.get::<_, Vec<u8>>(0)?)?,
+        area: AreaId(row.get(1)?),
+        at: time(row.get(2)?),
+        reason: row.get(3)?,
+        body: row.get(4)?,
+    })
+}
+
+fn json(areas: &[AreaId]) -> String {
+    let ids: Vec<String> = areas.iter().map(ToString::to_string).collect();
+    format!("[{}]", ids.join(","))
+}
+
+impl ReadIntake for InTown<'_> {
+    fn knows_report(&self, id: Uuid) -> Result<bool, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT 1 FROM intake_report WHERE id = ?1")?;
+        Ok(query.exists(params![id.as_bytes()])?)
+    }
+
+    fn report_of(&self, record: RecordId) -> Result<Option<Told>, StoreError> {
+        let mut query = self
+            .conn
+            .prepare_cached("SELECT id, token, record, told FROM intake_report WHERE town = ?1 AND record = ?2")?;
+        query.query_and_then(params![self.town.0, record.0.as_bytes()], told)?.next().transpose()
+    }
+
+    fn reporter(&self, record: RecordId) -> Result<Option<Reporter>, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT name, phone FROM reporter WHERE town = ?1 AND record = ?2")?;
+        let read = |row: &Row<'_>| Ok(Reporter { name: row.get(0)?, phone: row.get(1)? });
+        Ok(query.query_row(params![self.town.0, record.0.as_bytes()], read).optional()?)
+    }
+
+    fn tray(&self, areas: &[AreaId], limit: usize) -> Result<Vec<Tray>, StoreError> {
+        let mut query = self.conn.prepare_cached(&format!("{TRAY} AND {THERE} ORDER BY at DESC, id LIMIT ?3"))?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        query.query_and_then(params![self.town.0, json(areas), limit], tray)?.collect()
+    }
+
+    fn tray_count(&self, areas: &[AreaId]) -> Result<u64, StoreError> {
+        let sql = format!("SELECT count(*) FROM intake_tray WHERE town = ?1 AND {THERE}");
+        let mut query = self.conn.prepare_cached(&sql)?;
+        Ok(count(query.query_row(params![self.town.0, json(areas)], |row| row.get(0))?))
+    }
+
+    fn tray_size(&self) -> Result<(u64, u64), StoreError> {
+        let sql = "SELECT count(*), coalesce(sum(length(body)), 0) FROM intake_tray WHERE town = ?1";
+        let mut query = self.conn.prepare_cached(sql)?;
+        Ok(query.query_row(params![self.town.0], |row| Ok((count(row.get(0)?), count(row.get(1)?))))?)
+    }
+
+    fn tray_one(&self, id: Uuid) -> Result<Option<Tray>, StoreError> {
+        let mut query = self.conn.prepare_cached(&format!("{TRAY} AND id = ?2"))?;
+        query.query_and_then(params![self.town.0, id.as_bytes()], tray)?.next().transpose()
+    }
+}
+
+impl KeepIntake for InTown<'_> {
+    fn put_report(&mut self, report: &Told) -> Result<(), StoreError> {
+        let record = report.record.map(|record| record.0.as_bytes().to_vec()).unwrap_or_default();
+        self.conn
+            .prepare_cached(
+                "INSERT INTO intake_report (id, town, token, record, told) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (id) DO UPDATE SET record = excluded.record",
+            )?
+            .execute(params![report.id.as_bytes(), self.town.0, report.token, record, report.told])?;
+        Ok(())
+    }
+
+    fn put_reporter(&mut self, record: RecordId, reporter: &Reporter) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached("INSERT INTO reporter (town, record, name, phone) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![self.town.0, record.0.as_bytes(), reporter.name, reporter.phone])?;
+        Ok(())
+    }
+
+    fn set_told(&mut self, id: Uuid, told: u8) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached("UPDATE intake_report SET told = ?2 WHERE id = ?1")?
+            .execute(params![id.as_bytes(), told])?;
+        Ok(())
+    }
+
+    fn forget_told(&mut self) -> Result<(), StoreError> {
+        self.conn.execute("UPDATE intake_report SET told = 255 WHERE town = ?1", params![self.town.0])?;
+        Ok(())
+    }
+
+    fn put_tray(&mut self, tray: &Tray) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached(
+                "INSERT INTO intake_tray (id, town, area, at, reason, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                tray.id.as_bytes(),
+                self.town.0,
+                int(tray.area.0.into()),
+                ms(tray.at),
+                tray.reason,
+                tray.body
+            ])?;
+        Ok(())
+    }
+
+    fn drop_tray(&mut self, id: Uuid) -> Result<bool, StoreError> {
+        let mut delete = self.conn.prepare_cached("DELETE FROM intake_tray WHERE town = ?1 AND id = ?2")?;
+        Ok(delete.execute(params![self.town.0, id.as_bytes()])? > 0)
+    }
+
+    fn expire_tray(&mut self, before: DateTime<Utc>) -> Result<u64, StoreError> {
+        let mut delete = self.conn.prepare_cached("DELETE FROM intake_tray WHERE town = ?1 AND at < ?2")?;
+        Ok(u64::try_from(delete.execute(params![self.town.0, ms(before)])?).unwrap_or(u64::MAX))
+    }
+}

@@ -496,6 +496,7 @@ fn apply_all<'a>(edits: impl IntoIterator<Item = &'a Edit>) -> PartState {
 }
 
 fn without_times(mut state: EventState) -> EventState {
+    state.closed_at = state.closed_at.map(|_| at(0));
     (state.reported_at, state.moved_at, state.since, state.due) =
         (state.reported_at.map(|_| at(0)), state.moved_at.map(|_| at(0)), state.since.map(|_| at(0)), None);
     state

@@ -256,7 +256,10 @@ mod tests {
             (Informant, 4, Event, None, 5, true),
             (Informant, 4, Person, None, 4, false),
             (Admin, 2, Event, None, 4, false),
-            (Admin, 2, Person, Some(4), 4, false),
+            // Whoever draws the grids says where records lie, between areas that are theirs.
+            (Admin, 2, Person, Some(4), 5, true),
+            (Admin, 2, Person, Some(4), 9, false),
+            (Admin, 4, Person, Some(4), 5, false),
             (PatrolMember, 3, Object, None, 4, true),
             (PatrolMember, 3, Person, None, 4, false),
             // Out of one's own grid, never into another town, never out of somebody else's.

@@ -262,6 +262,21 @@ async fn console(browser: &Arc<Browser>, album: &Album<'_>, centre: &Centre, tow
     let Subjects { person, .. } = subjects(centre, township)?;
     let page = browser.open(&format!("{}/console/login", centre.url()), Screen::Desk).await?;
     album.keep(&page, "console-login").await?;
+    let admin = desk::log_in(browser, centre, "admin").await?;
+    for (path, name) in [
+        ("/console/people", "console-people"),
+        ("/console/areas", "console-areas"),
+        ("/console/settings", "console-settings"),
+        ("/console/forms", "console-forms"),
+    ] {
+        admin.goto(&format!("{}{path}", centre.url())).await?;
+        for (screen, suffix) in [(Screen::Wide, "-wide"), (Screen::Desk, "")] {
+            admin.resize(screen).await?;
+            admin.fits().await?;
+            album.keep(&admin, &format!("{name}{suffix}")).await?;
+        }
+    }
+    // This gives the administrator another second factor.
     coming_in(browser, album, centre).await?;
     let page = desk::log_in(browser, centre, "staff").await?;
     let record = format!("/console/records/{person}");
@@ -271,6 +286,7 @@ async fn console(browser: &Arc<Browser>, album: &Album<'_>, centre: &Centre, tow
         ("/console/inbox/new", "console-new"),
         ("/console/events", "console-events"),
         ("/console/report", "console-report"),
+        ("/console/imports", "console-imports"),
         ("/console/records", "console-records"),
         (record.as_str(), "console-record"),
         ("/console/to-decide", "console-to-decide"),

@@ -67,6 +67,11 @@ async fn every_page_of_the_console_comes_up_in_both_languages() -> Result<()> {
             for path in [
                 "",
                 "/inbox",
+                "/inbox/new",
+                "/events",
+                "/report",
+                "/imports",
+                "/spam",
                 "/records",
                 "/to-decide",
                 "/campaigns",
@@ -82,6 +87,9 @@ async fn every_page_of_the_console_comes_up_in_both_languages() -> Result<()> {
                 reads_well(&page.all_text().await)?;
                 page.keeps_nobody_out(false).await?;
             }
+            if lang == "zh" {
+                managed(&browser, &centre).await?;
+            }
             desk::make_code(&page, &centre, township.account("member1a").context("the account")?.id).await?;
             page.fits().await?;
             reads_well(&page.all_text().await)?;
@@ -93,6 +101,19 @@ async fn every_page_of_the_console_comes_up_in_both_languages() -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// The pages of 管理员.
+async fn managed(browser: &Browser, centre: &Centre) -> Result<()> {
+    let page = desk::log_in(browser, centre, "admin").await?;
+    for path in ["/people", "/people/new", "/areas", "/settings", "/forms"] {
+        page.goto(&format!("{}/console{path}", centre.url())).await?;
+        page.see("main").await?;
+        page.fits().await?;
+        reads_well(&page.all_text().await)?;
+        page.keeps_nobody_out(false).await?;
+    }
+    Ok(())
 }
 
 /// No quarrelling words, and no message key where a word should be.

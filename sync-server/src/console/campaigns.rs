@@ -22,7 +22,7 @@ use super::write::{self, Save};
 use super::{Ctx, Fields, PageError};
 use crate::App;
 use crate::batch::state;
-use crate::store::{PartFilter, Read};
+use crate::store::{EventFilter, PartFilter, Read};
 
 /// The most targets of one grid: what one edit carries beside its other fields.
 const TARGETS: usize = 450;
@@ -57,19 +57,20 @@ fn text(open: &PartState, field: &str) -> String {
 fn campaigns(ctx: &Ctx, read: &dyn Read) -> Result<Campaigns, PageError> {
     let mut found: BTreeMap<RecordId, ((String, String), OfGrid)> = BTreeMap::new();
     let mut made: Vec<(RecordId, RecordId, bool)> = Vec::new();
-    let filter = PartFilter { kind: Some(RecordKind::Event), areas: Some(ctx.scope()), ..PartFilter::default() };
-    let mut failed = None;
-    read.each_part(&filter, &mut |part| {
-        if part.deleted || !ctx.may_read(Part::Open, &part) {
-            return Ok(true);
-        }
-        let open = match state(&part) {
-            Ok(open) => open,
-            Err(error) => {
-                failed = Some(error);
-                return Ok(false);
+    // Only of the campaigns and of what was made for one is the state read.
+    let mine = ctx.events_by_scope();
+    let campaigns = EventFilter { categories: vec![Work::Campaign.code().to_owned()], ..mine.clone() };
+    let mut wanted = Vec::new();
+    for filter in [campaigns, EventFilter { for_campaigns: true, ..mine }] {
+        read.each_event(&filter, &mut |event| {
+            if !event.deleted && ctx.may_read_reach(Part::Open, &event.reach()) {
+                wanted.push((event.record, Part::Open));
             }
-        };
+            Ok(true)
+        })?;
+    }
+    for part in read.load_many(&wanted)? {
+        let open = state(&part)?;
         match Work::of(&open) {
             Some(Work::Campaign) => {
                 let ids = view::many(&open, work::TARGETS).into_iter().filter_map(|(id, _)| id.parse().ok());
@@ -87,10 +88,6 @@ fn campaigns(ctx: &Ctx, read: &dyn Read) -> Result<Campaigns, PageError> {
             }
             None => {}
         }
-        Ok(true)
-    })?;
-    if let Some(error) = failed {
-        return Err(error.into());
     }
     let mut looked_at: BTreeMap<(RecordId, RecordId), bool> = BTreeMap::new();
     for (campaign, subject, faulty) in made {

@@ -102,7 +102,7 @@ fn figures(ctx: &Ctx, read: &dyn Read, backup: Option<Markup>) -> Result<Figures
         latest,
         today: read.tally_events(&new, &[])?.iter().map(|tally| tally.count).sum(),
         disputes: read.tally_events(&disputes, &[By::Month, By::Outcome])?,
-        holdings: if ledger { mine_of(ctx, read.tally_parts(None)?) } else { Vec::new() },
+        holdings: if ledger { mine_of(ctx, read.tally_parts(None, None)?) } else { Vec::new() },
         visited: if ledger && !mine.without_visits { read.subjects(&visits)? } else { Vec::new() },
         devices: if ctx.sees(Place::Terminals) { terminals::standing(read.devices()?) } else { Vec::new() },
         backup,

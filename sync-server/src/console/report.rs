@@ -56,8 +56,8 @@ fn made(ctx: &Ctx, choice: &Choice) -> Result<Report, PageError> {
     let areas: BTreeSet<AreaId> = ctx.who.scope.iter().collect();
     let sight = Sight { events: ctx.events_by_scope(), areas: areas.clone(), cleared: ctx.who.user.cleared };
     let (now, before) = ctx.read(|read| {
-        let now = report::count(read, &sight, period)?;
-        let before = period.before().map(|before| report::count(read, &sight, before)).transpose()?;
+        let now = report::count(read, &sight, period, true)?;
+        let before = period.before().map(|before| report::count(read, &sight, before, false)).transpose()?;
         Ok::<_, PageError>((now, before.unwrap_or_default()))
     })?;
     let shown = Figure::ALL.into_iter().filter(|figure| *figure != Figure::Care || sight.cleared).collect();

@@ -141,6 +141,8 @@ pub struct EventFilter {
     pub at: Option<Span>,
     /// Closed within.
     pub closed: Option<Span>,
+    /// Only those made for a 专项排查.
+    pub for_campaigns: bool,
     /// Only with a number of a ledger, in the order of the numbers.
     pub archived: bool,
     /// Leave so many out first.
@@ -221,8 +223,8 @@ pub trait ReadEvents {
     fn tally_events(&self, filter: &EventFilter, by: &[By]) -> Result<Vec<EventTally>, StoreError>;
     /// Whom and what events that `filter` wants were about, each once, with where the events lie; deleted ones not counted.
     fn subjects(&self, filter: &EventFilter) -> Result<Vec<(RecordId, Vec<AreaId>)>, StoreError>;
-    /// How many open parts there are by kind and area; `made`: only of records made within.
-    fn tally_parts(&self, made: Option<Span>) -> Result<Vec<PartTally>, StoreError>;
+    /// How many open parts there are by kind and area; `kind`: only of this one, `made`: only of records made within.
+    fn tally_parts(&self, kind: Option<RecordKind>, made: Option<Span>) -> Result<Vec<PartTally>, StoreError>;
     /// The words of open parts after a number of their feed, in its order.
     fn each_words(
         &self,

@@ -5,7 +5,7 @@ use rusqlite::types::ToSql;
 use rusqlite::{Row, params};
 use shared::area::AreaId;
 use shared::ids::{RecordId, UserId};
-use shared::record::Part;
+use shared::record::{Part, RecordKind};
 use shared::workflow::{Level, Stage};
 use uuid::Uuid;
 
@@ -240,6 +240,9 @@ impl InTown<'_> {
         if filter.without_visits {
             sql.push_str(" AND e.visit = 0");
         }
+        if filter.for_campaigns {
+            sql.push_str(" AND e.campaign IS NOT NULL");
+        }
         if filter.archived {
             sql.push_str(" AND e.ledger <> ''");
         }
@@ -363,7 +366,7 @@ impl ReadEvents for InTown<'_> {
     }
 
     fn tally_events(&self, filter: &EventFilter, by: &[By]) -> Result<Vec<EventTally>, StoreError> {
-        let whole = !filter.open_only && !filter.archived && filter.sources.is_empty();
+        let whole = !filter.open_only && !filter.archived && !filter.for_campaigns && filter.sources.is_empty();
         let spans = [filter.at.map(months), filter.closed.map(months)];
         if whole && spans.iter().all(|span| *span != Some(None)) {
             return self.tally_months(filter, by, spans.map(Option::flatten));
@@ -401,13 +404,13 @@ impl ReadEvents for InTown<'_> {
         Ok(subjects)
     }
 
-    fn tally_parts(&self, made: Option<Span>) -> Result<Vec<PartTally>, StoreError> {
+    fn tally_parts(&self, of: Option<RecordKind>, made: Option<Span>) -> Result<Vec<PartTally>, StoreError> {
         // A UUIDv7 begins with the milliseconds at which it was made, so that the bytes stand in the order of time.
         let within = if made.is_some() { " AND p.record >= ?2 AND p.record < ?3" } else { "" };
-        let index = if made.is_some() { "sqlite_autoindex_part_1" } else { "part_counts" };
+        let of = of.map(|of| format!(" AND p.kind = '{}'", of.code())).unwrap_or_default();
         let sql = format!(
-            "SELECT p.kind, p.areas, p.visit, p.missing, count(*) FROM part p INDEXED BY {index}
-             WHERE p.town = ?1 AND p.part = 'open' AND p.deleted = 0{within} {} GROUP BY p.kind, p.areas, p.visit, p.missing",
+            "SELECT p.kind, p.areas, p.visit, p.missing, count(*) FROM part p INDEXED BY part_counts
+             WHERE p.town = ?1 AND p.part = 'open' AND p.deleted = 0{of}{within} {} GROUP BY p.kind, p.areas, p.visit, p.missing",
             self.not_merged("p")?,
         );
         let mut query = self.conn.prepare_cached(&sql)?;

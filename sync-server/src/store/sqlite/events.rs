@@ -166,6 +166,23 @@ impl InTown<'_> {
         Ok(())
     }
 
+    /// Counts as rows of areas, number, and `by` columns more; those of other areas left out.
+    fn tallied(
+        &self,
+        sql: &str,
+        args: &[Box<dyn ToSql>],
+        filter: &EventFilter,
+        by: usize,
+    ) -> Result<Vec<EventTally>, StoreError> {
+        let mut query = self.conn.prepare_cached(sql)?;
+        let mut rows = query.query(rusqlite::params_from_iter(args.iter()))?;
+        let mut tallies = Vec::new();
+        while let Some(row) = rows.next()? {
+            tallies.extend(tally(filter, row, by)?);
+        }
+        Ok(tallies)
+    }
+
     /// The figures of whole months, out of the counts: a few thousand rows in place of all events.
     fn tally_months(
         &self,
@@ -187,12 +204,7 @@ impl InTown<'_> {
         let sql = format!(
             "SELECT e.areas, sum(e.n){columns} FROM event_count e WHERE {wanted} AND e.n > 0 GROUP BY e.areas{columns}"
         );
-        let mut query = self.conn.prepare_cached(&sql)?;
-        let mut rows = query.query(rusqlite::params_from_iter(args.iter()))?;
-        let mut tallies = Vec::new();
-        while let Some(row) = rows.next()? {
-            tallies.extend(tally(filter, row, by.len())?);
-        }
+        let mut tallies = self.tallied(&sql, &args, filter, by.len())?;
         // What was merged into another record is counted there.
         let losers = self.losers()?;
         if !losers.is_empty() {
@@ -221,13 +233,7 @@ impl InTown<'_> {
              GROUP BY e.areas{columns}",
             blobs(among)
         );
-        let mut query = self.conn.prepare_cached(&sql)?;
-        let mut rows = query.query(rusqlite::params_from_iter(args.iter()))?;
-        let mut tallies = Vec::new();
-        while let Some(row) = rows.next()? {
-            tallies.extend(tally(filter, row, by.len())?);
-        }
-        Ok(tallies)
+        self.tallied(&sql, &args, filter, by.len())
     }
 
     /// The conditions of a filter, its areas aside where lists in text are told apart while reading.
@@ -377,13 +383,7 @@ impl ReadEvents for InTown<'_> {
             "SELECT e.areas, count(*){columns} FROM event e WHERE {wanted} AND e.deleted = 0 {} GROUP BY e.areas{columns}",
             self.not_merged("e")?,
         );
-        let mut query = self.conn.prepare_cached(&sql)?;
-        let mut rows = query.query(rusqlite::params_from_iter(args.iter()))?;
-        let mut tallies = Vec::new();
-        while let Some(row) = rows.next()? {
-            tallies.extend(tally(filter, row, by.len())?);
-        }
-        Ok(tallies)
+        self.tallied(&sql, &args, filter, by.len())
     }
 
     fn subjects(&self, filter: &EventFilter) -> Result<Vec<(RecordId, Vec<AreaId>)>, StoreError> {

@@ -192,6 +192,9 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         if let Some(puller) = args.pull.open()? {
             tokio::spawn(crate::intake::pull::forever(app.clone(), puller, args.pull.intake_every));
         }
+        if args.archive_after > 0 {
+            tokio::spawn(crate::archive::hourly(app.clone(), args.archive_after));
+        }
         if args.retention {
             tokio::spawn(crate::retention::daily(app.clone()));
         }

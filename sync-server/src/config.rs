@@ -118,6 +118,9 @@ pub struct ServeArgs {
     /// Erases daily what has outlived its time: as `sync-server retention` does.
     #[arg(long, env = "SYNC_SERVER_RETENTION")]
     pub retention: bool,
+    /// Archives by itself what was closed so many days ago and left alone since; 0: nothing.
+    #[arg(long, default_value_t = 7, env = "SYNC_SERVER_ARCHIVE_AFTER", value_parser = clap::value_parser!(u16).range(0..=365))]
+    pub archive_after: u16,
     /// How many backups stay.
     #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(u16).range(1..), requires = "backup_to")]
     pub backup_keep: u16,

@@ -1,6 +1,7 @@
 //! The server: it alone applies edits. HTTP handlers call [`sync`] and `batch`; those see the [`store::Store`] trait
 //! and no HTTP.
 
+pub mod archive;
 pub mod audit;
 pub mod auth;
 pub mod backup;

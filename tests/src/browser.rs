@@ -30,7 +30,7 @@ pub struct Browser {
 /// How large a page is shown.
 #[derive(Debug, Clone, Copy)]
 pub enum Screen {
-    /// A cheap 5.5-inch handheld: 412 × 915.
+    /// A cheap 5.5-inch handheld, or a leader's telephone: 412 × 915.
     Handheld,
     /// The centre's desk: 1366 × 768.
     Desk,

@@ -1,6 +1,7 @@
 # The console's words, those of batches and of imports.
 
 console-nav = Main navigation
+console-places = Menu
 console-centre = Service centre
 console-overview = Overview
 console-inbox = Inbox

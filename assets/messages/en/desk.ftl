@@ -25,6 +25,7 @@ desk-map-red = events over their time
 desk-map-complete = residents' records complete, %
 desk-map-next = Next figure
 desk-number = { $category }〔{ $year }〕
+archived-by-itself = Archived by itself { $days } days after it was closed
 desk-number-next = The number is given by itself: the next of { $ledger }
 desk-new = Record a call or visitor
 desk-more = { $n } more; they appear as those above are done.

@@ -1,6 +1,7 @@
 # The console's words, those of batches and of imports.
 
 console-nav = 主导航
+console-places = 菜单
 console-centre = 综治中心
 console-overview = 总览
 console-inbox = 收件

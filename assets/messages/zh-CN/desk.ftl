@@ -25,6 +25,7 @@ desk-map-red = 超期事件，件
 desk-map-complete = 居民记录填全，%
 desk-map-next = 换一项
 desk-number = { $category }〔{ $year }〕
+archived-by-itself = 结案满 { $days } 天，自动建档
 desk-number-next = 编号自动排：{ $ledger }下一号。
 desk-new = 登记来电来访
 desk-more = 还有 { $n } 件，办完上面的就出来。

@@ -13,7 +13,9 @@ pub mod throttle;
 pub mod token;
 pub mod totp;
 
-use shared::area::{AreaTree, Scope};
+use shared::area::{AreaId, AreaTree, Scope};
+use shared::author::Role;
+use shared::ids::UserId;
 
 use crate::store::User;
 
@@ -31,5 +33,22 @@ impl Who {
     pub fn of(user: User, areas: &AreaTree) -> Self {
         let scope = areas.scope(&user.scope);
         Self { user, scope }
+    }
+
+    /// The centre itself, in nobody's name: what the server writes by itself.
+    pub fn nobody(town: AreaId, areas: &AreaTree) -> Self {
+        let user = User {
+            id: UserId(uuid::Uuid::nil()),
+            town,
+            name: String::new(),
+            login: String::new(),
+            role: Role::CenterStaff,
+            scope: vec![town],
+            cleared: false,
+            may_unmask: false,
+            password: None,
+            active: true,
+        };
+        Self::of(user, areas)
     }
 }

@@ -114,19 +114,22 @@ pub fn pull(
         if let Some(profile) = &profile {
             profile::must_be_known(read, &cut, profile, &told)?;
         }
-        cut::each_piece(read, &cut, &mut |mut piece| {
-            if let Some(profile) = &profile {
-                piece.lines.retain(|line| line.kind == profile.kind);
-            }
-            // Of a record that others link to, its title is told.
-            records.extend(piece.lines.iter().map(|line| line.id).chain(piece.titles.keys().copied()));
-            if pull.photos {
-                photos.add(read, &who, &tree, &blobs, &piece)?;
-            }
-            match &profile {
-                Some(profile) => profile::write_piece(&mut aside, profile, &piece, &told, &mut counts),
-                None => write_piece(&mut aside, &piece, &told, &mut counts),
-            }
+        let hand_over = |hand: &mut Hand<'_>| {
+            cut::each_piece(read, &cut, &mut |mut piece| {
+                if let Some(profile) = &profile {
+                    piece.lines.retain(|line| line.kind == profile.kind);
+                }
+                // Of a record that others link to, its title is told.
+                records.extend(piece.lines.iter().map(|line| line.id).chain(piece.titles.keys().copied()));
+                if pull.photos {
+                    photos.add(read, &who, &tree, &blobs, &piece)?;
+                }
+                hand(piece)
+            })
+        };
+        side_by_side(hand_over, |piece| match &profile {
+            Some(profile) => profile::write_piece(&mut aside, profile, &piece, &told, &mut counts),
+            None => write_piece(&mut aside, &piece, &told, &mut counts),
         })?;
         Ok::<_, BatchError>((upto, erase::forgotten(read)?))
     })?;
@@ -202,6 +205,25 @@ pub fn pull(
         return Err(error);
     }
     Ok(Pulled::Sealed(Box::new(Sealed { manifest, folder: place })))
+}
+
+/// Takes a piece that was read.
+type Hand<'a> = dyn FnMut(Piece) -> Result<(), BatchError> + 'a;
+
+/// Writes pieces in the order they are read, on a thread of its own, while the next is read.
+fn side_by_side(
+    read: impl FnOnce(&mut Hand<'_>) -> Result<(), BatchError>,
+    write: impl FnMut(Piece) -> Result<(), BatchError> + Send,
+) -> Result<(), BatchError> {
+    let (hand, taken) = std::sync::mpsc::sync_channel(1);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(move || taken.into_iter().try_for_each(write));
+        let gone = || std::io::Error::from(ErrorKind::BrokenPipe);
+        let read = read(&mut |piece| hand.send(piece).map_err(|_| BatchError::io("handing over a piece")(gone())));
+        drop(hand);
+        // Whoever writes knows better why it ended.
+        writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(read)
+    })
 }
 
 fn audit(

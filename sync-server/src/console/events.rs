@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use assets::messages::{Lang, Messages};
 use axum::extract::{Path as UrlPath, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use chrono::Datelike as _;
 use maud::{Markup, html};
 use shared::area::{AreaId, AreaLevel};
 use shared::author::Role;
@@ -22,10 +20,10 @@ use super::ctx::{Asked, with_form};
 use super::layout::{csrf, icon};
 use super::write;
 use super::{Ctx, Fields, PageError};
-use crate::App;
 use crate::batch::state;
-use crate::export::show::{beijing, step_key};
+use crate::export::show::step_key;
 use crate::store::{EventFacts, EventFilter, EventRow, Read, StoredPart, User};
+use crate::{App, archive};
 
 /// An event with where it stands.
 pub struct Event {
@@ -241,7 +239,7 @@ pub fn step_fields(ctx: &Ctx, event: &Event, step: Step, handlers: &[User]) -> M
         }
         // The number follows from category and year; nobody types it.
         Step::Archive => {
-            html! { p.sub { (ctx.words.with("desk-number-next", &[("ledger", ledger_prefix(ctx, event).into())])) } }
+            html! { p.sub { (ctx.words.with("desk-number-next", &[("ledger", ledger(ctx, event).into())])) } }
         }
         Step::Raise | Step::SendBack => said("console-reason"),
         Step::Report | Step::SettleOnSite | Step::GrantExtension | Step::Urge | Step::Supervise => said("console-note"),
@@ -314,7 +312,7 @@ fn limit_field(ctx: &Ctx, event: &Event) -> Markup {
                 @for limit in options {
                     label.choice {
                         input type="radio" name="limit" value=(limit_code(limit)) checked[limit == usual];
-                        span { (icon("check")) (limit_text(ctx, limit)) }
+                        span { (icon("check")) (crate::export::show::limit(&ctx.words, limit)) }
                     }
                 }
             }
@@ -327,15 +325,6 @@ fn limit_code(limit: Limit) -> String {
         Limit::Hours(n) => format!("hours-{n}"),
         Limit::Days(n) => format!("days-{n}"),
     }
-}
-
-/// A limit in words.
-pub fn limit_text(ctx: &Ctx, limit: Limit) -> String {
-    let (key, n) = match limit {
-        Limit::Hours(n) => ("limit-hours", n),
-        Limit::Days(n) => ("limit-days", n),
-    };
-    ctx.words.with(key, &[("n", n.to_string().into())])
 }
 
 fn limit_of(text: &str) -> Option<Limit> {
@@ -376,12 +365,8 @@ pub fn step_of(key: &str) -> Option<Step> {
     serde_json::from_value(serde_json::Value::String(key.strip_prefix("step-")?.to_owned())).ok()
 }
 
-/// What stands before the running number of an event's ledger: its category and the year in which it was reported.
-fn ledger_prefix(ctx: &Ctx, event: &Event) -> String {
-    let category =
-        super::ledger::choice_label_in(ctx, Lang::Zh, "category", &event.text("category").unwrap_or_default());
-    let year = beijing(event.state.reported_at.unwrap_or(ctx.now)).year();
-    Messages::of(Lang::Zh).with("desk-number", &[("category", category.into()), ("year", year.to_string().into())])
+fn ledger(ctx: &Ctx, event: &Event) -> String {
+    archive::ledger(&ctx.forms, &event.open, &event.state, ctx.now)
 }
 
 /// Saves one step of one event, seen as the form says.
@@ -403,7 +388,7 @@ pub fn save_entry(
 ) -> Result<(), PageError> {
     let event = Event::of(ctx, part)?;
     let id = EditId::fresh(&*ctx.app.outside);
-    let prefix = ledger_prefix(ctx, &event);
+    let ledger = ledger(ctx, &event);
     let path = Path::entry(STEPS, id);
     let context = context.unwrap_or_else(|| event.open.vector().clone());
     let writes = BTreeMap::from([(path.clone(), Value::of(&entry))]);
@@ -411,9 +396,7 @@ pub fn save_entry(
     let save = write::Save { record, kind, part: Part::Open, context, writes, id: Some(id) };
     write::save_filled(ctx, vec![save], &mut |tx, edit| {
         if entry.step == Step::Archive && entry.ledger.is_none() {
-            let next = tx.last_in_ledger(&prefix)? + 1;
-            let entry = StepEntry { ledger: Some(format!("{prefix}{next:04}")), ..entry.clone() };
-            edit.writes.insert(path.clone(), Value::of(&entry));
+            edit.writes.insert(path.clone(), Value::of(&archive::entry(tx, &ledger, &entry.text)?));
         }
         Ok(())
     })

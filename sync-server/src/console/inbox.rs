@@ -127,7 +127,7 @@ fn body(ctx: &Ctx, page: &Page, choice: &Choice) -> Markup {
             }
         }
         @if let Some(opened) = &page.opened {
-            form.cols.cols--top.c-inbox method="post" action="/console/inbox/act" {
+            form class={ "cols cols--top c-inbox" @if choice.e.is_some() { " c-inbox--one" } } method="post" action="/console/inbox/act" {
                 (csrf(ctx))
                 input type="hidden" name="view" value=(view);
                 input type="hidden" name="opened" value=(opened.event.part.record);
@@ -183,7 +183,7 @@ fn what_became(ctx: &Ctx, choice: &Choice) -> Markup {
 fn in_bulk(ctx: &Ctx) -> Vec<Step> {
     match ctx.who.user.role {
         Role::CenterStaff => IN_BULK.to_vec(),
-        Role::GridLeader => vec![Step::Take, Step::Raise, Step::Urge, Step::Close],
+        Role::GridLeader => vec![Step::SettleOnSite, Step::Take, Step::Raise, Step::Urge, Step::Close],
         _ => Vec::new(),
     }
 }
@@ -237,7 +237,7 @@ fn beside_list(ctx: &Ctx, opened: &Opened, handlers: &[User]) -> Markup {
                     }
                     p.sub { (place.join("、")) }
                     @if let Some(asked) = &event.state.asked {
-                        p { (word("why-asked")) "：" (events::limit_text(ctx, asked.limit)) " " (asked.reason) }
+                        p { (word("why-asked")) "：" (crate::export::show::limit(&ctx.words, asked.limit)) " " (asked.reason) }
                     }
                 }
                 @if !event.state.contested.is_empty() { p.note.note--flat { (word("contested")) } }

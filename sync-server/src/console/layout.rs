@@ -73,6 +73,9 @@ pub fn page(ctx: &Ctx, here: Place, title: &str, body: &Markup) -> Markup {
         &html! {
             nav.side aria-label=(word("console-nav")) {
                 p.side__h { (ctx.town_name()) small { (word("console-centre")) } }
+                // On a telephone the places are folded away.
+                input.side__fold type="checkbox" id="places";
+                label.side__open for="places" { (icon("down")) (word("console-places")) }
                 @for (place, href, picture, key, count) in items {
                     // Nobody looks for what is there only after a restore, where there is an intake, or seldom waits for them.
                     @let seldom = matches!(place, Place::Remains | Place::Spam) || place == Place::Manage && ctx.who.user.role != Role::Admin;

@@ -385,7 +385,6 @@ fn steps(ctx: &Ctx, event: &Event, told: &Telling<'_>, handlers: &[User]) -> Mar
                                     p.step__t { (word(&show::step_key(entry.step))) }
                                     @let says = show::step_says(&entry, told);
                                     @if !says.is_empty() { p.step__b { (says) } }
-                                    @if let Some(limit) = entry.limit { p.step__b { (events::limit_text(ctx, limit)) } }
                                     p.step__b { (ctx.author(&write.head.author)) " " time { (moment(ctx, write.head.at)) } }
                                 }
                             }

@@ -112,7 +112,7 @@ pub fn step(entry: &shared::workflow::StepEntry, told: &Telling<'_>) -> String {
     if rest.is_empty() { name } else { format!("{name} {rest}") }
 }
 
-/// What a step says beside its name: to whom, and the text.
+/// What a step says beside its name: to whom, until when, what came of it, under which number, and the text.
 pub fn step_says(entry: &shared::workflow::StepEntry, told: &Telling<'_>) -> String {
     let words = assets::messages::Messages::of(told.lang);
     let mut parts = Vec::new();
@@ -124,10 +124,24 @@ pub fn step_says(entry: &shared::workflow::StepEntry, told: &Telling<'_>) -> Str
         let helpers: Vec<String> = entry.helpers.iter().map(|id| named(*id)).collect();
         parts.push(format!("{} {}", words.text("helpers"), helpers.join("、")));
     }
+    parts.extend(entry.limit.map(|of| limit(&words, of)));
+    parts.extend(entry.satisfied.map(|satisfied| words.text(if satisfied { "satisfied-yes" } else { "satisfied-no" })));
+    parts.extend(entry.outcome.as_ref().map(|outcome| words.text(&format!("outcome-{outcome}"))));
+    parts.extend(entry.ledger.clone());
     if !entry.text.is_empty() {
         parts.push(entry.text.clone());
     }
     parts.join(" ")
+}
+
+/// A limit in words.
+pub fn limit(words: &assets::messages::Messages, limit: shared::workflow::Limit) -> String {
+    use shared::workflow::Limit;
+    let (key, n) = match limit {
+        Limit::Hours(n) => ("limit-hours", n),
+        Limit::Days(n) => ("limit-days", n),
+    };
+    words.with(key, &[("n", n.to_string().into())])
 }
 
 /// The message key of a step.

@@ -12,7 +12,7 @@ use shared::area::AreaId;
 use shared::author::{Author, Role};
 use shared::edit::Edit;
 use shared::form::PhotoParticulars;
-use shared::ids::{EditId, PhotoHash, RecordId, UserId};
+use shared::ids::{EditId, PhotoHash, RecordId};
 use shared::mask::LinkOrText;
 use shared::path::Path;
 use shared::record::{Part, RecordKind};
@@ -26,7 +26,7 @@ use super::report::{Report, Suspicion};
 use crate::AppState;
 use crate::auth::Who;
 use crate::blobs::FinishError;
-use crate::store::{self, Origin, Photo, Reporter, StoreError, Told, Tray, Tx, User};
+use crate::store::{self, Origin, Photo, Reporter, StoreError, Told, Tray, Tx};
 use crate::sync::accept::{self, Writer};
 
 /// After so long what waits in the tray goes by itself.
@@ -114,7 +114,7 @@ pub fn land(app: &AppState, town: AreaId, report: &Report) -> Result<(), TakeErr
         photos.extend(keep_photo(app, photo, report)?);
     }
     let rules = app.rules()?;
-    let writer = nobody(app, town)?;
+    let who = Who::nobody(town, &rules.areas);
     let record = RecordId(app.outside.uuid());
     let form = rules.forms.newest(RecordKind::Event).map(|form| form.version);
     let form = form.ok_or(StoreError::Missing("the form of events"))?;
@@ -125,11 +125,11 @@ pub fn land(app: &AppState, town: AreaId, report: &Report) -> Result<(), TakeErr
         }
         for photo in &photos {
             for one in [&photo.photo, &photo.thumbnail] {
-                tx.put_photo(one, writer.who.user.id)?;
+                tx.put_photo(one, who.user.id)?;
             }
         }
         let slot = accept::intake_slot(app, tx)?;
-        let writer = Writer { slot, ..writer.clone() };
+        let writer = Writer { who: who.clone(), slot, origin: Origin::Intake };
         let id = EditId(report.id);
         let edit = Edit {
             id,
@@ -155,24 +155,6 @@ pub fn land(app: &AppState, town: AreaId, report: &Report) -> Result<(), TakeErr
         Ok::<_, StoreError>(())
     })?;
     Ok(())
-}
-
-/// Who writes: the intake, with the centre's rights and in nobody's name.
-fn nobody(app: &AppState, town: AreaId) -> Result<Writer, StoreError> {
-    let user = User {
-        id: UserId(Uuid::nil()),
-        town,
-        name: String::new(),
-        login: String::new(),
-        role: Role::CenterStaff,
-        scope: vec![town],
-        cleared: false,
-        may_unmask: false,
-        password: None,
-        active: true,
-    };
-    let who = Who::of(user, &*app.areas()?);
-    Ok(Writer { who, slot: shared::ids::Slot(0), origin: Origin::Intake })
 }
 
 fn writes(report: &Report, id: EditId, photos: &[Taken]) -> BTreeMap<Path, Value> {

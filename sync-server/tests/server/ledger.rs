@@ -8,8 +8,10 @@ use reqwest::StatusCode;
 use shared::author::Role;
 use shared::ids::RecordId;
 use shared::outside::Outside as _;
+use shared::record::{Part, RecordKind};
 use shared::value::Value;
 use shared::workflow::{Limit, Step, StepEntry};
+use sync_server::archive;
 use sync_server::store::{self, EventFilter, EventRow, StoreError};
 
 fn rows(centre: &Centre) -> Vec<EventRow> {
@@ -124,6 +126,49 @@ async fn what_is_archived_is_numbered_by_category_and_year_without_a_gap() {
     for number in ["矛盾纠纷〔2026〕0001", "矛盾纠纷〔2026〕0002", "安全隐患〔2026〕0001"] {
         assert_eq!(page.matches(number).count(), 1, "{number}: {page}");
     }
+}
+
+#[tokio::test]
+async fn what_was_closed_and_left_alone_for_a_week_is_archived_by_itself() {
+    let centre = Centre::open().await;
+    let staff = person(&centre, "staff", Role::CenterStaff, TOWN, false, false);
+    let member = centre.person("member", Role::GridMember, TOWN, false);
+    let mut hand = centre.enrol(&member).await;
+    let reports: Vec<_> = ["一", "二", "三", "四"].map(|title| hand.event(title, GRID)).into();
+    let ids: Vec<RecordId> = reports.iter().map(|report| report.record).collect();
+    applied(&hand.sync(reports).await, 3);
+    let me = staff.id.to_string();
+    let desk = Desk::logged_in(&centre, "staff").await;
+    let archived = |run: u64, numbers: &[&str]| {
+        assert_eq!(archive::run(&centre.app, 7).unwrap(), run);
+        let found: Vec<_> = rows(&centre).into_iter().map(|row| row.facts.ledger).collect();
+        let mut found: Vec<_> = found.iter().filter(|number| !number.is_empty()).map(String::as_str).collect();
+        found.sort_unstable();
+        assert_eq!(found, numbers);
+    };
+    // Two are closed, one of them is spoken of once more after six days, one is under way, one waits.
+    for id in [ids[1], ids[0], ids[3]] {
+        closed(&desk, id, &me, "settled").await;
+    }
+    let path = format!("/console/records/{}", ids[2]);
+    let page = desk.page(&path).await;
+    desk.submit(&page, &format!("{path}/step"), &[("step", "step-dispatch"), ("host", &me), ("limit", "days-3")]).await;
+    centre.clock.advance(TimeDelta::days(6));
+    hand.catch_up().await;
+    let note = hand.edit(ids[3], RecordKind::Event, Part::Open, &[("title", Value::text("四号楼"))]);
+    applied(&hand.sync(vec![note]).await, 0);
+    archived(0, &[]);
+    centre.clock.advance(TimeDelta::days(1) + TimeDelta::minutes(1));
+    archived(2, &["安全隐患〔2026〕0001", "安全隐患〔2026〕0002"]);
+    archived(0, &["安全隐患〔2026〕0001", "安全隐患〔2026〕0002"]);
+    // The record says so, in nobody's name, and nothing of it stands in quarantine.
+    let desk = Desk::logged_in(&centre, "staff").await;
+    let page = desk.page(&format!("/console/records/{}", ids[0])).await;
+    assert!(page.contains("结案满 7 天，自动建档") && page.contains("安全隐患〔2026〕000"), "{page}");
+    assert!(page.contains("3 个工作日") && page.contains("满意 ") && page.contains("已办成"), "{page}");
+    assert_eq!(store::read(&*centre.app.store, TOWN, |read| read.quarantine(false, 9)).unwrap(), []);
+    centre.clock.advance(TimeDelta::days(7));
+    archived(1, &["安全隐患〔2026〕0001", "安全隐患〔2026〕0002", "安全隐患〔2026〕0003"]);
 }
 
 #[tokio::test]

@@ -26,17 +26,36 @@ use table::seconds;
 /// Rows as `(id, state)`, for the floors.
 type Rows = Vec<(String, String)>;
 
-/// Only the pages of the console, printed.
-#[allow(clippy::print_stdout, reason = "it prints what it measures")]
-pub async fn only_pages(dir: &Path, small: bool) -> Result<()> {
-    let lines = pages::run(dir, small).await?;
-    println!("{}", table::table(&lines));
-    Ok(())
+/// What is measured, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Stage {
+    /// First fills.
+    Fill,
+    /// Rounds of one edit and of none.
+    Rounds,
+    /// Saves, searches and photos on the handheld.
+    Local,
+    /// The handheld in somebody's hands; uses what the first fill made.
+    Handling,
+    /// What the key of the handheld's database costs.
+    Price,
+    /// The console's pages.
+    Pages,
+    /// Merges.
+    Apply,
+    /// Batches.
+    Batches,
 }
 
-/// Measures everything below a folder on a real disk, and writes the table into `report` if one is given.
+/// Measures below a folder on a real disk, everything or only some stages, and writes the table into `report` if one is given.
 #[allow(clippy::print_stdout, reason = "it prints what it measures")]
-pub async fn run(dir: &Path, size: Size, report: Option<&Path>) -> Result<()> {
+pub async fn run(dir: &Path, size: Size, only: &[Stage], report: Option<&Path>) -> Result<()> {
+    let wanted = |stage| only.is_empty() || only.contains(&stage);
+    if only == [Stage::Pages] {
+        // It has a township of its own.
+        println!("{}", table::table(&pages::run(dir, size == Size::small()).await?));
+        return Ok(());
+    }
     let data = dir.join("server");
     println!("machine: {} cores, {} build", cores(), if cfg!(debug_assertions) { "DEBUG" } else { "release" });
     let start = Instant::now();
@@ -64,24 +83,42 @@ pub async fn run(dir: &Path, size: Size, report: Option<&Path>) -> Result<()> {
     println!("open parts: {open}, {} B of JSON each", bytes / open.max(1));
 
     let mut lines = Vec::new();
-    println!("first fills …");
-    lines.extend(fill::run(dir, &centre, &rows).await.context("first fill")?);
-    println!("rounds …");
-    lines.extend(rounds::run(dir, &centre, &township).await.context("rounds")?);
-    println!("saves, searches, photos …");
-    lines.extend(local::run(dir, &centre, &rows).await.context("on the handheld")?);
-    println!("in somebody's hands …");
-    lines.extend(handling::run(dir).await.context("in somebody's hands")?);
-    println!("what the key costs …");
-    lines.extend(price::run(dir, &centre, &township).await.context("what the key costs")?);
+    if wanted(Stage::Fill) {
+        println!("first fills …");
+        lines.extend(fill::run(dir, &centre, &rows).await.context("first fill")?);
+    }
+    if wanted(Stage::Rounds) {
+        println!("rounds …");
+        lines.extend(rounds::run(dir, &centre, &township).await.context("rounds")?);
+    }
+    if wanted(Stage::Local) {
+        println!("saves, searches, photos …");
+        lines.extend(local::run(dir, &centre, &rows).await.context("on the handheld")?);
+    }
+    if wanted(Stage::Handling) {
+        println!("in somebody's hands …");
+        lines.extend(handling::run(dir).await.context("in somebody's hands")?);
+    }
+    if wanted(Stage::Price) {
+        println!("what the key costs …");
+        lines.extend(price::run(dir, &centre, &township).await.context("what the key costs")?);
+    }
     drop(centre);
-    println!("the console's pages …");
-    lines.extend(pages::run(dir, size == Size::small()).await.context("pages")?);
+    if wanted(Stage::Pages) {
+        println!("the console's pages …");
+        lines.extend(pages::run(dir, size == Size::small()).await.context("pages")?);
+    }
     println!("merges, batches …");
     let scratch = dir.to_owned();
+    let (merges, batches) = (wanted(Stage::Apply), wanted(Stage::Batches));
     let merged = move || {
-        let mut lines = apply::run(&scratch, &data, &township)?;
-        lines.extend(batches::run(&scratch, &data, &rows).context("batches")?);
+        let mut lines = Vec::new();
+        if merges {
+            lines.extend(apply::run(&scratch, &data, &township)?);
+        }
+        if batches {
+            lines.extend(batches::run(&scratch, &data, &rows).context("batches")?);
+        }
         anyhow::Ok(lines)
     };
     lines.extend(tokio::task::spawn_blocking(merged).await??);

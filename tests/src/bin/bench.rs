@@ -24,9 +24,9 @@ struct Options {
     /// Of that batch.
     #[arg(long, hide = true, default_value = "csv")]
     format: String,
-    /// Only the pages of the console.
-    #[arg(long)]
-    pages: bool,
+    /// Only these stages, printed and not written down.
+    #[arg(long, value_delimiter = ',', conflicts_with = "report")]
+    only: Vec<tests::bench::Stage>,
     /// The small township: only to see that everything runs.
     #[arg(long)]
     small: bool,
@@ -43,10 +43,7 @@ async fn main() -> Result<()> {
     }
     std::fs::create_dir_all(&options.dir)?;
     let dir = tempfile::Builder::new().prefix("bench-").tempdir_in(&options.dir).context("making a folder")?;
-    if options.pages {
-        return tests::bench::only_pages(dir.path(), options.small).await;
-    }
     // About 72,000 records in all, the size that performance.md speaks of.
     let size = if options.small { Size::small() } else { Size { residents: 50_600, ..Size::full() } };
-    tests::bench::run(dir.path(), size, options.report.as_deref()).await
+    tests::bench::run(dir.path(), size, &options.only, options.report.as_deref()).await
 }

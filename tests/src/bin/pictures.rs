@@ -305,6 +305,19 @@ async fn console(browser: &Arc<Browser>, album: &Album<'_>, centre: &Centre, tow
             album.keep(&page, &format!("{name}{suffix}")).await?;
         }
     }
+    let leader = desk::log_in(browser, centre, "leader1").await?;
+    leader.resize(Screen::Handheld).await?;
+    for (path, name) in [
+        ("/console", "overview"),
+        ("/console/inbox", "inbox"),
+        ("/console/events", "events"),
+        ("/console/records", "records"),
+        (record.as_str(), "record"),
+    ] {
+        leader.goto(&format!("{}{path}", centre.url())).await?;
+        leader.fits().await?;
+        album.keep(&leader, &format!("console-{name}-telephone")).await?;
+    }
     desk::make_code(&page, centre, township.account("member1b").context("the account")?.id).await?;
     album.keep(&page, "console-code").await?;
     // Without handhelds there is none to end.

@@ -1,10 +1,12 @@
 //! Every screen in real Chromium: it comes up, fits 412 px also at 200 % text, and says nothing of 冲突 or a missing word.
 
 use anyhow::{Context, Result, ensure};
-use tests::browser::Browser;
+use shared::workflow::{Step, StepEntry};
+use tests::browser::{Browser, Screen};
 use tests::centre::Centre;
 use tests::desk;
 use tests::screen::Hand;
+use tests::story::Story as _;
 
 const PAGES: [(&str, &str); 13] = [
     ("/", "today"),
@@ -98,6 +100,65 @@ async fn every_page_of_the_console_comes_up_in_both_languages() -> Result<()> {
                 page.until("English", "document.documentElement.lang === 'en'").await?;
             }
         }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_settles_raises_and_looks_up_on_a_telephone() -> Result<()> {
+    Browser::with(|browser| async move {
+        let dir = tempfile::tempdir()?;
+        let (centre, township) = Centre::with_township(&dir.path().join("server")).await?;
+        let member = centre.handheld(&dir.path().join("hand"), "member1a").await?;
+        let grid = *township.grids.first().context("a grid")?;
+        for title in ["路灯不亮", "井盖松动", "垃圾没清"] {
+            member.report(grid, title, "hazard", &StepEntry::new(Step::Report, ""))?;
+        }
+        member.sync_now().await?;
+        let page = desk::log_in(&browser, &centre, "leader1").await?;
+        page.resize(Screen::Handheld).await?;
+        for path in ["", "/inbox", "/events", "/report", "/records", "/to-decide", "/campaigns", "/me"] {
+            page.goto(&format!("{}/console{path}", centre.url())).await?;
+            page.see("main").await?;
+            page.fits().await?;
+            reads_well(&page.all_text().await)?;
+            page.keeps_nobody_out(false).await?;
+        }
+        // The places are folded away and unfold under a finger; the way leads to the inbox.
+        page.press("label[for=places]").await?;
+        page.fits().await?;
+        page.press(".side a[href='/console/inbox']").await?;
+        page.until("the inbox", "location.pathname === '/console/inbox'").await?;
+        // Two are ticked and raised at once, one is opened, which then stands above the list, and settled.
+        for title in ["路灯不亮", "井盖松动"] {
+            page.press(&format!("#mails input[aria-label*='{title}']")).await?;
+        }
+        page.press("button[value='step-raise']").await?;
+        page.see("[role=status]").await?;
+        page.until("two were raised", "location.search.includes('did=2&changed=0&refused=0')").await?;
+        page.until(
+            "they say so",
+            "[...document.querySelectorAll('#mails .mail')].filter((m) => m.textContent.includes('提级')).length >= 2",
+        )
+        .await?;
+        page.client
+            .execute(
+                "[...document.querySelectorAll('#mails a')].find((a) => a.textContent.includes('垃圾没清')).click()",
+                vec![],
+            )
+            .await?;
+        page.until(
+            "the opened one above the list",
+            "document.querySelector('#d1').textContent.includes('垃圾没清') \
+             && document.querySelector('#d1').getBoundingClientRect().top \
+             < document.querySelector('#mails').getBoundingClientRect().top",
+        )
+        .await?;
+        page.fits().await?;
+        page.press("button[value='step-settle_on_site']").await?;
+        page.see("[role=status]").await?;
+        page.until("one was settled", "location.search.includes('did=1&changed=0&refused=0')").await?;
         Ok(())
     })
     .await

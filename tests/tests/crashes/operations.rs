@@ -11,7 +11,7 @@ use shared::record::RecordKind;
 use shared::value::Value;
 use shared::workflow::{STEPS, Step, StepEntry};
 use sync_server::backup;
-use sync_server::batch::{self, Pulled};
+use sync_server::batch::{self, Pull, Pulled, Since};
 use tests::near::{self, GRID, Replay};
 use tests::picture;
 use tests::released::Released;
@@ -35,7 +35,7 @@ pub struct Operation {
 }
 
 /// All of them.
-pub const OPERATIONS: [Operation; 14] = [
+pub const OPERATIONS: [Operation; 15] = [
     Operation { name: "enrol", side: Side::Handheld, opens: true, both: true, prepare: no_handheld, act: enrol },
     Operation { name: "open", side: Side::Handheld, opens: true, both: true, prepare: nothing, act: open_handheld },
     Operation {
@@ -62,6 +62,14 @@ pub const OPERATIONS: [Operation; 14] = [
     Operation { name: "accept", side: Side::Server, opens: false, both: true, prepare: loaded, act: sync },
     Operation { name: "take photos", side: Side::Server, opens: false, both: true, prepare: photos_only, act: sync },
     Operation { name: "batch", side: Side::Server, opens: false, both: true, prepare: nothing, act: seal },
+    Operation {
+        name: "batch by profile",
+        side: Side::Server,
+        opens: false,
+        both: true,
+        prepare: nothing,
+        act: by_profile,
+    },
     Operation { name: "backup", side: Side::Server, opens: false, both: false, prepare: with_photos, act: back_up },
     Operation { name: "restore", side: Side::Server, opens: true, both: false, prepare: lost, act: restore },
 ];
@@ -333,13 +341,22 @@ fn sync(world: &mut World) -> Result<(), Words> {
 }
 
 fn seal(world: &mut World) -> Result<(), Words> {
+    take_out(world, |pull| pull)
+}
+
+/// As an upper platform takes it, everything once more.
+fn by_profile(world: &mut World) -> Result<(), Words> {
+    take_out(world, |pull| Pull { profile: Some("residents".to_owned()), since: Since::All, ..pull })
+}
+
+fn take_out(world: &mut World, what: impl FnOnce(Pull<'_>) -> Pull<'_>) -> Result<(), Words> {
     let app = world.app().map_err(|error| inside(&error))?.clone();
     let user =
         near::person(&app, "staff").map_err(|error| match error.downcast::<sync_server::store::StoreError>() {
             Ok(_) => Words::of("batch-error-failed", &[]),
             Err(error) => inside(&error),
         })?;
-    let pulled = batch::pull(&*app.store, &*app.outside, &app.data, &app.forms, &pull(&user));
+    let pulled = batch::pull(&*app.store, &*app.outside, &app.data, &app.forms, &what(pull(&user)));
     match pulled.map_err(|error| Words::of(error.key(), &[]))? {
         Pulled::Sealed(sealed) => world.sealed.push(sealed.manifest.number),
         Pulled::NothingNew => {}

@@ -415,7 +415,7 @@ pub fn pull(user: &User) -> Pull<'_> {
         user,
         areas: vec![TOWN],
         since: Since::Last,
-        formats: vec![Format::Csv, Format::Ndjson],
+        formats: Format::ALL.to_vec(),
         unmasked: false,
         restricted: false,
         profile: None,

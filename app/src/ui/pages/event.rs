@@ -104,7 +104,8 @@ pub fn EventSteps(page: PageOf) -> Element {
 /// One entry in words: who, what, to whom, when.
 fn line(words: &Words, state: &State, entry: &StepEntry, write: &LiveWrite<'_>) -> String {
     let who = say::author(words, &write.head.author, state.me());
-    let who = if write.head.author.name.is_empty() { words.s("role-only", "role", &who) } else { who };
+    let hidden = write.head.author.name.is_empty() && write.head.author.role.is_anonymous_to_others();
+    let who = if hidden { words.s("role-only", "role", &who) } else { who };
     let mut parts = vec![words.many("app-step-line", &[("who", &who), ("step", &say::step(words, entry.step))])];
     let name = |id| state.handler_name(id).unwrap_or_else(|| words.t("app-somebody"));
     if let Some(host) = entry.host {

@@ -131,7 +131,9 @@ pub fn author_of(writer: &Writer) -> Option<Author> {
         Origin::Import => None,
         Origin::Intake => Some(Author { user: None, name: String::new(), role: Role::Informant }),
         Origin::Device | Origin::Console => {
-            Some(Author { user: Some(user.id), name: user.name.clone(), role: user.role })
+            // What the server writes by itself is nobody's, see `Who::nobody`.
+            let id = Some(user.id).filter(|id| !id.0.is_nil());
+            Some(Author { user: id, name: user.name.clone(), role: user.role })
         }
     }
 }

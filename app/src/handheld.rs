@@ -43,6 +43,7 @@ use shared::path::Path;
 use shared::record::{Part, RecordKind};
 use shared::value::Value;
 use shared::wire::{HistoryEntry, Setup};
+use shared::workflow::{Limit, MAX_DAYS};
 use tokio::sync::watch;
 
 use crate::platform::Services;
@@ -160,7 +161,13 @@ impl Handheld {
 
     /// The newest form of a kind.
     pub fn form(&self, kind: RecordKind) -> Option<Arc<Form>> {
-        self.0.rules().form(kind).cloned()
+        self.0.rules().form(kind)
+    }
+
+    /// The limits offered to who gives an event to somebody: urgent, ordinary, difficult, and the most there is.
+    pub fn limits(&self) -> [Limit; 4] {
+        let limits = self.0.rules().calendar.limits();
+        [limits.of(Some("urgent")), limits.of(None), limits.of(Some("difficult")), Limit::Days(MAX_DAYS)]
     }
 
     /// Enrols with a one-time code (blanks and dashes are ignored) and sets the PIN. An outbox of the same user is kept: the

@@ -288,6 +288,11 @@ impl Field {
         if self.restricted { Part::Restricted } else { Part::Open }
     }
 
+    /// What can be chosen now, and what is `chosen` already though it is offered no more.
+    pub fn offered<'a>(&'a self, chosen: impl Fn(&str) -> bool + 'a) -> impl Iterator<Item = &'a Choice> {
+        self.choices.iter().filter(move |choice| !choice.retired || chosen(&choice.code))
+    }
+
     /// The label of a choice's code, or the code itself where this version does not know it.
     pub fn choice_label<'a>(&'a self, code: &'a str, lang: &str) -> &'a str {
         match self.choices.iter().find(|choice| choice.code == code) {

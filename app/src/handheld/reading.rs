@@ -34,7 +34,7 @@ impl Session {
             .facts
             .into_iter()
             .map(|(field, value)| {
-                let mask = form.and_then(|form| form.field(&field)).and_then(|field| field.mask);
+                let mask = form.as_ref().and_then(|form| form.field(&field)).and_then(|field| field.mask);
                 let text = match (mask, value.as_text()) {
                     (Some(MaskKind::BirthDate), Some(date)) => mask::birth_date(&date, today),
                     (Some(kind), Some(text)) => Value::text(&mask::mask(kind, &text, today)).json().to_owned(),
@@ -90,7 +90,7 @@ impl Session {
     pub(super) fn page(&self, id: RecordId) -> Result<Option<RecordPage>, StoreError> {
         let Some(whole) = self.store.whole(id)? else { return Ok(None) };
         let record = whole.record;
-        let Some(form) = self.store.rules().form(record.kind).cloned() else { return Ok(None) };
+        let Some(form) = self.store.rules().form(record.kind) else { return Ok(None) };
         let link = |linked: Linked| {
             // Of what is not held only the kind is said, as far as the form knows it.
             let to = form.field(&linked.field).and_then(|field| field.to);

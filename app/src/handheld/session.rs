@@ -294,8 +294,9 @@ impl Inner {
         self.session.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(StoreError::NotEnrolled)
     }
 
-    pub(super) fn rules(&self) -> &Rules {
-        &self.rules
+    /// What counts for who is in, or what comes with the app.
+    pub(super) fn rules(&self) -> Rules {
+        self.session().map_or_else(|_| self.rules.clone(), |session| session.store.rules())
     }
 
     pub(super) fn paths(&self) -> &Paths {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::ids::RecordId;
 use shared::limits::PROTOCOL;
-use shared::wire::{Before, DeviceState, EnrolAnswer, EnrolRequest, HistoryEntry, Setup};
+use shared::wire::{Before, DeviceState, Edition, EnrolAnswer, EnrolRequest, HistoryEntry, Setup};
 
 use super::SyncError;
 use super::enrolment::Told;
@@ -211,12 +211,17 @@ impl Inner {
             undelivered: 0,
         });
         let outside = self.outside_shared();
+        // First what it is read by: after it nothing of the page has to be derived twice.
+        self.take_edition(session, &client).await?;
         let exchanged = sync::exchange(&session.store, &client, &outside, device, &mut attempts.care, |change| {
             self.moved(|progress| change(progress));
         })
         .await;
         // Also after a failure: pages before it were taken in.
         session.reload()?;
+        if exchanged.is_ok() {
+            self.take_edition(session, &self.client(session)?).await?;
+        }
         if let Err(refused) = &exchanged
             && self.obey(session, &self.client(session)?, Some(refused)).await?
         {
@@ -229,6 +234,35 @@ impl Inner {
         };
         attempts.told_device = true;
         Ok(Some(doubled))
+    }
+
+    /// Fetches what the town published, where the set-up names something else than is held. What does not come through does not
+    /// hold the sync up: it is tried with the next one.
+    async fn take_edition(&self, session: &Arc<Session>, client: &Client) -> Result<(), Refused> {
+        let named = session.setup().edition.clone();
+        if named == session.store.edition()? {
+            return Ok(());
+        }
+        let edition = match &named {
+            None => None,
+            Some(_) => match self.fetch_edition(client).await {
+                Ok(edition) => Some(edition),
+                Err(refused) => {
+                    tracing::info!(detail = %refused.detail, "what the town published did not come through");
+                    return Ok(());
+                }
+            },
+        };
+        let store = Arc::clone(&session.store);
+        sync::blocking(move || store.take_edition(edition.as_ref())).await??;
+        self.moved(|progress| progress.changed += 1);
+        Ok(())
+    }
+
+    async fn fetch_edition(&self, client: &Client) -> Result<Edition, Refused> {
+        let answered = client.get("/api/v1/edition", TIMEOUT).await?;
+        let body = answered.bytes()?;
+        shared::json::from_slice(&body).map_err(|error| Refused::of("sync-bad-answer", error, true))
     }
 
     pub(super) async fn history(&self, id: RecordId) -> Result<Vec<HistoryEntry>, SyncError> {

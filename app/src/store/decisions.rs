@@ -177,7 +177,8 @@ impl Store {
 
     /// Whether a person decides where values of this path differ.
     fn is_decided(&self, kind: RecordKind, path: &Path) -> bool {
-        let field = self.rules.form(kind).and_then(|form| form.field(path.field_name()));
+        let form = self.rules().form(kind);
+        let field = form.as_ref().and_then(|form| form.field(path.field_name()));
         path.element_name().is_none() && field.is_some_and(|field| field.policy() == Policy::One)
     }
 }

@@ -41,6 +41,7 @@ impl Store {
         sees: impl Fn(&Row) -> bool,
         takes: Option<&dyn Fn(&Event) -> bool>,
     ) -> Result<(Vec<Event>, bool), StoreError> {
+        let rules = self.rules();
         self.read(|sql| {
             let mut statement = sql.prepare_cached(
                 "SELECT event.row, record.id FROM event JOIN record ON record.row = event.row
@@ -64,7 +65,7 @@ impl Store {
                     continue;
                 }
                 let Some(record) = shown(sql, shared::ids::RecordId(id_at(next, 1)?))? else { continue };
-                let event = Event { row, state: workflow::fold(&record.open, &self.rules.calendar) };
+                let event = Event { row, state: workflow::fold(&record.open, &rules.calendar) };
                 if takes.is_some_and(|takes| !takes(&event)) {
                     continue;
                 }

@@ -37,6 +37,7 @@ pub(super) mod key {
     pub const MENDED: &str = "mended";
     pub const WIPE: &str = "wipe";
     pub const LEASED: &str = "leased";
+    pub const EDITION: &str = "edition";
     pub const DERIVE_EVENTS: &str = "derive_events";
     pub const DERIVE_POINTS: &str = "derive_points";
 }

@@ -253,6 +253,11 @@ const STEPS: &[&str] = &[
     CREATE INDEX picture_thumbnail ON picture (thumbnail);
     INSERT OR REPLACE INTO meta (key, value) SELECT 'derive_points', 'true' WHERE EXISTS (SELECT 1 FROM record);
     ",
+    // 11: what the town publishes, see `edition`.
+    "
+    -- The set-up names it; one that came before was read without it and is asked for once more.
+    UPDATE meta SET value = json_set(value, '$.version', '') WHERE key = 'setup';
+    ",
 ];
 
 /// The newest version this code knows.

@@ -10,6 +10,7 @@ mod decisions;
 mod derive;
 mod digest;
 mod drafts;
+mod edition;
 mod erase;
 mod error;
 mod events;
@@ -80,7 +81,10 @@ pub struct Store {
     writer: Mutex<Held>,
     reader: Mutex<Held>,
     haystack: RwLock<Haystack>,
-    rules: Rules,
+    /// What comes with the app.
+    program: Rules,
+    /// What counts: the same with what the town published.
+    rules: RwLock<Rules>,
     lease: Lease,
     /// Items of the feed taken in since the last checkpoint.
     taken_in: AtomicUsize,
@@ -114,7 +118,7 @@ impl MayBeStoreError for SaveError {
 /// A write under way. What it changes in the search index is kept until the commit.
 pub(crate) struct Tx<'a> {
     sql: Transaction<'a>,
-    rules: &'a Rules,
+    rules: Rules,
     lease: &'a Lease,
     changes: Vec<Change>,
     /// Photos whose rows went: their files go after the commit.
@@ -174,7 +178,7 @@ impl Store {
         let sql = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|error| self.said(error.into()))?;
-        let mut tx = Tx { sql, rules: &self.rules, lease: &self.lease, changes: Vec::new(), photos_gone: Vec::new() };
+        let mut tx = Tx { sql, rules: self.rules(), lease: &self.lease, changes: Vec::new(), photos_gone: Vec::new() };
         let value = work(&mut tx)?;
         let Tx { sql, changes, photos_gone, .. } = tx;
         sql.commit().map_err(|error| self.said(error.into()))?;
@@ -199,8 +203,8 @@ impl Store {
     }
 
     /// The rules this store projects and validates by.
-    pub fn rules(&self) -> &Rules {
-        &self.rules
+    pub fn rules(&self) -> Rules {
+        self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// After a large fill: makes it durable and writes what the log holds back into the database file. Best called when

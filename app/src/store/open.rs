@@ -41,10 +41,12 @@ impl Store {
             writer: Mutex::new(Some(writer)),
             reader: Mutex::new(Some(reader)),
             haystack: RwLock::new(haystack),
-            rules,
+            rules: RwLock::new(rules.clone()),
+            program: rules,
             lease,
             taken_in: AtomicUsize::new(0),
         };
+        store.recall_edition()?;
         store.derive_anew()?;
         Ok(store)
     }

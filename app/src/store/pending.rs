@@ -89,9 +89,9 @@ impl Store {
         let mut record = self.read(|sql| held(sql, first))?;
         let author = Author { user: None, name: String::new(), role: Role::GridMember };
         let stamp = Stamp { at: DateTime::UNIX_EPOCH, zone: 0, author: Arc::new(author) };
-        let mut found = Vec::new();
+        let (rules, mut found) = (self.rules(), Vec::new());
         for (n, edit) in (1..).zip(edits) {
-            let form = self.rules.forms.get(edit.kind, edit.form);
+            let form = rules.forms.get(edit.kind, edit.form);
             let form = form.ok_or(SaveError::NoSuchForm(edit.kind, edit.form))?;
             // A slot that nobody has: the edit is applied to a copy and forgotten.
             let edit = edit.clone().into_edit(Dot { slot: Slot(u64::MAX), n }, 0, &stamp);
@@ -287,7 +287,8 @@ impl Store {
         writes: BTreeMap<Path, Value>,
     ) -> BTreeMap<Part, BTreeMap<Path, Value>> {
         let mut parts: BTreeMap<Part, BTreeMap<Path, Value>> = BTreeMap::new();
-        let form = self.rules.forms.get(kind, form);
+        let rules = self.rules();
+        let form = rules.forms.get(kind, form);
         for (path, value) in writes {
             let part = form.map_or(Part::Open, |form| part_of(form, path.field_name()));
             parts.entry(part).or_default().insert(path, value);

@@ -35,7 +35,7 @@ struct Plan {
     title: String,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct FieldPlan {
     kind: FieldType,
     policy: Policy,
@@ -81,9 +81,17 @@ impl Rules {
         Self { forms: Arc::new(forms), calendar: Arc::new(calendar), plans: Arc::new(plans) }
     }
 
+    /// Whether records of a kind are derived as by `others`.
+    pub(super) fn derives_like(&self, others: &Self, kind: RecordKind) -> bool {
+        match (self.plans.get(&kind), others.plans.get(&kind)) {
+            (Some(ours), Some(theirs)) => ours.title == theirs.title && ours.fields == theirs.fields,
+            (ours, theirs) => ours.is_none() == theirs.is_none(),
+        }
+    }
+
     /// The newest form of a kind.
-    pub fn form(&self, kind: RecordKind) -> Option<&Arc<Form>> {
-        self.plans.get(&kind).map(|plan| &plan.form)
+    pub fn form(&self, kind: RecordKind) -> Option<Arc<Form>> {
+        self.plans.get(&kind).map(|plan| Arc::clone(&plan.form))
     }
 }
 

@@ -212,12 +212,12 @@ impl Store {
 
     /// Everything the page of a record shows.
     pub fn whole(&self, id: RecordId) -> Result<Option<Whole>, StoreError> {
+        let rules = self.rules();
         self.read(|sql| {
             let Some((place, kind)) = find(sql, id)? else { return Ok(None) };
             let Some(record) = shown(sql, id)? else { return Ok(None) };
-            let fields = |part: Part| {
-                open_fields(&self.rules, kind, record.part(part)).into_iter().map(move |field| (part, field))
-            };
+            let fields =
+                |part: Part| open_fields(&rules, kind, record.part(part)).into_iter().map(move |field| (part, field));
             let open_fields = fields(Part::Open).chain(fields(Part::Restricted)).collect();
             Ok(Some(Whole {
                 own: own_edits(sql, id)?,
@@ -249,6 +249,7 @@ impl Store {
     /// Records with fields that are 待核对, the last written first, each with these fields; one more than `limit` means
     /// there are more.
     pub fn conflicts(&self, limit: usize, offset: usize) -> Result<Vec<OpenRow>, StoreError> {
+        let rules = self.rules();
         self.read(|sql| {
             let mut statement = sql.prepare_cached(
                 "SELECT row FROM record WHERE conflicts > 0 AND deleted = 0 AND alias = x'' ORDER BY updated DESC LIMIT ?1 OFFSET ?2",
@@ -263,7 +264,7 @@ impl Store {
                 let fields = Part::ALL
                     .into_iter()
                     .flat_map(|part| {
-                        open_fields(&self.rules, row.kind, record.part(part)).into_iter().map(move |f| (part, f))
+                        open_fields(&rules, row.kind, record.part(part)).into_iter().map(move |f| (part, f))
                     })
                     .collect();
                 found.push((row, fields));

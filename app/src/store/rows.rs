@@ -214,7 +214,7 @@ impl<'a> NewRows<'a> {
 impl Tx<'_> {
     /// Derives row, links, event and words of a record anew.
     pub(super) fn put_shown(&mut self, record: &Record) -> Result<i64, StoreError> {
-        let shown = project(self.rules, record.kind, &record.open, &record.restricted);
+        let shown = project(&self.rules, record.kind, &record.open, &record.restricted);
         let merged = shown.merged;
         let row: i64 = self
             .sql

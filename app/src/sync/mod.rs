@@ -20,6 +20,7 @@ pub use client::{Client, Refused};
 pub use pace::Pace;
 pub use photos::{Ended, Fetched, Hold, OnItsWay, Way, deliver_photos, fetch_photo};
 pub use progress::{Phase, SyncProgress};
+pub(crate) use round::blocking;
 pub use round::{RoundDone, exchange};
 pub use transport::{Connect, HttpConnect, Method, Request, Response, Transport, TransportError};
 pub use trust::Trust;

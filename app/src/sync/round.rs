@@ -52,7 +52,7 @@ impl From<StoreError> for Refused {
 }
 
 /// Moves work that blocks off the threads that serve the network.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refused> {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refused> {
     tokio::task::spawn_blocking(work).await.map_err(|error| Refused::of("store-other", error, true))
 }
 
@@ -309,7 +309,7 @@ pub(super) async fn fetch(
         store.told(&withdrawn)?;
         store.held_again(&held)?;
         store.forget_remains(&remains)?;
-        Page::read(answer, &*outside, store.rules()).map_err(|error| bad(error.to_string()))
+        Page::read(answer, &*outside, &store.rules()).map_err(|error| bad(error.to_string()))
     })
     .await?
 }

@@ -10,6 +10,7 @@
 
 mod closing;
 mod dependencies;
+mod editions;
 mod farewell;
 mod forks;
 mod killed;

@@ -214,7 +214,7 @@ fn ChoiceList(mut entry: Entry, field: Field) -> Element {
             },
             option { value: "", selected: chosen.is_empty(), {words.t("app-choose")} }
             // Work is chosen by its button, not as something that happened.
-            for choice in field.choices.iter().filter(|choice| Work::from_code(&choice.code).is_none()) {
+            for choice in field.offered(|code| code == chosen).filter(|choice| Work::from_code(&choice.code).is_none()) {
                 option { key: "{choice.code}", value: "{choice.code}", selected: choice.code == chosen,
                     {words.choice(&field, &choice.code)}
                 }
@@ -223,14 +223,14 @@ fn ChoiceList(mut entry: Entry, field: Field) -> Element {
     }
 }
 
-fn options(words: &Words, field: &Field) -> Vec<(String, Value, String)> {
+fn options(words: &Words, field: &Field, chosen: impl Fn(&str) -> bool) -> Vec<(String, Value, String)> {
     if field.kind == FieldType::YesNo {
         return [true, false]
             .into_iter()
             .map(|yes| (yes.to_string(), Value::of(&yes), words.t(if yes { "yes" } else { "no" })))
             .collect();
     }
-    let codes = field.choices.iter().map(|choice| choice.code.as_str());
+    let codes = field.offered(chosen).map(|choice| choice.code.as_str());
     codes.map(|code| (code.to_owned(), Value::text(code), words.choice(field, code))).collect()
 }
 
@@ -242,7 +242,7 @@ fn OneOf(entry: Entry, field: Field) -> Element {
     let chosen = entry.get(&path);
     rsx! {
         div { class: "choices",
-            for (code, value, label) in options(&words, &field) {
+            for (code, value, label) in options(&words, &field, |code| chosen.as_ref() == Some(&Value::text(code))) {
                 Chip {
                     key: "{code}",
                     name: field.name.clone(),
@@ -272,7 +272,7 @@ fn AnyOf(entry: Entry, field: Field) -> Element {
     let words = words();
     rsx! {
         div { class: "choices",
-            for (code, _, label) in options(&words, &field) {
+            for (code, _, label) in options(&words, &field, |code| entry.get(&Path::element(&field.name, code)).is_some()) {
                 Chip {
                     key: "{code}",
                     name: field.name.clone(),

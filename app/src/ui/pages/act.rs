@@ -28,9 +28,6 @@ use crate::ui::words::{Words, message, words};
 /// Buttons in the dock; what does not fit stands behind 更多.
 const DOCKED: usize = 2;
 
-/// The limits offered, the usual ones first.
-const LIMITS: [Limit; 4] = [Limit::Hours(24), Limit::Days(3), Limit::Days(7), Limit::Days(15)];
-
 /// Whether a step wants words.
 fn wants_text(step: Step) -> bool {
     matches!(
@@ -136,12 +133,12 @@ struct Typed {
 }
 
 impl Typed {
-    fn blank(step: Step) -> Self {
+    fn blank(step: Step, limits: &[Limit]) -> Self {
         Self {
             text: String::new(),
             host: None,
             helpers: BTreeSet::new(),
-            limit: if step == Step::Dispatch { LIMITS.get(1).copied() } else { None },
+            limit: if step == Step::Dispatch { limits.get(1).copied() } else { None },
             done: step == Step::Handle,
             satisfied: None,
             outcome: None,
@@ -158,7 +155,8 @@ fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) ->
     let words = words();
     let page = page.0;
     let key = format!("step-{}-{}", page.record.id, say::code(&step));
-    let (mut typed, done) = use_kept_until(|| key.clone(), || Typed::blank(step));
+    let (mut typed, done) = use_kept_until(|| key.clone(), || Typed::blank(step, &state.limits()));
+    let limits = state.limits();
     let so_far = typed();
     let mut trouble = use_signal(|| None::<Message>);
 
@@ -236,7 +234,7 @@ fn StepForm(step: Step, again: bool, page: PageOf, onclose: EventHandler<()>) ->
                 div { class: "field", role: "group", "aria-labelledby": "l-limit",
                     span { class: "field__label", id: "l-limit", {words.t(if step == Step::Extend { "app-limit-more" } else { "app-limit" })} }
                     div { class: "choices",
-                        for one in LIMITS {
+                        for one in limits {
                             Chip {
                                 key: "{say::limit(&words, one)}",
                                 name: "limit",

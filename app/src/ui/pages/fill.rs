@@ -32,12 +32,14 @@ const PAUSE: Duration = Duration::from_millis(400);
 pub fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
     let state = use_context::<State>();
     let words = words();
-    let kept = Rc::new(kept);
-    let Some(form) = state.form(kept.kind) else {
+    // What is typed is finished by the version it was begun with, also when the town publishes another one meanwhile.
+    let form = use_hook(|| state.form(kept.kind));
+    let Some(form) = form else {
         return rsx! {
             Missing { rest: Vec::new() }
         };
     };
+    let kept = Rc::new(Kept { form: form.version, ..kept });
     let entry = Entry::use_entry(|| (Rc::new((*form).clone()), kept.values.clone()));
     let mut area = use_signal(|| kept.area);
     let track = use_signal(|| kept.track);

@@ -34,6 +34,9 @@ use crate::ui::state::State;
 use crate::ui::value;
 use crate::ui::words::{Words, message, words};
 
+/// Links that the page tells of elsewhere.
+const UNTOLD: [&str; 2] = ["merged_into", "campaign"];
+
 /// A record.
 #[component]
 pub fn ShowRecord(id: RecordId) -> Element {
@@ -411,7 +414,7 @@ fn rows(words: &Words, state: &State, page: &RecordPage) -> Vec<Row> {
             }
             (_, policy) => {
                 let Some(found) = view::shown(part, &field.name, policy) else { continue };
-                if field.name == page.form.title || (!field.entry && field.kind != FieldType::Area) {
+                if field.name == page.form.title || UNTOLD.contains(&field.name.as_str()) {
                     continue;
                 }
                 let link = value::link_of(found).filter(|id| {

@@ -78,7 +78,7 @@ pub fn Report() -> Element {
     let mut last = use_signal(|| None::<RecordId>);
     let Some(form) = state.form(RecordKind::Event) else { return rsx! {} };
     let Some(mut field) = form.field("category").cloned() else { return rsx! {} };
-    field.choices.retain(|choice| Work::from_code(&choice.code).is_none());
+    field.choices.retain(|choice| !choice.retired && Work::from_code(&choice.code).is_none());
     let grids = state.grids();
     let (mut reports, _) = state.events(EventFilter::ReportedByMe, OWN, 0);
     // What was sent a moment ago stands first: here one looks for it, not for what is due.

@@ -345,7 +345,7 @@ fn Third(field: Field, value: Signal<Option<Value>>) -> Element {
         FieldType::Choice => rsx! {
             div { class: "choices",
                 // What was reported does not become work that nobody waits for.
-                for choice in field.choices.iter().filter(|choice| field.name != "category" || Work::from_code(&choice.code).is_none()) {
+                for choice in field.offered(|_| false).filter(|choice| field.name != "category" || Work::from_code(&choice.code).is_none()) {
                     Chip {
                         key: "{choice.code}",
                         name: "third",

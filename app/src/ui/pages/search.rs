@@ -62,7 +62,7 @@ pub fn Search() -> Element {
         .and_then(|(form, name)| form.field(name).cloned())
         .map(|field| field.choices.iter().map(|one| (one.code.clone(), words.choice(&field, &one.code))).collect())
         .unwrap_or_default();
-    let grids = state.grids();
+    let grids = state.all_grids();
     let areas: Vec<(String, String)> =
         grids.iter().map(|area| (area.id.to_string(), state.area_name(area.id))).collect();
     // Another question begins at the top.

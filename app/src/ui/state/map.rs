@@ -107,12 +107,13 @@ impl State {
         }
     }
 
-    /// The grids of the town, in order of the tree.
+    /// The grids of the town to which somebody can go, in order of the tree.
     pub fn town_grids(&self) -> Vec<Area> {
         let Some(setup) = self.setup() else { return Vec::new() };
         let areas = self.handheld.areas();
         let town = areas.scope(&[setup.town]);
-        town.iter().filter_map(|id| areas.get(id)).filter(|area| area.level == AreaLevel::Grid).cloned().collect()
+        let goes = |area: &&Area| area.level == AreaLevel::Grid && !area.closed;
+        town.iter().filter_map(|id| areas.get(id)).filter(goes).cloned().collect()
     }
 
     /// Sends people to another grid.

@@ -7,6 +7,7 @@ use shared::form::Form;
 use shared::ids::{EditId, RecordId};
 use shared::record::RecordKind;
 use shared::wire::HistoryEntry;
+use shared::workflow::Limit;
 
 use super::State;
 use crate::handheld::{
@@ -18,6 +19,13 @@ impl State {
     /// The newest form of a kind.
     pub fn form(&self, kind: RecordKind) -> Option<Arc<Form>> {
         self.handheld.form(kind)
+    }
+
+    /// The limits offered to who gives an event to somebody.
+    pub fn limits(&self) -> Vec<Limit> {
+        let mut limits = self.handheld.limits().to_vec();
+        limits.dedup();
+        limits
     }
 
     /// The page of a record.

@@ -176,8 +176,13 @@ impl State {
         self.record(id).is_some_and(|page| page.closed)
     }
 
-    /// The grids a new record can belong to, in order of names as the tree has them.
+    /// The grids a new record can belong to, in order of names as the tree has them: none that was given up.
     pub fn grids(&self) -> Vec<Area> {
+        self.all_grids().into_iter().filter(|area| !area.closed).collect()
+    }
+
+    /// The grids a record can lie in, those given up too.
+    pub fn all_grids(&self) -> Vec<Area> {
         let Some(setup) = self.setup() else { return Vec::new() };
         let areas = self.handheld.areas();
         let scope = areas.scope(&setup.scope);

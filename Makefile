@@ -61,9 +61,11 @@ test-office: setup ## A batch opened by LibreOffice: numbers whole, dates as dat
 	@tests/setup.sh office
 	$(CARGO) test $(SELECT) --test server office -- --ignored --nocapture
 
-bench: setup ## Measures the product and, in the same run, the floor beneath it (release profile); writes docs/performance.md
+# Stages: fill, rounds, local, handling, price, pages, apply, batches.
+ONLY ?=
+bench: setup ## Measures the product and, in the same run, the floor beneath it (release profile); writes docs/performance.md (ONLY=… prints some stages)
 	$(CARGO) build $(RELEASE) --bin sync-server --bin bench
-	target/release/bench --report docs/performance.md
+	target/release/bench $(if $(ONLY),--only $(ONLY),--report docs/performance.md)
 
 pictures: setup-browser build ## Screenshots of every screen into ./pictures, the README's into docs/pictures
 	target/debug/pictures

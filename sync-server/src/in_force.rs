@@ -12,7 +12,8 @@ use shared::record::RecordKind;
 use shared::wire;
 
 use crate::AppState;
-use crate::store::{self, Edition, StoreError};
+use crate::store::{self, Audit, Edition, StoreError};
+use crate::sync::projection;
 
 /// The name of the calendar's editions.
 pub const CALENDAR: &str = "calendar";
@@ -37,6 +38,23 @@ pub struct InForce {
 pub type Held = BTreeMap<AreaId, (usize, Arc<InForce>)>;
 
 impl AppState {
+    /// Publishes something in a town: it counts at once on the server, and on handhelds after their next sync. What stands
+    /// beside events is written anew where the calendar is another one.
+    pub fn publish(&self, town: AreaId, edition: &Edition) -> Result<(), StoreError> {
+        let entry = Audit {
+            at: edition.at,
+            user: Some(edition.user),
+            action: "audit-published".to_owned(),
+            subject: edition.name.clone(),
+            detail: edition.version.to_string(),
+        };
+        store::write::<_, StoreError>(&*self.store, town, |tx| {
+            tx.put_edition(edition)?;
+            tx.put_audit(&entry)
+        })?;
+        if edition.name == CALENDAR { projection::fill_beside(self) } else { Ok(()) }
+    }
+
     /// What counts in a town now; read again when it has published something.
     pub fn in_force(&self, town: AreaId) -> Result<Arc<InForce>, StoreError> {
         let count = store::read::<_, StoreError>(&*self.store, town, |read| read.edition_count())?;

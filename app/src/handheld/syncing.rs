@@ -240,7 +240,7 @@ impl Inner {
     /// hold the sync up: it is tried with the next one.
     async fn take_edition(&self, session: &Arc<Session>, client: &Client) -> Result<(), Refused> {
         let named = session.setup().edition.clone();
-        if named == session.store.edition()? {
+        if named == session.store.edition() {
             return Ok(());
         }
         let edition = match &named {

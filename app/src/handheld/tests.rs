@@ -96,7 +96,7 @@ fn an_applied_edit_is_folded_into_confirmed_without_being_sent_back() {
         runtime().block_on(client.post("/api/v1/sync", &request, std::time::Duration::from_secs(1))).unwrap();
     let answer: shared::wire::SyncAnswer = shared::json::from_slice(&answered.bytes().unwrap()).unwrap();
     assert!(answer.items.is_empty());
-    let page = crate::store::Page::read(answer, &*outside, store.rules()).unwrap();
+    let page = crate::store::Page::read(answer, &*outside, &store.rules()).unwrap();
     assert_eq!(store.apply(page).unwrap().applied, 2);
     assert_eq!(store.edit_states().unwrap(), BTreeMap::from([("done".to_owned(), 2)]));
     same_as_server(&world, &alice, record);
@@ -242,7 +242,7 @@ fn a_fill_in_pages_goes_on_where_it_broke_and_again_changes_nothing() {
         let answered =
             runtime().block_on(client.post("/api/v1/sync", &request, std::time::Duration::from_secs(1))).unwrap();
         let answer = shared::json::from_slice(&answered.bytes().unwrap()).unwrap();
-        let page = crate::store::Page::read(answer, &*outside, store.rules()).unwrap();
+        let page = crate::store::Page::read(answer, &*outside, &store.rules()).unwrap();
         assert_eq!(store.apply(page).unwrap().items, 4);
         assert_eq!(store.ids().unwrap().len(), 4);
     }

@@ -25,11 +25,13 @@ pub struct Rules {
     pub forms: Arc<Forms>,
     /// Working days.
     pub calendar: Arc<Calendar>,
-    plans: Arc<BTreeMap<RecordKind, Plan>>,
+    /// The version of what the town published, if that is part of them.
+    pub(super) edition: Option<Arc<str>>,
+    pub(super) plans: Arc<BTreeMap<RecordKind, Plan>>,
 }
 
 /// What of a kind's newest form the projection needs, by field.
-struct Plan {
+pub(super) struct Plan {
     form: Arc<Form>,
     fields: HashMap<String, FieldPlan>,
     title: String,
@@ -78,7 +80,7 @@ impl Rules {
                 Some((kind, Plan { title: form.title.clone(), form: Arc::new(form), fields }))
             })
             .collect();
-        Self { forms: Arc::new(forms), calendar: Arc::new(calendar), plans: Arc::new(plans) }
+        Self { forms: Arc::new(forms), calendar: Arc::new(calendar), edition: None, plans: Arc::new(plans) }
     }
 
     /// Whether records of a kind are derived as by `others`.

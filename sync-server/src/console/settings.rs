@@ -19,7 +19,7 @@ use super::{Ctx, Fields, PageError};
 use crate::App;
 use crate::export::show::beijing;
 use crate::in_force::{CALENDAR, form_name};
-use crate::store::{self, Audit, Edition, StoreError};
+use crate::store::{Edition, StoreError};
 
 /// The field whose choices are the categories.
 const CATEGORY: &str = "category";
@@ -40,19 +40,8 @@ pub fn must_publish(ctx: &Ctx) -> Result<(), PageError> {
 
 /// Publishes a file: it counts at once on the server, and on handhelds after their next sync.
 pub fn publish(ctx: &Ctx, name: String, version: u32, text: String) -> Result<(), PageError> {
-    let user = ctx.who.user.id;
-    let edition = Edition { name, version, text, at: ctx.now, user };
-    let entry = Audit {
-        at: ctx.now,
-        user: Some(user),
-        action: "audit-published".to_owned(),
-        subject: edition.name.clone(),
-        detail: version.to_string(),
-    };
-    let done = store::write::<_, StoreError>(&*ctx.app.store, ctx.who.user.town, |tx| {
-        tx.put_edition(&edition)?;
-        tx.put_audit(&entry)
-    });
+    let edition = Edition { name, version, text, at: ctx.now, user: ctx.who.user.id };
+    let done = ctx.app.publish(ctx.who.user.town, &edition);
     match done {
         // Somebody else was faster: what this one saw is not what would be replaced.
         Err(StoreError::Exists(_)) => Err(PageError::Bad("settings-faster".to_owned())),

@@ -1,6 +1,7 @@
 //! What is stored beside a state so that lists and rights need not read it: all of it follows from the state.
 
 use chrono::DateTime;
+use sha2::{Digest as _, Sha256};
 use shared::calendar::Calendar;
 use shared::form::{Field, FieldType, Form, Forms};
 use shared::ids::{RecordId, UserId};
@@ -123,22 +124,23 @@ fn missing(kind: RecordKind, open: &PartState) -> u32 {
     u32::try_from(missing).unwrap_or(u32::MAX)
 }
 
-/// The named value of a town that says by which version of [`facts`] and [`missing`] its rows were written.
+/// The named value of a town that says by which version of [`facts`] and [`missing`], and by which calendar, its rows were
+/// written.
 const BESIDE: &str = "beside";
 /// To be raised whenever they say anything else of the same state.
 const BESIDE_VERSION: &str = "1";
 /// Parts read at once.
 const PIECE: u64 = 5_000;
 
-/// Writes what lists and figures need beside the parts of towns where an older program left nothing, or something else.
-/// A few seconds for 100,000 records, once.
+/// Writes what lists and figures need beside the parts of towns where an older program left nothing, or something else, or
+/// where another calendar counts by now. A few seconds for 100,000 records.
 pub fn fill_beside(app: &AppState) -> Result<(), StoreError> {
     for town in app.store.towns()? {
-        let version = store::read(&*app.store, town, |read| read.meta(BESIDE))?;
-        if version.as_deref() == Some(BESIDE_VERSION) {
+        let calendar = std::sync::Arc::clone(&app.in_force(town)?.calendar);
+        let version = format!("{BESIDE_VERSION}.{}", fingerprint(&calendar));
+        if store::read(&*app.store, town, |read| read.meta(BESIDE))?.as_ref() == Some(&version) {
             continue;
         }
-        let calendar = std::sync::Arc::clone(&app.in_force(town)?.calendar);
         store::write(&*app.store, town, |tx| {
             tx.forget_beside()?;
             let mut after = 0;
@@ -160,10 +162,16 @@ pub fn fill_beside(app: &AppState) -> Result<(), StoreError> {
                     tx.save_beside(&part)?;
                 }
             }
-            tx.set_meta(BESIDE, BESIDE_VERSION)
+            tx.set_meta(BESIDE, &version)
         })?;
     }
     Ok(())
+}
+
+/// The same for the same calendar only.
+fn fingerprint(calendar: &Calendar) -> String {
+    let digest = Sha256::digest(calendar.to_toml().unwrap_or_default());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Of what a row is made.

@@ -70,7 +70,7 @@ impl Scene {
     fn publish(&self, name: &str, version: u32, text: String) -> Result<()> {
         let user = near::person(&self.app, "staff")?.id;
         let edition = Edition { name: name.to_owned(), version, text, at: self.app.outside.now(), user };
-        Ok(store::write::<_, StoreError>(&*self.app.store, TOWN, |tx| tx.put_edition(&edition))?)
+        Ok(self.app.publish(TOWN, &edition)?)
     }
 
     /// By which versions of forms a record was written, in order.

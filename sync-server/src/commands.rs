@@ -189,8 +189,11 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         tokio::spawn(crate::blobs::expiry::daily(app.clone()));
         tokio::spawn(tidy_imports(app.clone()));
         tokio::spawn(crate::intake::take::expire_daily(app.clone()));
-        if let Some(puller) = args.pull.open()? {
-            tokio::spawn(crate::intake::pull::forever(app.clone(), puller, args.pull.intake_every));
+        match args.pull.open()? {
+            Some(puller) => {
+                tokio::spawn(crate::intake::pull::forever(app.clone(), puller, args.pull.intake_every));
+            }
+            None => crate::intake::state::none(&app)?,
         }
         if args.archive_after > 0 {
             tokio::spawn(crate::archive::hourly(app.clone(), args.archive_after));

@@ -11,6 +11,7 @@ mod events;
 mod gather;
 mod pack;
 mod page;
+mod reported;
 mod told;
 
 use shared::ids::RecordId;

@@ -1,6 +1,7 @@
 # Pages that the public and informants open on a telephone, and the console's page of suspicious reports.
 
 public-grid-title = { $name }, who is responsible
+public-kick = Grids of { $town }
 public-who = Whom to ask
 public-nobody = Who is responsible for this grid has not been published yet.
 public-does = Can be done here: { $what }
@@ -69,6 +70,12 @@ public-badge-scan = Scan to report
 public-print = Print this page with the browser, on A4.
 
 console-intake = from a telephone
+console-intake-unreached = Since { $when } no reports from telephones were fetched. They are still on the public machine; none is lost.
+console-intake-why-line = The public machine cannot be reached; is it running, is the network up?
+console-intake-why-certificate = It shows a certificate other than the one believed, so nothing was sent to it. If the certificate was changed, change --intake-cert; if not, find out who poses as it.
+console-intake-why-answer = It does not accept the centre's key, or the address is wrong; check --intake and --intake-key.
+console-intake-why-take = They arrived, and the centre could not keep them; is there room on the disk?
+console-intake-full = The public machine has used { $n }% of its room for reports from telephones; once full it takes no more.
 console-spam = To check
 console-spam-sub = { $n } reports from telephones look suspicious and are not in the inbox; what nobody decides on is deleted after { $days } days
 console-spam-empty = There is nothing to check.

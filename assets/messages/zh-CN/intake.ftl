@@ -1,6 +1,7 @@
 # 群众和信息员用手机打开的页面，以及中心甄别可疑反映的页面。
 
 public-grid-title = { $name } 公示
+public-kick = { $town }网格公示
 public-who = 找谁
 public-nobody = 这个网格的负责人还没有公示。
 public-does = 能办：{ $what }
@@ -69,6 +70,12 @@ public-badge-scan = 有事扫一扫
 public-print = 用浏览器的“打印”印出来，纸张选 A4。
 
 console-intake = 手机反映
+console-intake-unreached = 从{ $when }起，没有取到手机反映。它们还存在公网那台机器上，没有丢。
+console-intake-why-line = 连不上公网那台机器，请看它是否开着、网络通不通。
+console-intake-why-certificate = 那台机器出示的证书不是认定的那一张，所以什么都没有发给它。换过证书的，请改 --intake-cert；没有换过的，请查是谁在冒充。
+console-intake-why-answer = 那台机器不认中心的密钥，或者地址不对，请核对 --intake 和 --intake-key。
+console-intake-why-take = 取到了，但中心存不下，请看磁盘还有没有空间。
+console-intake-full = 公网那台机器存手机反映的地方已用 { $n }%，满了就收不了新的反映。
 console-spam = 待甄别
 console-spam-sub = { $n } 条手机反映看着可疑，没有进收件；{ $days } 天没人处理就自行删除
 console-spam-empty = 没有要甄别的。

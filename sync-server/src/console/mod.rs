@@ -20,6 +20,7 @@ mod forms;
 mod history;
 mod imports;
 mod inbox;
+mod intake;
 mod layout;
 mod ledger;
 mod likely;

@@ -23,6 +23,7 @@ use super::{Ctx, PageError, events};
 use crate::App;
 use crate::auth::authorize::{reads_by_scope, reads_visits};
 use crate::export::show::beijing;
+use crate::intake::state;
 use crate::store::{By, Device, EventFilter, EventRow, EventTally, PartTally, Read};
 use crate::sync::accept::mend;
 
@@ -47,6 +48,8 @@ pub(super) struct Figures {
     pub(super) visited: Vec<(RecordId, Vec<AreaId>)>,
     devices: Vec<Device>,
     backup: Option<Markup>,
+    /// How the intake stands, for those who see to machines.
+    intake: Option<state::State>,
     /// How many stored parts were altered behind the server's back and put right.
     mended: u64,
 }
@@ -66,7 +69,10 @@ pub async fn show(State(app): State<App>, asked: Asked, Query(choice): Query<Cho
         } else {
             None
         };
-        let figures = ctx.read(|read| figures(ctx, read, backup.clone()))?;
+        let mut figures = ctx.read(|read| figures(ctx, read, backup.clone()))?;
+        if ctx.sees(Place::Terminals) {
+            figures.intake = Some(state::State::read(&*ctx.app.store)?);
+        }
         Ok(ctx.answer(Place::Overview, &ctx.words.text("console-overview"), &body(ctx, &figures, &choice)))
     })
     .await
@@ -106,6 +112,7 @@ fn figures(ctx: &Ctx, read: &dyn Read, backup: Option<Markup>) -> Result<Figures
         visited: if ledger && !mine.without_visits { read.subjects(&visits)? } else { Vec::new() },
         devices: if ctx.sees(Place::Terminals) { terminals::standing(read.devices()?) } else { Vec::new() },
         backup,
+        intake: None,
         mended: read.meta(mend::MENDED)?.and_then(|text| text.parse().ok()).unwrap_or(0),
     })
 }
@@ -150,6 +157,7 @@ fn body(ctx: &Ctx, figures: &Figures, choice: &Choice) -> Markup {
                 (ctx.words.with(key, &[("date", beijing(certificate.until).date_naive().to_string().into())]))
             }
         }
+        @if let Some(intake) = &figures.intake { (super::intake::told(ctx, intake)) }
         section.kpis aria-label=(word("console-today")) {
             (kpi(&to(&[("from", &today), ("to", &today)]), figures.today, &html! { (word("console-new-today")) }))
             (kpi(&to(&[("stage", "open")]), figures.open.len(), &html! { (word("console-under-way")) }))

@@ -17,12 +17,20 @@ use crate::store::StoreError;
 
 /// Statuses nobody changed for so long are forgotten, and their links with them.
 const STATUS_KEPT: TimeDelta = TimeDelta::days(400);
+/// What was fetched is kept for so long, sealed as it is: a centre that is put back to an older backup asks for it again.
+const FETCHED_KEPT: TimeDelta = TimeDelta::days(14);
+/// The most bytes of it.
+const FETCHED_BYTES: i64 = 512 * 1024 * 1024;
 /// The most suspicious reports that wait.
 pub const SUSPICIOUS: u64 = 2_000;
 /// The most bytes they take.
 pub const SUSPICIOUS_BYTES: u64 = 256 * 1024 * 1024;
-/// How far the file may grow, in pages of 4,096 bytes: 2 GB.
-const PAGES: u64 = 512 * 1024;
+/// How far the file may grow, in pages of 4,096 bytes: 2 GB that wait, and what was fetched.
+const PAGES: u64 = 640 * 1024;
+/// In percent: a file that is fuller puts nothing aside, what comes needs the room.
+const ROOM: u8 = 75;
+/// Reports that wait.
+const WAITS: &str = "NOT EXISTS (SELECT 1 FROM aside WHERE aside.id = report.id)";
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS report (
@@ -31,6 +39,10 @@ CREATE TABLE IF NOT EXISTS report (
     suspicious INTEGER NOT NULL CHECK (suspicious IN (0, 1)),
     sealed     BLOB NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS aside (
+    id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS status (
     token   BLOB NOT NULL PRIMARY KEY CHECK (length(token) = 32),
     code    INTEGER NOT NULL,
@@ -121,9 +133,16 @@ impl Keep {
 
     /// How many suspicious reports wait, and their bytes.
     pub fn suspicious(&self) -> Result<(u64, u64), StoreError> {
-        let sql = "SELECT count(*), coalesce(sum(length(sealed)), 0) FROM report WHERE suspicious = 1";
-        let row: (i64, i64) = self.conn().query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let sql =
+            format!("SELECT count(*), coalesce(sum(length(sealed)), 0) FROM report WHERE suspicious = 1 AND {WAITS}");
+        let row: (i64, i64) = self.conn().query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok((row.0.unsigned_abs(), row.1.unsigned_abs()))
+    }
+
+    /// How many reports lie here, those that were fetched included.
+    pub fn held(&self) -> Result<u64, StoreError> {
+        let held: i64 = self.conn().query_row("SELECT count(*) FROM report", [], |row| row.get(0))?;
+        Ok(held.unsigned_abs())
     }
 
     /// The code of a status.
@@ -137,9 +156,16 @@ impl Keep {
     pub fn pull(&self, ask: &Ask, now: DateTime<Utc>) -> Result<Told, StoreError> {
         let mut conn = self.conn();
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        hand_again(&tx, ask.epoch)?;
         for id in &ask.received {
-            tx.prepare_cached("DELETE FROM report WHERE id = ?1")?.execute(params![id.as_bytes()])?;
+            tx.prepare_cached("INSERT INTO aside (id, at) VALUES (?1, ?2) ON CONFLICT (id) DO NOTHING")?
+                .execute(params![id.as_bytes(), now.timestamp_millis()])?;
         }
+        for (id, token) in &ask.forgotten {
+            tx.prepare_cached("DELETE FROM report WHERE id = ?1")?.execute(params![id.as_bytes()])?;
+            tx.prepare_cached("DELETE FROM status WHERE token = ?1")?.execute(params![token])?;
+        }
+        let_go(&tx, now)?;
         for (token, code) in &ask.statuses {
             tx.prepare_cached(
                 "INSERT INTO status (token, code, changed) VALUES (?1, ?2, ?3)
@@ -152,23 +178,52 @@ impl Keep {
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(shown) = &ask.pages {
             let json = serde_json::to_vec(shown).map_err(|_| StoreError::Missing("the pages"))?;
-            tx.prepare_cached(
-                "INSERT INTO kept (name, value) VALUES ('pages', ?1)
-                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            )?
-            .execute(params![json])?;
+            set(&tx, "pages", &json)?;
             *pages = (hash(&json), shown.clone());
         }
         let reports = waiting(&tx, ask.suspicious)?;
+        let full = full(&tx)?;
         tx.commit()?;
-        Ok(Told { reports, pages: pages.0.clone(), folder: self.folder })
+        Ok(Told { reports, pages: pages.0.clone(), folder: self.folder, full })
     }
+}
+
+/// A centre of another epoch was put back to a backup, which may lack what it had fetched: all of that waits again, and what
+/// it knows lands no second time.
+fn hand_again(conn: &Connection, epoch: u32) -> Result<(), StoreError> {
+    if value(conn, "epoch")?.as_deref() == Some(&epoch.to_be_bytes()[..]) {
+        return Ok(());
+    }
+    conn.execute("DELETE FROM aside", [])?;
+    set(conn, "epoch", &epoch.to_be_bytes())
+}
+
+/// What was fetched long ago goes; where it takes too much room, the suspicious first, then the oldest.
+fn let_go(conn: &Connection, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let before = (now - FETCHED_KEPT).timestamp_millis();
+    let bytes = if full(conn)? < ROOM { FETCHED_BYTES } else { 0 };
+    conn.prepare_cached(
+        "DELETE FROM report WHERE id IN (SELECT id FROM
+             (SELECT id, at, sum(length(sealed)) OVER (ORDER BY suspicious, n DESC) bytes FROM aside JOIN report USING (id))
+             WHERE at < ?1 OR bytes > ?2)",
+    )?
+    .execute(params![before, bytes])?;
+    conn.prepare_cached("DELETE FROM aside WHERE id NOT IN (SELECT id FROM report)")?.execute([])?;
+    Ok(())
+}
+
+/// How full the file is, in percent of what it may hold.
+fn full(conn: &Connection) -> Result<u8, StoreError> {
+    let number = |pragma: &str| conn.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0));
+    let used = number("page_count")? - number("freelist_count")?;
+    Ok(u8::try_from(used * 100 / number("max_page_count")?.max(1)).unwrap_or(100))
 }
 
 /// What waits, the oldest first, what is not suspicious before what is.
 fn waiting(conn: &Connection, suspicious: bool) -> Result<Vec<Waiting>, StoreError> {
-    let mut query = conn
-        .prepare_cached("SELECT id, sealed FROM report WHERE suspicious = 0 OR ?1 ORDER BY suspicious, n LIMIT 200")?;
+    let mut query = conn.prepare_cached(&format!(
+        "SELECT id, sealed FROM report WHERE (suspicious = 0 OR ?1) AND {WAITS} ORDER BY suspicious, n LIMIT 200"
+    ))?;
     let mut rows = query.query(params![suspicious])?;
     let (mut reports, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
@@ -186,6 +241,12 @@ fn waiting(conn: &Connection, suspicious: bool) -> Result<Vec<Waiting>, StoreErr
 fn value(conn: &Connection, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
     let mut query = conn.prepare_cached("SELECT value FROM kept WHERE name = ?1")?;
     Ok(query.query_row(params![name], |row| row.get(0)).optional()?)
+}
+
+fn set(conn: &Connection, name: &str, value: &[u8]) -> Result<(), StoreError> {
+    let sql = "INSERT INTO kept (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    conn.prepare_cached(sql)?.execute(params![name, value])?;
+    Ok(())
 }
 
 fn once(conn: &Connection, name: &str, make: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, StoreError> {

@@ -1,7 +1,7 @@
 //! Reports from any phone: a process of its own that serves public pages and keeps what is sent, sealed for the centre,
 //! until the centre fetches it (decision 23, `docs/intake.md`). It holds no resident's data and calls nobody.
 //!
-//! [`keep`], [`watch`], [`send`], [`pages`] and [`serve`] are the public process; [`pull`], [`take`] and [`published`] are the
+//! [`keep`], [`watch`], [`send`], [`pages`] and [`serve`] are the public process; [`pull`], [`take`], [`state`] and [`published`] are the
 //! main server's side of it.
 
 pub mod cli;
@@ -14,6 +14,7 @@ pub mod report;
 pub mod send;
 pub mod serve;
 pub mod sign;
+pub mod state;
 pub mod take;
 pub mod watch;
 pub mod wire;

@@ -24,10 +24,10 @@ pub fn shell(words: &Messages, title: &str, body: &Markup) -> Markup {
     }
 }
 
-fn head(page: &Page, title: &str) -> Markup {
+fn head(words: &Messages, page: &Page, title: &str) -> Markup {
     html! {
         header.head {
-            p.kick { (page.town) }
+            p.kick { (words.with("public-kick", &[("town", page.town.as_str().into())])) }
             h1 { (title) }
             @if !page.covers.is_empty() { p { (page.covers) } }
         }
@@ -39,7 +39,7 @@ pub fn grid(words: &Messages, page: &Page) -> Markup {
     let word = |key: &str| words.text(key);
     let title = words.with("public-grid-title", &[("name", page.name.as_str().into())]);
     let body = html! {
-        (head(page, &page.name))
+        (head(words, page, &page.name))
         main.main--top {
             @if page.people.is_empty() {
                 p.quiet { (word("public-nobody")) }
@@ -89,7 +89,7 @@ pub fn form(words: &Messages, page: &Page, draft: &Draft, stamp: &str, problem: 
         words.with(problem.key(), &[("n", seconds.div_ceil(60).to_string().into())])
     });
     let body = html! {
-        (head(page, &word("public-report")))
+        (head(words, page, &word("public-report")))
         main.main--top {
             @if let Some(said) = &said {
                 div.told role="alert" {

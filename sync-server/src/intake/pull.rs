@@ -30,6 +30,8 @@ const TRAY_BYTES: u64 = 512 * 1024 * 1024;
 const STATUSES: usize = 2_000;
 /// Up to where in the feed statuses were told.
 const SEQ: &str = "intake_seq";
+/// What a report counts as told that was erased: the intake forgot it.
+const FORGOTTEN: u8 = 254;
 /// Which folder of an intake was told.
 const FOLDER: &str = "intake_folder";
 
@@ -38,10 +40,13 @@ const FOLDER: &str = "intake_folder";
 pub enum PullError {
     /// The line, or the intake.
     #[error("cannot reach the intake")]
-    Line(#[from] reqwest::Error),
+    Line(#[source] reqwest::Error),
     /// It answers otherwise.
     #[error("the intake answers {0}; do address and key fit?")]
     Answer(reqwest::StatusCode),
+    /// It shows a certificate that is not believed.
+    #[error("the intake shows a certificate that is not the one believed; nothing was sent to it")]
+    Certificate(#[source] reqwest::Error),
     /// A report could not be taken.
     #[error("cannot take a report")]
     Take(#[from] TakeError),
@@ -51,6 +56,36 @@ pub enum PullError {
     /// The program.
     #[error("the work was given up")]
     Gone(#[from] tokio::task::JoinError),
+}
+
+impl From<reqwest::Error> for PullError {
+    fn from(error: reqwest::Error) -> Self {
+        if distrusts(&error) { Self::Certificate(error) } else { Self::Line(error) }
+    }
+}
+
+/// Whether it is the certificate: that stands somewhere below.
+fn distrusts(error: &(dyn std::error::Error + 'static)) -> bool {
+    if matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
+        return true;
+    }
+    // An I/O error leaves out of its chain what it was made of.
+    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(inner) => distrusts(inner),
+        None => error.source().is_some_and(distrusts),
+    }
+}
+
+impl PullError {
+    /// The end of the message key that says it to staff.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Line(_) => "line",
+            Self::Certificate(_) => "certificate",
+            Self::Answer(_) => "answer",
+            Self::Take(_) | Self::Store(_) | Self::Gone(_) => "take",
+        }
+    }
 }
 
 /// Why there is no puller.
@@ -122,34 +157,48 @@ struct Due {
 #[derive(Default)]
 struct Tell {
     due: Vec<Due>,
+    erased: Vec<Due>,
     upto: Vec<(shared::area::AreaId, u64)>,
 }
 
-/// One round: fetches what waits until nothing more does. Returns how many reports came.
-pub async fn round(app: &App, puller: &Puller) -> Result<usize, PullError> {
-    let (mut received, mut taken) = (Vec::new(), 0);
+/// What a round did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Done {
+    /// How many reports came.
+    pub reports: usize,
+    /// How full the intake's file is, in percent.
+    pub full: u8,
+}
+
+/// One round: fetches what waits until nothing more does.
+pub async fn round(app: &App, puller: &Puller) -> Result<Done, PullError> {
+    let (mut received, mut done) = (Vec::new(), Done::default());
+    let epoch = app.store.epoch()?;
     for _ in 0..REQUESTS {
         let shown = puller.shown();
         // Which pages are shown is not known before the first answer.
         let asks_again = shown.is_none();
         let (tell, pages, suspicious) = blocking(app, shown, prepare).await?;
         let statuses = tell.due.iter().map(|due| (due.token, due.code)).collect();
-        let ask = Ask { received: std::mem::take(&mut received), statuses, pages, suspicious };
-        let Told { reports, folder, .. } = puller.ask(&ask).await?;
+        let forgotten = tell.erased.iter().map(|due| (due.id, due.token)).collect();
+        let received_now = std::mem::take(&mut received);
+        let ask = Ask { received: received_now, epoch, forgotten, statuses, pages, suspicious };
+        let Told { reports, folder, full, .. } = puller.ask(&ask).await?;
+        done.full = full;
         let anew = blocking(app, (tell, folder), |app, (tell, folder)| note(app, &tell, folder)).await?;
-        taken += reports.len();
+        done.reports += reports.len();
         let (ids, failed) = blocking(app, reports, |app, reports| Ok(take_all(app, reports))).await?;
         received = ids;
         if let Some(error) = failed {
             // What is durable is let go of even where the next could not be kept.
-            puller.ask(&Ask { received, ..Ask::default() }).await?;
+            puller.ask(&Ask { received, epoch, ..Ask::default() }).await?;
             return Err(error.into());
         }
         if received.is_empty() && !asks_again && !anew {
             break;
         }
     }
-    Ok(taken)
+    Ok(done)
 }
 
 /// Takes one after the other; says which are durable, and what kept the next from it.
@@ -181,6 +230,13 @@ fn prepare(app: &App, shown: Option<String>) -> Result<(Tell, Option<Vec<Page>>,
         let size = store::read::<_, StoreError>(&*app.store, town, |read| read.tray_size())?;
         (count, bytes) = (count + size.0, bytes + size.1);
         due(app, town, &mut tell)?;
+        let erased = store::read::<_, StoreError>(&*app.store, town, |read| read.reports_erased(FORGOTTEN, STATUSES))?;
+        tell.erased.extend(erased.into_iter().map(|told| Due {
+            id: told.id,
+            town,
+            token: told.token,
+            code: FORGOTTEN,
+        }));
     }
     // Where it is not known yet what is shown, the answer says so first.
     let pages = match shown {
@@ -236,11 +292,12 @@ fn note(app: &App, tell: &Tell, folder: Uuid) -> Result<bool, PullError> {
         let folder = folder.to_string();
         let known = store::read::<_, StoreError>(&*app.store, town, |read| read.meta(FOLDER))?;
         let moved = known.as_ref().is_some_and(|known| *known != folder);
-        if upto.is_none() && known.as_deref() == Some(folder.as_str()) {
+        let erased = tell.erased.iter().any(|due| due.town == town);
+        if !erased && upto.is_none() && known.as_deref() == Some(folder.as_str()) {
             continue;
         }
         store::write::<_, StoreError>(&*app.store, town, |tx| {
-            for due in tell.due.iter().filter(|due| due.town == town) {
+            for due in tell.due.iter().chain(&tell.erased).filter(|due| due.town == town) {
                 tx.set_told(due.id, due.code)?;
             }
             tx.set_meta(FOLDER, &folder)?;
@@ -255,18 +312,28 @@ fn note(app: &App, tell: &Tell, folder: Uuid) -> Result<bool, PullError> {
     Ok(anew)
 }
 
-/// A round now and then, until the server stops.
+/// A round now and then, until the server stops. How it went is written down for staff.
 pub async fn forever(app: App, puller: Puller, every: Duration) {
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        match round(&app, &puller).await {
-            Ok(0) => {}
-            Ok(reports) => tracing::info!(reports, "fetched from the intake"),
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "nothing was fetched from the intake");
-            }
+        round_noted(&app, &puller).await;
+    }
+}
+
+/// A round, with what became of it in the log and on 总览.
+pub async fn round_noted(app: &App, puller: &Puller) {
+    let went = round(app, puller).await;
+    match &went {
+        Ok(Done { reports: 0, .. }) => {}
+        Ok(Done { reports, .. }) => tracing::info!(reports, "fetched from the intake"),
+        Err(error) => {
+            tracing::warn!(error = error as &dyn std::error::Error, "nothing was fetched from the intake");
         }
+    }
+    let noted = blocking(app, went.map_err(|error| error.code()), |app, went| Ok(super::state::note(app, went)?)).await;
+    if let Err(error) = noted {
+        tracing::error!(error = &error as &dyn std::error::Error, "how the intake stands could not be written down");
     }
 }

@@ -24,8 +24,12 @@ pub struct Share {
 /// One request of the centre.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Ask {
-    /// Reports that are durable at the centre: the intake lets go of them.
+    /// Reports that are durable at the centre: the intake puts them aside.
     pub received: Vec<Uuid>,
+    /// The centre's epoch: in another one it was put back to a backup, and what it had fetched is handed to it again.
+    pub epoch: u32,
+    /// Reports that were erased, and the hashes of their tokens: the intake forgets both.
+    pub forgotten: Vec<(Uuid, [u8; 32])>,
     /// What is told from now on, by the hash of the token.
     pub statuses: Vec<([u8; 32], u8)>,
     /// The pages of all grids, in place of those that were there.
@@ -43,6 +47,8 @@ pub struct Told {
     pub pages: String,
     /// Which folder answers: a new one knows no statuses.
     pub folder: Uuid,
+    /// How full its file is, in percent.
+    pub full: u8,
 }
 
 /// A report that waits.

@@ -150,6 +150,7 @@ pub(super) fn gather(
             }
             told.readers = readers(&around)?;
             events::naming(&around, &mut told)?;
+            super::reported::reported(&around, &mut told)?;
             told.batches = batches(&mut around)?;
         }
     }

@@ -4,7 +4,7 @@ use assets::messages::Messages;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::gather::Gathered;
-use super::told::{By, Event, NotTaken, Readers, Record, Told};
+use super::told::{By, Event, NotTaken, Readers, Record, Reported, Told};
 
 const STYLE: &str = "body{font:16px/1.6 sans-serif;max-width:50em;margin:2em auto;padding:0 1em;color:#111}\
     table{border-collapse:collapse;width:100%}td,th{border:1px solid #bbb;padding:.3em .5em;text-align:left;\
@@ -35,6 +35,7 @@ pub fn page(gathered: &Gathered) -> Markup {
                     p { (word("person-what-is-in-it")) }
                     @for record in &told.records { (one(record, &words)) }
                     (named(told, &words))
+                    (reported(told, &words))
                     (photos(told, &words))
                     (not_taken(&told.not_taken, told.unreadable, &words))
                 }
@@ -114,6 +115,30 @@ fn named(told: &Told, words: &Messages) -> Markup {
             h2 { (word("person-events")) }
             p { (word("person-events-what")) }
             @for one in &told.events { (event(one, words)) }
+        }
+    }
+}
+
+fn reported(told: &Told, words: &Messages) -> Markup {
+    let word = |key: &str| words.text(key);
+    html! {
+        @if !told.reported.is_empty() || told.reported_unsure > 0 { h2 { (word("person-reported")) } }
+        @if !told.reported.is_empty() {
+            p { (word("person-reported-what")) }
+            table {
+                tr { th { (word("person-when")) } th { (word("person-reported-by")) } th { (word("person-reported-text")) } th { (word("person-reported-stage")) } }
+                @for Reported { at, name, phone, text, stage } in &told.reported {
+                    tr {
+                        td { (minute(at)) }
+                        td { (name) " " (phone) }
+                        td { (text.clone().unwrap_or_else(|| word("none"))) }
+                        td { (word(&stage.map_or("console-spam".to_owned(), |stage| format!("stage-{stage}")))) }
+                    }
+                }
+            }
+        }
+        @if told.reported_unsure > 0 {
+            p { (words.with("person-reported-unsure", &[("n", told.reported_unsure.to_string().into())])) }
         }
     }
 }

@@ -26,6 +26,10 @@ pub struct Told {
     pub named_in: Vec<Named>,
     /// Events that name this person.
     pub events: Vec<Event>,
+    /// What they reported from a telephone with their name and number.
+    pub reported: Vec<Reported>,
+    /// How many reports bear their name or their number and may be somebody else's.
+    pub reported_unsure: usize,
     /// Photos that their own records link.
     pub photos: Vec<Photo>,
     /// Changes that were sent and not taken over.
@@ -130,6 +134,21 @@ pub struct Event {
     pub others: BTreeMap<&'static str, usize>,
     /// Texts that are filled in and left out, by the field's name: they may name who reported it, or others.
     pub left_out: Vec<String>,
+}
+
+/// A report that the person sent from a telephone.
+#[derive(Debug, Serialize)]
+pub struct Reported {
+    /// When.
+    pub at: String,
+    /// The name they gave; may be empty.
+    pub name: String,
+    /// The telephone they gave.
+    pub phone: String,
+    /// What they wrote, in their own words; none where it is not to be read any more.
+    pub text: Option<String>,
+    /// Where it stands, as `stage-…`; none: it waits to be looked at.
+    pub stage: Option<&'static str>,
 }
 
 /// One step of an event.

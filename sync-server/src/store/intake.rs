@@ -50,6 +50,12 @@ pub trait ReadIntake {
     fn knows_report(&self, id: Uuid) -> Result<bool, StoreError>;
     /// The report that became a record.
     fn report_of(&self, record: RecordId) -> Result<Option<Told>, StoreError>;
+    /// Reports whose records were erased and that were not told `but`, at most so many.
+    fn reports_erased(&self, but: u8, limit: usize) -> Result<Vec<Told>, StoreError>;
+    /// Everybody who said who they are, with what they reported.
+    fn reporters(&self) -> Result<Vec<(RecordId, Reporter)>, StoreError>;
+    /// Those of the tray in which one of the texts stands.
+    fn tray_holding(&self, texts: &[String]) -> Result<Vec<Tray>, StoreError>;
     /// Who reported a record.
     fn reporter(&self, record: RecordId) -> Result<Option<Reporter>, StoreError>;
     /// What waits in the tray, for any of these areas, the newest first.

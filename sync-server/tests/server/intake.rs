@@ -28,7 +28,7 @@ fn full() -> Filled<'static> {
 }
 
 /// The events of the town with their titles.
-fn events(centre: &Centre) -> Vec<(RecordId, String)> {
+pub fn events(centre: &Centre) -> Vec<(RecordId, String)> {
     let filter = PartFilter { kind: Some(RecordKind::Event), ..PartFilter::default() };
     let mut all = Vec::new();
     store::read::<_, StoreError>(&*centre.app.store, TOWN, |read| {
@@ -43,7 +43,7 @@ fn events(centre: &Centre) -> Vec<(RecordId, String)> {
     all
 }
 
-fn tray(centre: &Centre) -> Vec<store::Tray> {
+pub fn tray(centre: &Centre) -> Vec<store::Tray> {
     let areas: Vec<_> = centre.app.areas().unwrap().iter().map(|area| area.id).collect();
     store::read::<_, StoreError>(&*centre.app.store, TOWN, |read| read.tray(&areas, 5_000)).unwrap()
 }

@@ -38,6 +38,8 @@ mod hostile;
 mod import;
 mod imports;
 mod intake;
+mod intake_held;
+mod intake_process;
 mod keep;
 mod ledger;
 mod lists;

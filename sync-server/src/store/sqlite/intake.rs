@@ -52,6 +52,31 @@ impl ReadIntake for InTown<'_> {
         query.query_and_then(params![self.town.0, record.0.as_bytes()], told)?.next().transpose()
     }
 
+    fn reports_erased(&self, but: u8, limit: usize) -> Result<Vec<Told>, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT r.id, r.token, r.record, r.told FROM erased e JOIN intake_report r ON r.town = e.town AND r.record = e.record
+             WHERE e.town = ?1 AND r.told != ?2 LIMIT ?3",
+        )?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        query.query_and_then(params![self.town.0, but, limit], told)?.collect()
+    }
+
+    fn reporters(&self) -> Result<Vec<(RecordId, Reporter)>, StoreError> {
+        let mut query = self.conn.prepare_cached("SELECT record, name, phone FROM reporter WHERE town = ?1")?;
+        let read = |row: &Row<'_>| {
+            let record = RecordId(uuid(&row.get::<_, Vec<u8>>(0)?)?);
+            Ok((record, Reporter { name: row.get(1)?, phone: row.get(2)? }))
+        };
+        query.query_and_then(params![self.town.0], read)?.collect()
+    }
+
+    fn tray_holding(&self, texts: &[String]) -> Result<Vec<Tray>, StoreError> {
+        let texts = serde_json::to_string(texts).map_err(|_| StoreError::Missing("the texts"))?;
+        let holds = "EXISTS (SELECT 1 FROM json_each(?2) WHERE instr(body, value) > 0)";
+        let mut query = self.conn.prepare_cached(&format!("{TRAY} AND {holds} ORDER BY at, id"))?;
+        query.query_and_then(params![self.town.0, texts], tray)?.collect()
+    }
+
     fn reporter(&self, record: RecordId) -> Result<Option<Reporter>, StoreError> {
         let mut query = self.conn.prepare_cached("SELECT name, phone FROM reporter WHERE town = ?1 AND record = ?2")?;
         let read = |row: &Row<'_>| Ok(Reporter { name: row.get(0)?, phone: row.get(1)? });

@@ -59,7 +59,7 @@ impl Public {
 
     /// A round of the main server; says how many reports came.
     pub async fn fetch(&self, centre: &Centre) -> usize {
-        round(&centre.app, &self.puller()).await.unwrap()
+        round(&centre.app, &self.puller()).await.unwrap().reports
     }
 
     pub async fn get(&self, path: &str) -> (StatusCode, String) {
@@ -83,6 +83,11 @@ impl Public {
 
     /// Sends without opening the form.
     pub async fn post(&self, report: &Filled<'_>, stamp: &str) -> Response {
+        self.try_post(report, stamp).await.unwrap()
+    }
+
+    /// The same, on a line that may break.
+    pub async fn try_post(&self, report: &Filled<'_>, stamp: &str) -> reqwest::Result<Response> {
         let mut body = Vec::new();
         let mut fields = report.fields.clone();
         fields.push(("stamp", stamp));
@@ -101,7 +106,7 @@ impl Public {
         body.extend(b"--edge--\r\n");
         let request = self.http.post(format!("{}/r/{}", self.url, report.grid));
         let request = request.header("content-type", "multipart/form-data; boundary=edge");
-        request.header("x-forwarded-for", report.address.clone()).body(body).send().await.unwrap()
+        request.header("x-forwarded-for", report.address.clone()).body(body).send().await
     }
 
     /// Sends what is taken; returns the path of its status.

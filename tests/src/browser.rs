@@ -32,6 +32,10 @@ pub struct Browser {
 pub enum Screen {
     /// A cheap 5.5-inch handheld, or a leader's telephone: 412 × 915.
     Handheld,
+    /// A small telephone: 360 × 740.
+    Telephone,
+    /// A sheet of A4, at 96 dots an inch.
+    Paper,
     /// The centre's desk: 1366 × 768.
     Desk,
     /// A larger desk: 1920 × 1080.
@@ -168,6 +172,8 @@ impl Screen {
     pub fn size(self) -> (u32, u32) {
         match self {
             Self::Handheld => (412, 915),
+            Self::Telephone => (360, 740),
+            Self::Paper => (794, 1123),
             Self::Desk => (1366, 768),
             Self::Wide => (1920, 1080),
         }
@@ -217,6 +223,13 @@ impl Page {
         let (width, height) = screen.size();
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.devtools("Emulation.setDeviceMetricsOverride", size).await.map(drop)
+    }
+
+    /// Shows text so many times as large as usual, as the setting of a telephone does; what is opened next has it.
+    pub async fn text_size(&self, times: f64) -> Result<()> {
+        self.devtools("Page.enable", json!({})).await?;
+        let sizes = json!({ "fontSizes": { "standard": 16.0 * times, "fixed": 13.0 * times } });
+        self.devtools("Page.setFontSizes", sizes).await.map(drop)
     }
 
     /// Where it is.

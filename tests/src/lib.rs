@@ -11,6 +11,7 @@ pub mod link;
 pub mod near;
 pub mod picture;
 pub mod process;
+pub mod public;
 pub mod released;
 pub mod screen;
 #[cfg(feature = "faults")]

@@ -1,4 +1,4 @@
-//! `make pictures`: screenshots of every screen of the handheld (412 × 915) and page of the console (1366 × 768 and 1920 × 1080), of
+//! `make pictures`: screenshots of every screen of the handheld (412 × 915), page of the console (1366 × 768 and 1920 × 1080) and public page (360 × 740 and A4), of
 //! the small township. All go to `./pictures`; the few that the README shows also to `docs/pictures`.
 
 #![allow(clippy::print_stdout, reason = "it says what it wrote")]
@@ -8,12 +8,15 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use serde_json::json;
+use shared::area::AreaId;
 use shared::ids::RecordId;
 use shared::workflow::Stage;
 use sync_server::auth::totp;
 use tests::browser::{Browser, Page, Screen};
 use tests::centre::Centre;
 use tests::desk;
+use tests::public::Public;
 use tests::screen::Hand;
 use tests::story::Kept;
 use tests::township::Township;
@@ -27,6 +30,9 @@ struct Options {
     /// Only the pages of the console.
     #[arg(long)]
     console: bool,
+    /// Only the public pages.
+    #[arg(long)]
+    public: bool,
     /// Where those of the README go.
     #[arg(long, default_value = "docs/pictures")]
     readme: PathBuf,
@@ -55,11 +61,20 @@ struct Album<'a> {
 
 impl Album<'_> {
     async fn keep(&self, page: &Page, name: &str) -> Result<()> {
+        self.take(page, name, false).await
+    }
+
+    /// The whole page, however long.
+    async fn keep_whole(&self, page: &Page, name: &str) -> Result<()> {
+        self.take(page, name, true).await
+    }
+
+    async fn take(&self, page: &Page, name: &str, whole: bool) -> Result<()> {
         // Pictures arrive after the page; the window shows them before it is taken.
         page.until("all pictures shown", "[...document.images].every(image => image.complete)").await?;
         // The preview's own bar is no part of the handheld.
         page.client.execute("document.getElementById('frame')?.remove()", vec![]).await?;
-        let png = small(&page.picture(false).await?)?;
+        let png = small(&page.picture(whole).await?)?;
         put(&self.options.all.join(format!("{name}.png")), &png)?;
         if README.contains(&name) {
             put(&self.options.readme.join(format!("{name}.png")), &png)?;
@@ -112,10 +127,63 @@ async fn take(browser: &Arc<Browser>, options: &Options) -> Result<()> {
     let album = Album { options };
     let dir = tempfile::tempdir()?;
     let (centre, township) = Centre::with_township(&dir.path().join("server")).await?;
-    if !options.console {
+    if !options.console && !options.public {
         handheld(browser, &album, dir.path(), &centre, &township).await.context("the handheld's screens")?;
     }
-    console(browser, &album, &centre, &township).await.context("the console's pages")
+    if !options.public {
+        console(browser, &album, &centre, &township).await.context("the console's pages")?;
+    }
+    public(browser, &album, dir.path(), &centre).await.context("the public pages")
+}
+
+/// The pages of the intake, on a small telephone and on paper.
+async fn public(browser: &Arc<Browser>, album: &Album<'_>, dir: &Path, centre: &Centre) -> Result<()> {
+    let public = Public::open(centre, &dir.join("intake"), AreaId(11)).await?;
+    let page = browser.open(&public.at("/g/11"), Screen::Telephone).await?;
+    for (lang, times, suffix) in
+        [("zh-CN", 1.0, ""), ("zh-CN", 2.0, "-200"), ("en", 1.0, "-en"), ("en", 2.0, "-en-200")]
+    {
+        page.devtools("Network.enable", json!({})).await?;
+        page.devtools("Network.setExtraHTTPHeaders", json!({ "headers": { "Accept-Language": lang } })).await?;
+        page.text_size(times).await?;
+        let keep = async |name: &str| {
+            page.fits().await?;
+            album.keep_whole(&page, &format!("public-{name}{suffix}")).await
+        };
+        page.resize(Screen::Telephone).await?;
+        for (path, name) in
+            [("/g/11", "grid"), ("/g/12", "grid-nobody"), ("/g/11/sign", "sign-telephone"), ("/s/none", "status-none")]
+        {
+            page.goto(&public.at(path)).await?;
+            keep(name).await?;
+        }
+        page.goto(&public.at("/r/11")).await?;
+        keep("form").await?;
+        page.press(".choice").await?;
+        page.type_into("#text", "三号楼楼道堆满杂物").await?;
+        page.type_into("#place", "柳湾巷十二号").await?;
+        let file = dir.join("nothing.jpg");
+        std::fs::write(&file, "这不是照片")?;
+        page.attach("input[type=file][multiple]", &file).await?;
+        page.press("button.btn--main").await?;
+        page.see("[role=alert]").await?;
+        keep("refused").await?;
+        page.press("button.btn--main").await?;
+        page.see(".status").await?;
+        keep("received").await?;
+        let link = page.address().await?;
+        public.tell(&link, 2).await?;
+        page.goto(&link).await?;
+        keep("status").await?;
+        page.resize(Screen::Paper).await?;
+        page.devtools("Emulation.setEmulatedMedia", json!({ "media": "print" })).await?;
+        for name in ["sign", "badge"] {
+            page.goto(&public.at(&format!("/g/11/{name}"))).await?;
+            keep(name).await?;
+        }
+        page.devtools("Emulation.setEmulatedMedia", json!({ "media": "" })).await?;
+    }
+    Ok(())
 }
 
 /// Records of the first grid to be shown.

@@ -11,6 +11,7 @@ mod map;
 mod morning;
 mod moving;
 mod photos;
+mod public;
 mod review;
 mod screens;
 mod story;

@@ -149,19 +149,16 @@ fn note(app: &AppState, user: &User, action: &str, detail: &str) -> Result<(), S
 }
 
 /// Begins the log, on the standard error.
-pub(crate) fn begin_log() -> anyhow::Result<()> {
+pub(crate) fn begin_log(json: bool) -> anyhow::Result<()> {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .try_init()
-        .map_err(|error| anyhow::anyhow!("cannot begin the log: {error}"))
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    let begun = if json { log.json().try_init() } else { log.try_init() };
+    begun.map_err(|error| anyhow::anyhow!("cannot begin the log: {error}"))
 }
 
 fn serve(args: &ServeArgs) -> anyhow::Result<()> {
-    begin_log()?;
+    begin_log(args.log_json)?;
     let mut app = open(&args.data.data)?;
     let state = Arc::get_mut(&mut app).context("the data are in use already")?;
     (state.lease_hours, state.token_hours, state.behind_proxy, state.stamp_photos) =
@@ -203,6 +200,11 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         }
         let scheme = if tls { "https" } else { "http" };
         say(&format!("listening on {scheme}://{address}"))?;
+        if let Some(at) = args.metrics {
+            let listener = tokio::net::TcpListener::bind(at).await.with_context(|| format!("cannot listen on {at}"))?;
+            say(&format!("figures on http://{}/metrics", listener.local_addr().context("cannot tell the address")?))?;
+            tokio::spawn(crate::metrics::serve(app.clone(), listener));
+        }
         crate::http::serve(app, listener, stop()).await.context("the server stopped")?;
         tracing::info!("stopped");
         Ok(())

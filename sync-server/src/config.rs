@@ -31,7 +31,7 @@ pub struct DataArgs {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Answers handhelds and the console until told to stop.
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Serves the public pages and keeps what is reported there until the centre fetches it: a process of its own, on a machine that
     /// the public reaches, with no resident's data.
     Intake(crate::intake::cli::IntakeArgs),
@@ -121,6 +121,12 @@ pub struct ServeArgs {
     /// Archives by itself what was closed so many days ago and left alone since; 0: nothing.
     #[arg(long, default_value_t = 7, env = "SYNC_SERVER_ARCHIVE_AFTER", value_parser = clap::value_parser!(u16).range(0..=365))]
     pub archive_after: u16,
+    /// Serves figures for Prometheus on this address (`/metrics`); counts and times, but nothing for the public.
+    #[arg(long, env = "SYNC_SERVER_METRICS")]
+    pub metrics: Option<SocketAddr>,
+    /// Writes the log as JSON, a line an entry.
+    #[arg(long, env = "SYNC_SERVER_LOG_JSON")]
+    pub log_json: bool,
     /// How many backups stay.
     #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(u16).range(1..), requires = "backup_to")]
     pub backup_keep: u16,

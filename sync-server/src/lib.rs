@@ -17,6 +17,7 @@ pub mod http;
 pub mod import;
 pub mod in_force;
 pub mod intake;
+pub mod metrics;
 pub mod outbox;
 pub mod person;
 pub mod redraw;
@@ -85,6 +86,8 @@ pub struct AppState {
     pub imports: import::job::Jobs,
     /// How much is under way.
     pub pressure: http::pressure::Pressure,
+    /// What this process counts, for whoever watches it.
+    pub metrics: metrics::Metrics,
     /// What the console searches.
     pub search: search::Search,
     areas: Mutex<(u64, Arc<AreaTree>)>,
@@ -191,6 +194,7 @@ impl AppState {
             upload_time: http::UPLOAD_TIME,
             imports: import::job::Jobs::default(),
             pressure: http::pressure::Pressure::default(),
+            metrics: metrics::Metrics::default(),
             search: search::Search::default(),
             areas: Mutex::new((0, Arc::default())),
             in_force: Mutex::default(),

@@ -23,10 +23,11 @@ pub async fn frame(State(app): State<App>, request: Request, next: Next) -> Resp
     // The route, never the path: that names records.
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
-    let span = tracing::info_span!("request", id = %id, %method, route = %route);
+    let span = tracing::info_span!("request", id = %id, %method, %route);
     let begun = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.status();
+    app.metrics.answered(&method, &route, status, begun.elapsed());
     span.in_scope(|| {
         let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         match response.extensions_mut().remove::<Arc<Problem>>() {

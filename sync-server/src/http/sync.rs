@@ -27,6 +27,7 @@ pub async fn sync(State(app): State<App>, headers: HeaderMap, request: Body) -> 
     let _turn = if request.digest.is_some() { app.pressure.turn_to_sum().await } else { None };
     blocking(move || {
         let answer = round(&app, &caller, request)?;
+        app.metrics.round(&answer.receipts, answer.items.len());
         body::write(body::packing(&headers), &answer)
     })
     .await

@@ -101,7 +101,7 @@ pub fn keys(app: &crate::AppState) -> (String, Share) {
 
 /// Runs `intake`.
 pub fn serve(args: &IntakeArgs) -> anyhow::Result<()> {
-    begin_log()?;
+    begin_log(false)?;
     let data = &args.data.data;
     anyhow::ensure!(
         !disk::exists(&data.join("town.db")).unwrap_or(true),

@@ -46,6 +46,7 @@ mod lists;
 mod login;
 mod maps;
 mod merging;
+mod metrics;
 mod office;
 mod openapi;
 mod orphans;

@@ -109,6 +109,7 @@ async fn append(app: &App, upload: &Upload, from: u64, piece: Bytes) -> Result<u
             }
             AppendError::Io(error) => super::gone_or(error),
         })?;
+        app.metrics.photo(piece.len() as u64);
         Ok(to)
     })
     .await

@@ -28,6 +28,8 @@ use crate::{App, AppState};
 
 /// From one look to the next of a running server.
 const HOURLY: Duration = Duration::from_secs(3_600);
+/// The most of a town that are archived at once: each goes to every handheld that reads it. The rest waits an hour.
+const AT_ONCE: usize = 500;
 
 /// What stands before the running number of an event's ledger: its category and the year in which it was reported, Chinese
 /// whatever the page speaks.
@@ -63,7 +65,7 @@ pub fn run(app: &AppState, days: u16) -> Result<u64, StoreError> {
             })
         })?;
         // The first that was reported has the first number.
-        for record in left_alone.into_iter().rev() {
+        for record in left_alone.into_iter().rev().take(AT_ONCE) {
             done += u64::from(one(app, town, record, until, days)?);
         }
     }

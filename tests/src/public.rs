@@ -66,6 +66,7 @@ fn published(area: AreaId) -> Page {
         covers: "祥和小区、柳湾巷、条山路 1–40 号".into(),
         does: "上门登记、代办证件、调解、反映隐患".into(),
         people: vec![person("马春兰", "网格员", "0943-5550101"), person("王守信", "网格长", "0943-5550102")],
+        settled: 17,
     }
 }
 
@@ -77,6 +78,7 @@ fn unpublished(area: AreaId) -> Page {
         covers: none(),
         does: none(),
         people: vec![],
+        settled: 0,
         ..published(area)
     }
 }

@@ -11,6 +11,7 @@ public-report = Report something
 public-report-title = { $name }, report something
 public-report-what = Dangers, dirt, disputes, complaints and suggestions can all be reported here. No account is needed, no name either.
 public-report-go = Go to the form
+public-settled = Settled here last month: { $n }
 public-urgent = If somebody is hurt, something burns, or a crime is happening, call 110, 119 or 120 first.
 public-for = Goes to:
 public-what = What it is about

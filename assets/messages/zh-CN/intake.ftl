@@ -11,6 +11,7 @@ public-report = 反映一件事
 public-report-title = { $name } 反映一件事
 public-report-what = 看到危险、脏乱、纠纷，要投诉、提建议，都可以在这里说。不用注册，可以不留姓名。
 public-report-go = 去填写
+public-settled = 上个月这里办好 { $n } 件。
 public-urgent = 有人受伤、着火、正在发生的案件，请先打 110、119、120。
 public-for = 反映给：
 public-what = 是什么事

@@ -56,6 +56,9 @@ pub fn grid(words: &Messages, page: &Page) -> Markup {
                     a.btn.btn--primary.btn--wide.btn--main href={ "/r/" (page.area) } { (word("public-report-go")) }
                 }
             }
+            @if page.settled > 0 {
+                p.quiet { (words.with("public-settled", &[("n", page.settled.to_string().into())])) }
+            }
             p.quiet { (word("public-urgent")) }
         }
     };

@@ -9,7 +9,8 @@ use shared::area::{AreaId, AreaLevel};
 
 use super::wire::{Page, Person};
 use crate::AppState;
-use crate::store::StoreError;
+use crate::report::Period;
+use crate::store::{self, By, EventFilter, StoreError};
 
 /// The file.
 pub const FILE: &str = "public.toml";
@@ -61,6 +62,7 @@ pub fn pages(app: &AppState) -> Result<Vec<Page>, BadFile> {
     };
     let mut said: BTreeMap<AreaId, Grid> = file.grid.into_iter().map(|grid| (grid.area, grid)).collect();
     let areas = app.areas()?;
+    let settled = settled(app)?;
     let mut pages = Vec::new();
     for area in areas.iter().filter(|area| area.level == AreaLevel::Grid) {
         let town = areas.town_of(area.id).and_then(|town| areas.get(town));
@@ -73,10 +75,27 @@ pub fn pages(app: &AppState) -> Result<Vec<Page>, BadFile> {
             covers,
             does: if does.is_empty() { file.does.clone() } else { does },
             people,
+            settled: settled.get(&area.id).copied().unwrap_or(0),
         });
     }
     for unknown in said.keys() {
         tracing::warn!(area = %unknown, "public.toml names a grid that is not there");
     }
     Ok(pages)
+}
+
+/// How many events of each area were closed as settled in the month before this one.
+fn settled(app: &AppState) -> Result<BTreeMap<AreaId, u64>, StoreError> {
+    let month = Period::month_of(shared::mask::today(app.outside.now())).before();
+    let filter = EventFilter { closed: month.map(Period::span), ..EventFilter::default() };
+    let mut settled = BTreeMap::new();
+    for town in app.store.towns()? {
+        for tally in store::read(&*app.store, town, |read| read.tally_events(&filter, &[By::Outcome]))? {
+            let well = tally.by.iter().any(|outcome| matches!(outcome.as_str(), "settled" | "reconciled"));
+            for area in tally.areas.iter().take(1).filter(|_| well) {
+                *settled.entry(*area).or_default() += tally.count;
+            }
+        }
+    }
+    Ok(settled)
 }

@@ -27,8 +27,10 @@ pub struct Ask {
     /// Reports that are durable at the centre: the intake puts them aside.
     pub received: Vec<Uuid>,
     /// The centre's epoch: in another one it was put back to a backup, and what it had fetched is handed to it again.
+    #[serde(default)]
     pub epoch: u32,
     /// Reports that were erased, and the hashes of their tokens: the intake forgets both.
+    #[serde(default)]
     pub forgotten: Vec<(Uuid, [u8; 32])>,
     /// What is told from now on, by the hash of the token.
     pub statuses: Vec<([u8; 32], u8)>,
@@ -48,6 +50,7 @@ pub struct Told {
     /// Which folder answers: a new one knows no statuses.
     pub folder: Uuid,
     /// How full its file is, in percent.
+    #[serde(default)]
     pub full: u8,
 }
 
@@ -75,6 +78,9 @@ pub struct Page {
     pub does: String,
     /// Who is responsible.
     pub people: Vec<Person>,
+    /// How many matters were settled there last month: a number, and nothing of what they were.
+    #[serde(default)]
+    pub settled: u64,
 }
 
 /// Somebody responsible, as the town chose to publish it.

@@ -116,6 +116,11 @@ async fn a_report_goes_all_the_way_and_its_link_tells_the_status_and_nothing_els
             assert!(!page.contains(secret), "the link tells {secret}: {page}");
         }
     }
+    // The month after, the page of the grid says how many were settled, and not what.
+    centre.clock.advance(TimeDelta::days(31));
+    public.fetch(&centre).await;
+    let page = public.page("/g/11").await;
+    assert!(page.contains("上个月这里办好 1 件") && !page.contains("杂物"), "{page}");
     // Another link tells nothing.
     assert_eq!(public.get("/s/AAAAAAAAAAAAAAAAAAAAAAAA").await.0, StatusCode::NOT_FOUND);
 }

@@ -489,6 +489,11 @@ impl Handheld {
         self.0.set_offline(offline);
     }
 
+    /// Notes by what the pages are shown, as it calls itself; the centre is told with the next sync.
+    pub fn shown_by(&self, user_agent: &str) {
+        self.0.shown_by(user_agent);
+    }
+
     /// Whether it is switched to "no network".
     pub fn is_offline(&self) -> bool {
         self.0.is_offline()

@@ -109,6 +109,8 @@ pub struct Inside {
     pub looks: Vec<shared::wire::Look>,
     pub refuse: Option<fn(&Edit) -> bool>,
     pub users: Vec<UserId>,
+    /// More areas, in the scope of everybody who enrols.
+    pub areas: Vec<Area>,
     pub slots: u64,
     /// Slots given instead of one that two shared, by the key of the question.
     pub forks: BTreeMap<Uuid, u64>,
@@ -153,6 +155,7 @@ impl Default for Inside {
             looks: Vec::new(),
             refuse: None,
             users: Vec::new(),
+            areas: Vec::new(),
             slots: 100,
             forks: BTreeMap::new(),
             requests: 0,
@@ -400,7 +403,9 @@ impl Inside {
         } else if request.path == "/api/v1/enrol" {
             let asked: EnrolRequest = shared::json::from_slice(&body).unwrap();
             let place: usize = asked.code.parse().unwrap();
-            let user = self.users[place];
+            let mut setup = setup(self.users[place]);
+            setup.scope.extend(self.areas.iter().map(|area| area.id));
+            setup.areas.extend(self.areas.iter().cloned());
             self.slots += 1;
             serde_json::to_vec(&EnrolAnswer {
                 device: DeviceId(Uuid::from_u128(u128::from(self.slots))),
@@ -408,7 +413,7 @@ impl Inside {
                 epoch: self.epoch,
                 token: self.slots.to_string(),
                 expires: DateTime::from_timestamp(2_000_000_000, 0).unwrap(),
-                setup: setup(user),
+                setup,
                 key: None,
             })
         } else {

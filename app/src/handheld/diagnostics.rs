@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::PoisonError;
 
 use serde::Serialize;
 use shared::record::RecordKind;
 
+use super::session::Inner;
 use super::{Handheld, Message};
 use crate::store::{DATABASE_VERSION, StoreError};
 
@@ -15,6 +17,7 @@ use crate::store::{DATABASE_VERSION, StoreError};
 struct Diagnostics {
     app: &'static str,
     system: String,
+    web_view: Option<String>,
     /// By the server's clock as last seen.
     at: String,
     /// The server's clock minus the device's, in milliseconds.
@@ -62,6 +65,7 @@ impl Handheld {
         let said = Diagnostics {
             app: env!("CARGO_PKG_VERSION"),
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+            web_view: self.0.web_view(),
             at: self.now().to_rfc3339(),
             clock_offset: meta.clock_offset,
             terminal: meta.device.map(|device| device.to_string()),
@@ -102,6 +106,18 @@ impl Handheld {
         disk::create_dir_all(&folder).map_err(failed)?;
         disk::replace(&path, &text).map_err(failed)?;
         Ok(path)
+    }
+}
+
+impl Inner {
+    /// Only the version of the web view is kept: Android's names itself `Chrome/`; what another one says is nobody's concern.
+    pub(super) fn shown_by(&self, user_agent: &str) {
+        let version = user_agent.split_once("Chrome/").map(|(_, after)| {
+            let version = after.chars().take_while(|c| c.is_ascii_digit() || *c == '.');
+            version.take(40).collect::<String>()
+        });
+        let version = version.filter(|version| !version.is_empty());
+        *self.web_view.lock().unwrap_or_else(PoisonError::into_inner) = version;
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) struct Inner {
     notices: Mutex<Vec<Message>>,
     progress: watch::Sender<SyncProgress>,
     offline: AtomicBool,
+    /// The version of the web view that shows the pages, once they are shown.
+    pub(super) web_view: Mutex<Option<String>>,
     pub(super) notify: Arc<Notify>,
     /// The line to the server, its address and by what it is known, kept: a new one costs reading every root certificate and a handshake.
     line: Mutex<Option<Line>>,
@@ -163,6 +165,7 @@ impl Inner {
             notices: Mutex::new(Vec::new()),
             progress,
             offline: AtomicBool::new(false),
+            web_view: Mutex::default(),
             notify: Arc::new(Notify::new()),
             line: Mutex::new(None),
             syncing: tokio::sync::Mutex::default(),
@@ -292,6 +295,10 @@ impl Inner {
 
     pub(super) fn session(&self) -> Result<Arc<Session>, StoreError> {
         self.session.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(StoreError::NotEnrolled)
+    }
+
+    pub(super) fn web_view(&self) -> Option<String> {
+        self.web_view.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What counts for who is in, or what comes with the app.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::ids::RecordId;
+use shared::ids::{DeviceId, RecordId};
 use shared::limits::PROTOCOL;
 use shared::wire::{Before, DeviceState, Edition, EnrolAnswer, EnrolRequest, HistoryEntry, Setup};
 
@@ -29,7 +29,8 @@ const PACKED: u64 = 4;
 #[derive(Debug, Default)]
 pub(crate) struct Attempts {
     failed: u32,
-    told_device: bool,
+    /// Which enrolment the centre was told of since the start, and by what web view its pages are shown.
+    told: Option<(Option<DeviceId>, Option<String>)>,
     /// How carefully edits are sent.
     care: sync::Care,
     /// How large the pieces of photos are.
@@ -203,8 +204,9 @@ impl Inner {
         attempts: &mut Attempts,
     ) -> Result<Option<Option<Refused>>, Refused> {
         let client = self.client(session)?;
-        let device = (!attempts.told_device).then(|| DeviceState {
-            web_view: None,
+        let telling = Some((session.store.meta()?.device, self.web_view()));
+        let device = (attempts.told != telling).then(|| DeviceState {
+            web_view: self.web_view(),
             app: env!("CARGO_PKG_VERSION").to_owned(),
             battery: None,
             clock: self.outside().now(),
@@ -232,7 +234,7 @@ impl Inner {
             Err(refused) if refused.is_doubled() => Some(refused),
             other => other.map(|_| None)?,
         };
-        attempts.told_device = true;
+        attempts.told = telling;
         Ok(Some(doubled))
     }
 

@@ -93,6 +93,30 @@ mod tests {
     use crate::testing;
 
     #[test]
+    fn an_app_that_begins_to_know_editions_asks_for_its_set_up_once_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("handheld.db");
+        let open = || Store::open(&path, &[7; 32], testing::rules()).unwrap();
+        let holds = |store: &Store| store.meta().unwrap().setup.unwrap();
+        let store = open();
+        let setup = testing::setup(shared::ids::UserId(uuid::Uuid::from_u128(7)));
+        // As the version before left it: it had read the set-up without the edition that it names.
+        let left = |connection: &mut rusqlite::Connection| -> Result<(), StoreError> {
+            connection.pragma_update(None, "user_version", 10)?;
+            meta::put(connection, key::SETUP, &setup)
+        };
+        store.with_writer(left).unwrap();
+        drop(store);
+        let store = open();
+        assert_ne!(holds(&store).version, setup.version);
+        assert_eq!(holds(&store).areas, setup.areas, "it goes on with what it has");
+        // Once: what came since is kept.
+        store.with_writer(|connection| meta::put(connection, key::SETUP, &setup)).unwrap();
+        drop(store);
+        assert_eq!(holds(&open()).version, setup.version);
+    }
+
+    #[test]
     fn what_cannot_be_read_is_passed_over_and_what_is_taken_back_is_gone() {
         let program = testing::rules();
         let newest = program.form(RecordKind::Person).unwrap().version;

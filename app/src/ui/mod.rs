@@ -97,6 +97,12 @@ pub fn App() -> Element {
             history.listen().await;
         }
     });
+    use_future(|| async {
+        let handheld = consume_context::<Handheld>();
+        if let Ok(agent) = document::eval("dioxus.send(navigator.userAgent);").recv::<String>().await {
+            handheld.shown_by(&agent);
+        }
+    });
     use_future({
         let state = state.clone();
         move || state.clone().watch()

@@ -4,21 +4,24 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dioxus::prelude::*;
-use shared::area::AreaId;
-use shared::form::Forms;
+use shared::area::{Area, AreaId, AreaLevel};
+use shared::form::{Choice, Forms};
 use shared::ids::{EditId, RecordId};
 use shared::path::Path;
 use shared::record::RecordKind;
 use shared::value::Value;
+use shared::wire::Edition;
 use uuid::Uuid;
 
 use super::App;
 use super::entry::{Values, problems};
+use super::history::StartAt;
 use super::pages::form::Kept;
 use super::route::Route;
 use crate::handheld::Handheld;
 use crate::platform::Services;
 use crate::system::System;
+use crate::testing::{Replay, Server, enrolled, resident};
 
 fn forms() -> Forms {
     Forms::parse(assets::FORMS.iter().copied()).unwrap()
@@ -123,4 +126,55 @@ fn every_address_leads_back_to_its_page() {
     ] {
         assert_eq!(route.to_string().parse::<Route>().ok(), Some(route));
     }
+}
+
+/// A page of the handheld, as it is drawn first.
+fn drawn(handheld: &Handheld, route: &Route) -> String {
+    let start = StartAt { route: route.to_string(), ..StartAt::default() };
+    let mut dom = VirtualDom::new(App).with_root_context(handheld.clone()).with_root_context(start);
+    dom.rebuild_in_place();
+    dioxus_ssr::render(&dom)
+}
+
+#[test]
+fn a_choice_that_the_town_gave_up_is_offered_only_where_it_stands_and_its_own_choice_everywhere() {
+    let (server, outside): (Arc<Server>, _) = (Arc::default(), Replay::new(41));
+    let folder = tempfile::tempdir().unwrap();
+    let alice = enrolled(folder.path(), &server, &outside);
+    let away = resident(&alice, &[("name", "\"马存义\""), ("residence_status", "\"away\"")]);
+    let fresh = Route::FillDraft { id: format!("person-{}", alice.new_record_id()) };
+    let page = drawn(&alice, &fresh);
+    assert!(page.contains("外出") && !page.contains("转场放牧"), "{page}");
+
+    let mut form = (*alice.form(RecordKind::Person).unwrap()).clone();
+    form.version = 1001;
+    let mut fields = form.sections.iter_mut().flat_map(|section| &mut section.fields);
+    let field = fields.find(|field| field.name == "residence_status").unwrap();
+    field.choices.iter_mut().filter(|choice| choice.code == "away").for_each(|choice| choice.retired = true);
+    let (code, zh, en) = ("own_herding".to_owned(), "转场放牧".to_owned(), "Herding".to_owned());
+    field.choices.push(Choice { code, zh, en, retired: false });
+    let edition = Edition { version: "e1".to_owned(), forms: vec![form.to_toml().unwrap()], calendar: None };
+    alice.store().unwrap().take_edition(Some(&edition)).unwrap();
+    let page = drawn(&alice, &fresh);
+    assert!(page.contains("转场放牧") && !page.contains("外出"), "{page}");
+    let page = drawn(&alice, &Route::EditRecord { id: away });
+    assert!(page.contains("转场放牧") && page.contains("外出"), "{page}");
+    assert!(drawn(&alice, &Route::ShowRecord { id: away }).contains("外出"));
+}
+
+#[test]
+fn a_grid_that_was_given_up_is_nowhere_to_go_and_keeps_its_name() {
+    let (server, outside): (Arc<Server>, _) = (Arc::default(), Replay::new(43));
+    let grid = |id, name: &str| Area::new(AreaId(id), Some(AreaId(3)), AreaLevel::Grid, name, "");
+    let closed = Area { closed: true, ..grid(33, "第三网格") };
+    server.0.lock().unwrap().areas = vec![grid(32, "第二网格"), closed];
+    let folder = tempfile::tempdir().unwrap();
+    let alice = enrolled(folder.path(), &server, &outside);
+    let person = resident(&alice, &[("name", "\"马存义\"")]);
+    let fresh = Route::FillDraft { id: format!("person-{}", alice.new_record_id()) };
+    for route in [fresh, Route::MoveOut { id: person }] {
+        let page = drawn(&alice, &route);
+        assert!(page.contains("第二网格") && !page.contains("第三网格"), "{route}: {page}");
+    }
+    assert!(drawn(&alice, &Route::Search {}).contains("第三网格"), "what lies there is still found by it");
 }

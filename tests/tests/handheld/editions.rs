@@ -1,22 +1,28 @@
 //! What the town publishes reaches the handhelds: own forms and a calendar, offered, counted by and delivered under their
 //! version, while who has not heard of them yet goes on.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use app::handheld::{Filter, Handheld};
+use app::handheld::{Draft, Filter, Handheld};
 use app::platform::{Boxed, Services};
-use app::sync::{Connect, Request, Response, Transport, TransportError, Trust};
+use app::sync::{Connect, Method, Request, Response, Transport, TransportError, Trust};
 use chrono::{Datelike, NaiveDate, TimeDelta};
+use shared::author::Role;
 use shared::calendar::Calendar;
 use shared::form::{Choice, Field, Form};
-use shared::ids::RecordId;
+use shared::ids::{RecordId, UserId};
+use shared::path::Path;
 use shared::record::RecordKind;
+use shared::value::Value;
 use shared::workflow::{Limit, Step, StepEntry};
 use sync_server::App;
+use sync_server::auth::people::{NewUser, add_user};
 use sync_server::store::{self, Edition, EventFilter, StoreError};
-use tests::near::{self, GRID, PIN, Replay, TOWN};
+use tests::near::{self, GRID, Line, PIN, Replay, TOWN};
 use tests::story::Story as _;
 
 /// A line over which editions do not come while it is switched off.
@@ -73,6 +79,33 @@ impl Scene {
         Ok(self.app.publish(TOWN, &edition)?)
     }
 
+    /// A page of the console, as a clerk reads it.
+    async fn console(&self, path: &str) -> Result<String> {
+        let (login, password) = ("clerk", "clerk-7300");
+        let new = NewUser {
+            login: login.to_owned(),
+            name: "周文博".to_owned(),
+            role: Role::CenterStaff,
+            scope: vec![TOWN],
+            cleared: false,
+            may_unmask: false,
+            password: Some(password.to_owned()),
+        };
+        add_user(&self.app, new)?;
+        let ask = async |method, path: &str, headers, body: String| {
+            let (path, timeout) = (path.to_owned(), Duration::from_secs(30));
+            near::deliver(&self.app, &Request { method, path, headers, body: body.into_bytes(), timeout }).await
+        };
+        let form = vec![("content-type", "application/x-www-form-urlencoded".to_owned())];
+        let body = format!("login={login}&password={password}");
+        let answer = ask(Method::Post, "/console/login", form, body).await?;
+        let cookie = answer.headers.iter().find(|(name, _)| name == "set-cookie").context("let in")?;
+        let cookie = cookie.1.split(';').next().unwrap_or_default().to_owned();
+        let page = ask(Method::Get, path, vec![("cookie", cookie)], String::new()).await?;
+        ensure!(page.status == 200, "{path}: {}", page.status);
+        Ok(String::from_utf8(page.body)?)
+    }
+
     /// By which versions of forms a record was written, in order.
     fn versions(&self, record: RecordId) -> Result<Vec<u32>> {
         let edits = store::read::<_, StoreError>(&*self.app.store, TOWN, |read| read.edits_of(record))?;
@@ -116,9 +149,19 @@ async fn a_form_of_the_towns_own_is_offered_saved_searched_and_delivered_under_i
     let before = bob.create(RecordKind::Person, GRID, &[("name", "马存义"), ("residence_status", "away")])?.record;
     scene.publish("form/person", 1001, own_form()?)?;
 
+    let begun = Draft {
+        edit: alice.new_edit_id(),
+        record: alice.new_record_id(),
+        kind: RecordKind::Person,
+        form: program,
+        context: BTreeMap::new(),
+        seen: None,
+        writes: [(Path::field("name"), Value::text("周文博")), (Path::field("area"), Value::of(&GRID))].into(),
+    };
     sync(&alice).await?;
     let form = person_form(&alice)?;
     ensure!(form.version == 1001);
+    let open = alice.save(begun, None)?.record;
     let offered = |form: &Form, chosen: &str| -> Vec<String> {
         let field = form.field("residence_status").expect("the field");
         field.offered(|code| code == chosen).map(|choice| choice.code.clone()).collect()
@@ -131,6 +174,9 @@ async fn a_form_of_the_towns_own_is_offered_saved_searched_and_delivered_under_i
     ensure!(found.hits.iter().map(|hit| hit.id).eq([record]), "the town's own field is searched");
     sync(&alice).await?;
     ensure!(scene.versions(record)? == [1001]);
+    ensure!(scene.versions(open)? == [program], "a form that was open is finished by its version");
+    let page = scene.console(&format!("/console/records/{record}")).await?;
+    ensure!(page.contains("转场放牧") && page.contains("取暖") && page.contains("烧牛粪炉"), "{page}");
 
     // Bob did not know: what waited is taken by the version it was checked by, and then he reads as Alice does.
     bob.set_offline(false);
@@ -202,5 +248,82 @@ async fn a_holiday_that_is_published_moves_the_last_day_on_the_handheld_as_at_th
     // The list is by it too, after the app was closed as before.
     drop(alice);
     ensure!(due(&scene.handheld("a", 4).await?)? == moved);
+    Ok(())
+}
+
+/// Two centres, told apart by their addresses.
+struct Centres(App, App);
+
+impl Connect for Centres {
+    fn connect(&self, server: &str, _: &Trust) -> Result<Arc<dyn Transport>, TransportError> {
+        let app = if server.ends_with(".2") { &self.1 } else { &self.0 };
+        Ok(Arc::new(Line(app.clone())))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_town_publishes_stays_with_its_people_on_a_handheld_that_is_shared() -> Result<()> {
+    let scene = Scene::set()?;
+    let elsewhere = near::centre(&scene.dir.path().join("elsewhere"), Replay::new(77))?;
+    scene.publish("form/person", 1001, own_form()?)?;
+    let folder = scene.dir.path().join("shared");
+    let centres = Centres(scene.app.clone(), elsewhere.clone());
+    let services = Services { connect: Arc::new(centres), ..near::quick(&folder) };
+    let handheld = Handheld::open(&folder, services, Replay::new(5))?;
+    let program = person_form(&handheld)?.version;
+    let enrol = async |app: &App, address: &str, login: &str| -> Result<UserId> {
+        let code = sync_server::auth::enrol::make_code(app, &near::person(app, login)?)?;
+        let setup = handheld.enrol(address, &code, PIN).await?;
+        sync(&handheld).await?;
+        Ok(setup.user.id)
+    };
+    let alice = enrol(&scene.app, "http://127.0.0.1", "a").await?;
+    ensure!(person_form(&handheld)?.version == 1001);
+
+    handheld.lock();
+    ensure!(person_form(&handheld)?.version == program, "nobody is in");
+    let other = enrol(&elsewhere, "http://127.0.0.2", "b").await?;
+    ensure!(person_form(&handheld)?.version == program, "the other town published nothing");
+    handheld.create(RecordKind::Person, GRID, &[("name", "马存义")])?;
+    sync(&handheld).await?;
+    ensure!(handheld.tray()?.is_empty() && handheld.outbox_counts()?.edits == 0);
+
+    handheld.set_offline(true);
+    for (user, version) in [(alice, 1001), (other, program), (alice, 1001)] {
+        handheld.lock();
+        handheld.unlock(user, PIN)?;
+        ensure!(person_form(&handheld)?.version == version, "{user}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_that_are_published_are_offered_to_who_dispatches() -> Result<()> {
+    let scene = Scene::set()?;
+    let staff = scene.handheld("staff", 2).await?;
+    ensure!(staff.limits() == [Limit::Hours(24), Limit::Days(3), Limit::Days(7), Limit::Days(15)]);
+    let limits = "\n[limits]\nurgent_hours = 12\nordinary_days = 5\ndifficult_days = 10\n";
+    scene.publish("calendar", 1, format!("{}{limits}", assets::CALENDAR))?;
+    sync(&staff).await?;
+    ensure!(staff.limits() == [Limit::Hours(12), Limit::Days(5), Limit::Days(10), Limit::Days(15)]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_centre_is_told_by_which_web_view_the_pages_are_shown() -> Result<()> {
+    let scene = Scene::set()?;
+    let alice = scene.handheld("a", 2).await?;
+    let told = || -> Result<String> {
+        let devices = store::read::<_, StoreError>(&*scene.app.store, TOWN, |read| read.devices())?;
+        let seen = devices.into_iter().next().and_then(|device| device.seen).context("it was seen")?;
+        Ok(seen.web_view)
+    };
+    ensure!(told()?.is_empty(), "no page was shown yet");
+    alice.shown_by(
+        "Mozilla/5.0 (Linux; Android 10; T1; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 \
+         Chrome/80.0.3987.99 Mobile Safari/537.36",
+    );
+    sync(&alice).await?;
+    ensure!(told()? == "80.0.3987.99", "{}", told()?);
     Ok(())
 }

@@ -41,7 +41,8 @@ pub fn FormPage(draft: String, kept: Kept, open: Vec<String>) -> Element {
     };
     let kept = Rc::new(Kept { form: form.version, ..kept });
     let entry = Entry::use_entry(|| (Rc::new((*form).clone()), kept.values.clone()));
-    let mut area = use_signal(|| kept.area);
+    // A grid that was given up since is nowhere to go.
+    let mut area = use_signal(|| kept.area.filter(|area| !kept.fresh || state.grids().iter().any(|it| it.id == *area)));
     let track = use_signal(|| kept.track);
     let mut saved_at = use_signal(|| None::<String>);
     let mut trouble = use_signal(|| None::<Message>);

@@ -70,7 +70,12 @@ impl Kept {
         let values = form
             .fields()
             .filter(|field| field.entry)
-            .filter_map(|field| Some((Path::field(&field.name), Value::text(field.start.as_ref()?))))
+            .filter_map(|field| {
+                let start = field.start.as_deref()?;
+                // What is offered no more is nothing to begin with either.
+                let given_up = field.choices.iter().any(|choice| choice.retired && choice.code == start);
+                (!given_up).then(|| (Path::field(&field.name), Value::text(start)))
+            })
             .collect();
         let grids = state.grids();
         Self {

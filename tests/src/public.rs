@@ -22,6 +22,8 @@ pub struct Public {
 impl Public {
     /// Makes the keys at the centre and starts the intake in `folder`.
     pub async fn open(centre: &Centre, folder: &Path, grid: AreaId) -> Result<Self> {
+        // There may be one already.
+        rustls::crypto::ring::default_provider().install_default().ok();
         std::fs::create_dir_all(folder)?;
         let (key, share) = (folder.join("intake.key"), folder.join("intake.share"));
         let (key_text, share_text) = (key.to_string_lossy(), share.to_string_lossy());

@@ -108,7 +108,8 @@ fn texts(body: &str, literals: &[String]) -> Vec<String> {
 
 #[test]
 fn no_chinese_stands_in_the_code_of_the_screens() {
-    for path in sources() {
+    // What the tests look for on the screens is as people read it.
+    for path in sources().into_iter().filter(|path| !path.ends_with("tests.rs")) {
         let (code, literals) = stripped(&fs::read_to_string(&path).unwrap());
         let found = literals.iter().find(|literal| literal.chars().any(is_cjk));
         assert_eq!(found, None, "{} says something in Chinese", path.display());

@@ -18,7 +18,7 @@ const SMALL: &str = "
 /// Text that does not fit into what holds it, or lies outside of the window.
 const CUT: &str = "
     const texts = [...document.querySelectorAll('h1, h2, p, span, b, label, legend, td, th, a, li, button')].filter((e) => e.offsetParent && !e.closest('.trap'));
-    const cut = texts.find((e) => { const r = e.getBoundingClientRect(); return r.right > innerWidth + 1 || r.left < -1 || (e.clientWidth && e.scrollWidth > e.clientWidth + 1); });
+    const cut = texts.find((e) => { const r = e.getBoundingClientRect(); return r.right > innerWidth + 1 || r.left < -1 || (!e.children.length && e.clientWidth && e.scrollWidth > e.clientWidth + 1); });
     return cut ? cut.outerHTML.slice(0, 160) : '';
 ";
 
@@ -95,7 +95,9 @@ async fn the_public_pages_fit_a_small_telephone_with_large_text_in_both_language
         page.goto(&public.at("/r/11")).await?;
         page.client
             .execute(
-                "document.querySelector('.sheet').insertAdjacentHTML('beforeend', '<button class=x>·</button>')",
+                "const small = document.createElement('button');
+                 small.style.cssText = 'width: 20px; height: 20px; min-height: 0; padding: 0';
+                 document.querySelector('.sheet').append(small)",
                 vec![],
             )
             .await?;

@@ -256,8 +256,13 @@ impl Inner {
             },
         };
         let store = Arc::clone(&session.store);
-        sync::blocking(move || store.take_edition(edition.as_ref())).await??;
-        self.moved(|progress| progress.changed += 1);
+        match sync::blocking(move || store.take_edition(edition.as_ref())).await? {
+            Ok(()) => self.moved(|progress| progress.changed += 1),
+            // On a full disk too, what was typed at a door goes out.
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "what the town published cannot be kept");
+            }
+        }
         Ok(())
     }
 

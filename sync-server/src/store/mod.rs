@@ -7,6 +7,8 @@
 
 mod approval;
 pub mod audit;
+mod columns;
+mod common;
 mod doubts;
 mod edition;
 mod events;

@@ -9,7 +9,7 @@ use shared::record::Part;
 
 use super::InTown;
 use super::columns::{from_json, int, key_text, ms, photo_hash, uuid};
-use super::read::body;
+use crate::store::common::body;
 use crate::store::{Erased, Gone, Kept, StoreError, Tx};
 
 impl InTown<'_> {

@@ -1,6 +1,6 @@
 //! Events as lists and figures need them, in rows.
 
-use chrono::{DateTime, Datelike as _, Utc};
+use chrono::{DateTime, Utc};
 use rusqlite::types::ToSql;
 use rusqlite::{Row, params};
 use shared::area::AreaId;
@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::InTown;
 use super::columns::{areas, areas_text, count, int, kind, ms, time, users, users_text, uuid};
 use super::parts::Within;
+use crate::store::common::{first_made_at, month, months};
 use crate::store::{
     By, EventFacts, EventFilter, EventRow, EventTally, PartTally, ReadEvents, Span, StoreError, StoredPart, WordsRow,
 };
@@ -303,26 +304,6 @@ fn tally(filter: &EventFilter, row: &Row<'_>, by: usize) -> Result<Option<EventT
     Ok(Some(EventTally { areas: areas(text), by, count: count(row.get(1)?) }))
 }
 
-/// The month of Beijing of a moment.
-fn month(at: DateTime<Utc>) -> String {
-    let there = at.checked_add_signed(chrono::TimeDelta::hours(8)).unwrap_or(at);
-    // Years of five digits would not stand in the order of their text.
-    if there.year() > 9_998 { "9998-12".to_owned() } else { format!("{:04}-{:02}", there.year().max(0), there.month()) }
-}
-
-/// The months of a span, the last one not among them, if it begins and ends with a month or is open there.
-fn months((from, to): Span) -> Option<(String, String)> {
-    let bound = |at: DateTime<Utc>, open: DateTime<Utc>, text: &str| {
-        if at == open {
-            return Some(text.to_owned());
-        }
-        let there = at.checked_add_signed(chrono::TimeDelta::hours(8))?;
-        (there.day() == 1 && there.time() == chrono::NaiveTime::MIN).then(|| month(at))
-    };
-    // Of what is not closed the month is empty, before any other.
-    Some((bound(from, DateTime::UNIX_EPOCH, "0")?, bound(to, DateTime::<Utc>::MAX_UTC, "9999")?))
-}
-
 /// Ids as SQL writes them in a list.
 fn blobs(ids: &std::collections::BTreeSet<Vec<u8>>) -> String {
     let one = |id: &Vec<u8>| format!("x'{}'", id.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
@@ -474,14 +455,4 @@ impl InTown<'_> {
         let losers = self.losers()?;
         Ok(if losers.is_empty() { String::new() } else { format!(" AND {table}.record NOT IN ({})", blobs(&losers)) })
     }
-}
-
-/// The least bytes of an id made at a moment or later.
-pub(super) fn first_made_at(moment: DateTime<Utc>) -> [u8; 16] {
-    let mut bytes = [0; 16];
-    let ms = int(count(ms(moment))).to_be_bytes();
-    for (byte, of) in bytes.iter_mut().zip(ms.into_iter().skip(2)) {
-        *byte = of;
-    }
-    bytes
 }

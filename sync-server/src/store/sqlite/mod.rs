@@ -2,7 +2,6 @@
 
 mod approval;
 mod audit;
-mod columns;
 mod doubts;
 mod edition;
 mod erase;
@@ -27,7 +26,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use shared::area::AreaId;
 use shared::mutants::Mutant;
 
-use super::{End, Read, StoreError, Tx};
+use super::{End, Read, StoreError, Tx, columns};
 
 /// In order; a file's schema version is how many of them it has seen. Append only.
 const MIGRATIONS: &[&str] = &[

@@ -10,7 +10,7 @@ use shared::record::RecordKind;
 
 use super::InTown;
 use super::columns::{areas, count, int, key, kind, part, users, uuid};
-use super::events::first_made_at;
+use crate::store::common::first_made_at;
 use crate::store::{FeedEntry, FeedWhat, PartFilter, StoreError, StoredPart, number_word};
 
 /// The columns [`stored_part`] reads, in order.

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use rusqlite::{OptionalExtension, Row, params};
 use shared::area::AreaId;
-use shared::edit::Edit;
 use shared::ids::{EditId, PhotoHash, RecordId, Slot, UserId};
 use shared::record::Part;
 use shared::wire::{Outcome, RejectReason, Rejection};
@@ -15,6 +14,7 @@ use super::columns::{areas, count, from_json, int, photo_hash, time, uuid};
 use super::global::{DEVICE, USER, device, user};
 use super::parts::{PART, feed_left, feed_part, in_areas, stored_part};
 use super::uploads::{UPLOAD, upload};
+use crate::store::common::in_town;
 use crate::store::{
     Audit, AuditFilter, Audited, Batch, Decision, Device, FeedEntry, Origin, PartFilter, Photo, PhotoLink, Quarantined,
     Read, SeenEdit, SlotRow, StoreError, StoredEdit, StoredPart, Upload, User,
@@ -382,14 +382,4 @@ impl Read for InTown<'_> {
         let mut query = self.conn.prepare_cached(&sql)?;
         query.query_and_then(params![self.town.0, id.as_bytes()], batch)?.next().transpose()
     }
-}
-
-/// The key of a town's own small value.
-pub fn in_town(town: AreaId, key: &str) -> String {
-    format!("{town}/{key}")
-}
-
-/// Edits as they are stored in both tables.
-pub fn body(edit: &Edit) -> Result<String, StoreError> {
-    super::columns::to_json("edit", edit)
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::InTown;
 use super::columns::{self, areas_text, int, key_text, ms, to_json, users_text};
 use super::doubts::next_decision;
-use super::read::{body, in_town};
+use crate::store::common::{body, in_town};
 use crate::store::{
     Audit, Batch, Decision, Departure, Device, DeviceSeen, EnrolCode, Fate, Photo, PhotoLink, Quarantined, Session,
     SlotRow, StoreError, StoredEdit, StoredPart, Tx, Upload, User,

@@ -1,0 +1,48 @@
+//! What every store makes of its rows in the same way.
+
+use chrono::{DateTime, Datelike as _, Utc};
+use shared::area::AreaId;
+use shared::edit::Edit;
+
+use super::columns::{count, int, ms, to_json};
+use super::{Span, StoreError};
+
+/// The month of Beijing of a moment.
+pub fn month(at: DateTime<Utc>) -> String {
+    let there = at.checked_add_signed(chrono::TimeDelta::hours(8)).unwrap_or(at);
+    // Years of five digits would not stand in the order of their text.
+    if there.year() > 9_998 { "9998-12".to_owned() } else { format!("{:04}-{:02}", there.year().max(0), there.month()) }
+}
+
+/// The months of a span, the last one not among them, if it begins and ends with a month or is open there.
+pub fn months((from, to): Span) -> Option<(String, String)> {
+    let bound = |at: DateTime<Utc>, open: DateTime<Utc>, text: &str| {
+        if at == open {
+            return Some(text.to_owned());
+        }
+        let there = at.checked_add_signed(chrono::TimeDelta::hours(8))?;
+        (there.day() == 1 && there.time() == chrono::NaiveTime::MIN).then(|| month(at))
+    };
+    // Of what is not closed the month is empty, before any other.
+    Some((bound(from, DateTime::UNIX_EPOCH, "0")?, bound(to, DateTime::<Utc>::MAX_UTC, "9999")?))
+}
+
+/// The least bytes of an id made at a moment or later.
+pub fn first_made_at(moment: DateTime<Utc>) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    let ms = int(count(ms(moment))).to_be_bytes();
+    for (byte, of) in bytes.iter_mut().zip(ms.into_iter().skip(2)) {
+        *byte = of;
+    }
+    bytes
+}
+
+/// The key of a town's own small value.
+pub fn in_town(town: AreaId, key: &str) -> String {
+    format!("{town}/{key}")
+}
+
+/// Edits as they are stored in both tables.
+pub fn body(edit: &Edit) -> Result<String, StoreError> {
+    to_json("edit", edit)
+}

@@ -1,0 +1,240 @@
+//! Transactions, parts and their feed, people, and what is refused.
+
+use super::*;
+
+pub fn a_transaction_is_whole_or_not_there(store: &dyn Store) {
+    let failed: Result<(), StoreError> = write(store, TOWN, |tx| {
+        tx.set_meta("a", "1")?;
+        tx.next_seq(Part::Open)?;
+        Err(StoreError::Missing("something"))
+    });
+    assert!(failed.is_err());
+    assert_eq!(in_read(store, |read| Ok((read.meta("a")?, read.last_seq(Part::Open)?))), (None, 0));
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        in_tx(store, |tx| {
+            tx.set_meta("a", "2")?;
+            panic!("in the middle");
+            #[allow(unreachable_code)]
+            Ok(())
+        })
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(in_read(store, |read| read.meta("a")), None);
+    in_tx(store, |tx| tx.set_meta("a", "3"));
+    assert_eq!(in_read(store, |read| read.meta("a")).as_deref(), Some("3"));
+}
+
+pub fn a_read_sees_one_moment_and_does_not_wait_for_the_writer(store: &dyn Store) {
+    save(store, 11, "先");
+    in_read(store, |reader| {
+        let before = reader.last_seq(Part::Open)?;
+        std::thread::scope(|scope| {
+            scope.spawn(|| save(store, 11, "后")).join().unwrap();
+        });
+        assert_eq!((before, reader.last_seq(Part::Open)?), (1, 1));
+        assert_eq!(reader.count_parts(&PartFilter::default())?, 1);
+        Ok(())
+    });
+    assert_eq!(in_read(store, |reader| reader.last_seq(Part::Open)), 2);
+    in_tx(store, |tx| {
+        tx.set_meta("open", "")?;
+        // Inside a write transaction another thread reads what was before.
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| in_read(store, |reader| reader.meta("open")));
+            assert_eq!(other.join().unwrap(), None);
+        });
+        Ok(())
+    });
+}
+
+pub fn the_feed_is_in_order_of_changes_and_each_part_stands_once(store: &dyn Store) {
+    let (one, two) = (save(store, 11, "一"), save(store, 12, "二"));
+    in_tx(store, |tx| {
+        let again = row(tx, one, 12, "一");
+        let departure = |seq| Departure { record: one, part: Part::Open, key: ReaderKey::Area(AreaId(11)), seq };
+        tx.note_departures(&[departure(Some(again.seq))])?;
+        tx.save_many(&[again])
+    });
+    let walk = |after| {
+        in_read(store, |read| {
+            let mut walked = Vec::new();
+            read.feed(Part::Open, after, &mut |entry| {
+                let left = matches!(entry.what, FeedWhat::Left { key: ReaderKey::Area(AreaId(11)), erased: None });
+                if let FeedWhat::Part { row, areas, .. } = entry.what {
+                    assert_eq!(areas, [AreaId(12)]);
+                    assert!(read.feed_state(row)?.contains("title"));
+                }
+                walked.push((entry.seq, entry.record, left));
+                Ok(true)
+            })?;
+            Ok(walked)
+        })
+    };
+    assert_eq!(walk(0), [(2, two, false), (3, one, true), (3, one, false)]);
+    assert_eq!(walk(2), [(3, one, true), (3, one, false)]);
+    assert_eq!(walk(3), []);
+    in_tx(store, |tx| {
+        tx.note_departures(&[Departure { record: one, part: Part::Open, key: ReaderKey::Area(AreaId(11)), seq: None }])
+    });
+    assert_eq!(walk(0), [(2, two, false), (3, one, false)]);
+    let other = read::<_, StoreError>(store, AreaId(9), |read| {
+        Ok((
+            read.last_seq(Part::Open)?,
+            read.count_parts(&PartFilter::default())?,
+            read.load_many(&[(one, Part::Open)])?,
+        ))
+    });
+    assert_eq!(other.unwrap(), (0, 0, vec![]), "another town has a feed of its own");
+}
+
+pub fn parts_are_found_by_area_kind_words_and_number(store: &dyn Store) {
+    for (area, title) in [(11, "张伟"), (12, "李强"), (11, "待核"), (21, "100%_x")] {
+        save(store, area, title);
+    }
+    let all = PartFilter::default();
+    assert_eq!(titles(store, &all), ["张伟", "李强", "待核", "100%_x"]);
+    assert_eq!(titles(store, &PartFilter { newest_first: true, limit: Some(1), ..all.clone() }), ["100%_x"]);
+    assert_eq!(titles(store, &PartFilter { areas: Some(vec![AreaId(11)]), ..all.clone() }), ["张伟", "待核"]);
+    assert_eq!(titles(store, &PartFilter { areas: Some(vec![AreaId(1)]), ..all.clone() }), [""; 0]);
+    assert_eq!(titles(store, &PartFilter { open_only: true, ..all.clone() }), ["待核"]);
+    assert_eq!(titles(store, &PartFilter { kind: Some(RecordKind::Event), ..all.clone() }), [""; 0]);
+    assert_eq!(titles(store, &PartFilter { after: 1, upto: Some(3), offset: 1, ..all.clone() }), ["待核"]);
+    let words = |words: &[&str]| {
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        titles(store, &PartFilter { words, ..all.clone() })
+    };
+    assert_eq!(words(&["张"]), ["张伟"]);
+    assert_eq!(words(&["1234", "强"]), ["李强"]);
+    assert_eq!(words(&["%_"]), ["100%_x"], "no character is a wildcard");
+    assert_eq!(words(&["张", "强"]), [""; 0]);
+}
+
+pub fn people_devices_sessions_and_codes(store: &dyn Store) {
+    let (wei, slot) = (user("wei"), Slot(7));
+    let version = store.directory_version().unwrap();
+    in_tx(store, |tx| tx.put_user(&wei));
+    assert!(store.directory_version().unwrap() > version);
+    assert_eq!(store.user_by_login("wei").unwrap(), Some(wei.clone()));
+    let twice: Result<(), StoreError> = write(store, TOWN, |tx| tx.put_user(&user("wei")));
+    assert!(matches!(twice, Err(StoreError::Exists("the login"))), "{twice:?}");
+    assert_eq!(in_read(store, |read| read.users()), std::slice::from_ref(&wei));
+
+    let mut device = Device {
+        id: DeviceId::fresh(&System),
+        town: TOWN,
+        user: wei.id,
+        slot,
+        name: "测试机".to_owned(),
+        enrolled: noon(),
+        expires: noon() + TimeDelta::days(1),
+        parted_from: None,
+        seen: None,
+        fate: None,
+        credential: Credential::first(noon()),
+    };
+    in_tx(store, |tx| {
+        let label = device.name.clone();
+        tx.put_slot(&SlotRow { slot, town: TOWN, origin: Origin::Device, label, high_water: 0 })?;
+        tx.put_device(&device, &[1; 32])?;
+        tx.set_high_water(slot, 9)
+    });
+    assert_eq!(in_read(store, |read| read.slot(slot)).unwrap().high_water, 9);
+    let seen = DeviceSeen {
+        at: noon(),
+        app: "0.1.0".to_owned(),
+        battery: Some(80),
+        clock_off: -5,
+        undelivered: 3,
+        web_view: "119".to_owned(),
+    };
+    in_tx(store, |tx| tx.seen_device(device.id, &seen));
+    device.seen = Some(seen);
+    assert_eq!(store.device_by_token(&[1; 32]).unwrap(), Some((device.clone(), wei.clone())));
+    assert_eq!(store.device_by_token(&[2; 32]).unwrap(), None);
+    in_tx(store, |tx| tx.expire_device(device.id, noon()));
+    assert_eq!(in_read(store, |read| read.devices())[0].expires, noon());
+
+    let session = Session {
+        hash: [3; 32],
+        town: TOWN,
+        user: wei.id,
+        csrf: "c".to_owned(),
+        expires: noon(),
+        seen: noon(),
+        second: true,
+    };
+    in_tx(store, |tx| tx.put_session(&session));
+    assert_eq!(store.session_by_token(&[3; 32]).unwrap().unwrap().0, session);
+    let later = noon() + TimeDelta::minutes(3);
+    in_tx(store, |tx| tx.touch_session(&[3; 32], later));
+    in_tx(store, |tx| tx.touch_session(&[3; 32], noon()));
+    assert_eq!(store.session_by_token(&[3; 32]).unwrap().unwrap().0.seen, later, "never earlier than it was");
+    in_tx(store, |tx| tx.drop_session(&[4; 32], noon()));
+    assert_eq!(store.session_by_token(&[3; 32]).unwrap(), None, "it was over");
+    in_tx(store, |tx| tx.put_session(&session));
+    in_tx(store, |tx| tx.drop_sessions_of(wei.id));
+    assert_eq!(store.session_by_token(&[3; 32]).unwrap(), None, "all of theirs");
+
+    let code = EnrolCode { hash: [5; 32], town: TOWN, user: wei.id, expires: noon() };
+    in_tx(store, |tx| tx.put_enrol_code(&code));
+    assert_eq!(store.enrol_code(&[5; 32]).unwrap(), Some(code));
+    assert!(in_tx(store, |tx| tx.use_enrol_code(&[5; 32])));
+    assert!(!in_tx(store, |tx| tx.use_enrol_code(&[5; 32])), "once");
+    let audit =
+        Audit { at: noon(), user: Some(wei.id), action: "unmask".into(), subject: "7".into(), detail: "".into() };
+    in_tx(store, |tx| tx.put_audit(&audit));
+    let enrolled = Audit { action: "audit-enrolled".into(), subject: device.id.to_string(), ..audit.clone() };
+    assert_eq!(in_read(store, |read| read.audits(5)), [audit, enrolled]);
+}
+
+pub fn areas_stand_above_the_towns(store: &dyn Store) {
+    let mut town = Area::new(TOWN, None, AreaLevel::Town, "镇", "1");
+    store.put_areas(&[town.clone()]).unwrap();
+    town.code = "2".into();
+    town.outline = shared::outline::Outline(vec![vec![[104_050_000, 37_180_000], [104_070_000, 37_200_000]]]);
+    store.put_areas(&[town.clone()]).unwrap();
+    assert_eq!(store.areas().unwrap(), [town]);
+    assert_eq!(store.towns().unwrap(), [TOWN]);
+    assert_eq!(store.epoch().unwrap(), 1);
+}
+
+pub fn quarantine_remembers_first_outcomes_and_decisions(store: &dyn Store) {
+    let edit: shared::edit::Edit = serde_json::from_value(serde_json::json!({
+        "id": System.uuid(), "record": System.uuid(), "kind": "person", "part": "open", "dot": [7, 1],
+        "context": {}, "epoch": 1, "at": 1, "zone": 480, "author": {"role": "grid_member"}, "form": 1,
+        "writes": {"name": "张伟"}
+    }))
+    .unwrap();
+    let rejection =
+        Rejection { reason: RejectReason::NotAllowed, path: None, detail: String::new(), note: String::new() };
+    let kept = Quarantined {
+        edit: edit.clone(),
+        slot: Slot(7),
+        received: noon(),
+        rejection: rejection.clone(),
+        // The label of its slot, as it is read.
+        origin: "测试机".to_owned(),
+        decision: None,
+    };
+    let wei = user("wei");
+    in_tx(store, |tx| {
+        tx.put_user(&wei)?;
+        enrolled(tx, &wei, Slot(7))?;
+        tx.put_quarantined(std::slice::from_ref(&kept))
+    });
+    assert_eq!(in_read(store, |read| read.quarantine(true, 9)), [kept]);
+    assert!(in_read(store, |read| read.has_quarantined(edit.record)));
+    assert_eq!(in_read(store, |read| read.decided_since(wei.id, 0)), []);
+    let dismissed = Decision::Dismissed("已由邻格登记".to_owned());
+    in_tx(store, |tx| tx.decide_quarantined(edit.id, &dismissed));
+    assert_eq!(in_read(store, |read| read.quarantine(true, 9)), []);
+    let decided = in_read(store, |read| read.decided_since(wei.id, 0));
+    assert_eq!((decided.len(), decided[0].0), (1, 1));
+    let told = Rejection { note: "已由邻格登记".to_owned(), ..rejection.clone() };
+    assert_eq!(decided[0].1.outcome, shared::wire::Outcome::Rejected(told));
+    assert_eq!(in_read(store, |read| read.quarantined(edit.id)).unwrap().decision, Some(dismissed.clone()));
+    let outcomes = in_read(store, |read| read.outcomes(&[edit.id]));
+    assert_eq!(outcomes[0].outcome, shared::wire::Outcome::Rejected(rejection));
+    let twice: Result<(), _> = write(store, TOWN, |tx| tx.decide_quarantined(edit.id, &dismissed));
+    assert!(matches!(twice, Err(StoreError::Missing(_))));
+}

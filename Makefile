@@ -16,7 +16,13 @@ DEMO_DIR ?= ./demo-data
 # nextest where it stands, cargo's own runner otherwise.
 RUN_TESTS := $(if $(shell command -v cargo-nextest),nextest run,test --no-fail-fast)
 
-.PHONY: chromium80 help setup setup-browser build demo demo-codes demo-reset test lint unit bench pictures simulate crashes hostile import-72000 bad-line test-window test-office test-api fuzz fuzz-minute deny
+# Stories about the SQLite file, its backups, or what is written into it behind the program's back.
+ON_FILES := keep:: folder:: an_entry_that_was entries_that_were the_database_itself what_was_rewritten erasing_restoring \
+	restored_server restored_backup neither_a_backup a_centre_put_back a_full_disk one_altered_value nobody_begins_a_record \
+	recount what_lists_show by_the_towns_own_file a_server_brought_up a_batch_sealed_by_an_older a_manifest_that_was_altered \
+	the_page_says_whether_it_fits office:: sets_up_codes holds_it_nowhere
+
+.PHONY: test-postgres processes load chromium80 help setup setup-browser build demo demo-codes demo-reset test lint unit bench pictures simulate crashes hostile import-72000 bad-line test-window test-office test-api fuzz fuzz-minute deny
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +50,7 @@ lint: setup
 	$(CARGO) clippy $(SELECT) --all-targets -- -D warnings
 
 unit: setup
+	@tests/setup.sh postgres
 	$(CARGO) build $(SELECT) --bins --tests
 	$(CARGO) $(RUN_TESTS) $(SELECT)
 
@@ -70,6 +77,20 @@ bench: setup ## Measures the product and, in the same run, the floor beneath it 
 pictures: setup-browser build ## Screenshots of every screen into ./pictures, the README's into docs/pictures
 	target/debug/pictures
 
+test-postgres: build ## The server's stories with its records in PostgreSQL; those about the SQLite file itself aside
+	@tests/setup.sh postgres
+	$(CARGO) build $(SELECT) --bins
+	target/debug/with-postgres $(CARGO) test $(SELECT) --test server -- $(addprefix --skip ,$(ON_FILES))
+
+processes: build ## Two server processes on one PostgreSQL, slow commits and kills, for 10 minutes (MINUTES=…)
+	@tests/setup.sh postgres
+	MINUTES=$${MINUTES:-10} $(CARGO) test $(SELECT) --test server processes::two -- --nocapture
+
+load: setup ## 820 handhelds come back at once (LOAD="--handhelds 2000 --spread 60 --rounds 4 --postgres --processes 2")
+	@tests/setup.sh postgres
+	$(CARGO) build $(RELEASE) --bin sync-server --bin load
+	target/release/load $(LOAD)
+
 import-72000: setup ## A workbook of 72,000 residents with 500 planted faults, each told; brought in and undone
 	IMPORT_ROWS=72000 $(CARGO) test $(SELECT) --test server imports::large -- --nocapture
 
@@ -82,11 +103,11 @@ fuzz-minute: setup
 
 SEEDS ?= 20000
 STEPS ?= 300
-# Every so manieth seed is run twice, to see that it replays; in `make test` each is.
+# Every so manieth seed is run twice, to see that it replays.
 TWICE ?= 5
 FROM ?= 0
 simulate: setup ## The simulation with more seeds than the 2,000 of `make test` (FROM=… SEEDS=… STEPS=…, or SEED=… for one, told)
-	FROM=$(FROM) SEEDS=$(SEEDS) STEPS=$(STEPS) TWICE=$(TWICE) $(CARGO) test $(SELECT) --test simulation -- --nocapture
+	FROM=$(FROM) SEEDS=$(SEEDS) STEPS=$(STEPS) TWICE=$(TWICE) $(CARGO) test $(SELECT) --test simulation after_the_links_heal -- --nocapture
 
 bad-line: build ## Five photos in real time over 20 kbit/s that is cut every 30 kB and stalls: a quarter of an hour
 	$(CARGO) test $(SELECT) --test handheld 20_kbit -- --ignored --nocapture

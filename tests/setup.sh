@@ -3,6 +3,7 @@
 #   setup.sh build            C and C++ compiler, perl, make, pkg-config (SQLCipher and its OpenSSL are compiled)
 #   setup.sh build window     also WebKitGTK to build against, a screen that nobody sees, keys and a pointer for it
 #   setup.sh office           LibreOffice's spreadsheet without a screen
+#   setup.sh postgres         PostgreSQL, for the tests of its store
 #   setup.sh build browser    also Chromium, its driver, a Chinese font, exiftool, axe-core, acorn and doiuse by npm; the tus clients by npm and pip
 set -euo pipefail
 
@@ -45,8 +46,11 @@ for group in "$@"; do
     office)
       need soffice libreoffice-calc-nogui
       ;;
+    postgres)
+      compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || packages[postgresql]=1
+      ;;
     *)
-      echo "setup.sh: unknown group '$group' (build, browser, office, window)" >&2
+      echo "setup.sh: unknown group '$group' (build, browser, office, postgres, window)" >&2
       exit 2
       ;;
   esac

@@ -9,7 +9,9 @@ use anyhow::Context;
 use shared::key_pin::EnrolLine;
 
 use crate::auth::{enrol, people, second, session};
-use crate::config::{AreaCommand, Command, DataArgs, EnrolCodeArgs, ServeArgs, UserAddArgs, UserArgs, UserCommand};
+use crate::config::{
+    AreaCommand, Command, DataArgs, EnrolCodeArgs, MigrateArgs, ServeArgs, UserAddArgs, UserArgs, UserCommand,
+};
 use crate::store::{self, Audit, StoreError, User};
 use crate::system::System;
 use crate::{App, AppState, backup, batch};
@@ -20,12 +22,12 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(args) => serve(&args),
         Command::Intake(args) => crate::intake::cli::serve(&args),
         Command::IntakeKey(args) => crate::intake::cli::make_key(&args),
-        Command::Init(DataArgs { data }) => {
-            open(&data)?;
-            say(&format!("made {}", data.display()))
+        Command::Init(args) => {
+            open(&args)?;
+            say(&format!("made {}", args.data.display()))
         }
         Command::Area(AreaCommand::Import { data, file }) => {
-            let app = open(&data.data)?;
+            let app = open(&data)?;
             let input = disk::File::open(&file).with_context(|| format!("cannot read {}", file.display()))?;
             let count = people::import_areas(&app, BufReader::new(input))?;
             say(&format!("{count} areas"))
@@ -73,6 +75,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Backup(args) => crate::backup::cli::backup_command(&args),
         Command::Verify(args) => crate::backup::cli::verify_command(&args),
         Command::Restore(args) => crate::backup::cli::restore_command(&args),
+        Command::MigrateStore(args) => migrate_store(&args),
         Command::Outbox(command) => crate::outbox::command(&command),
         Command::Erase(args) => crate::erase::command(&args),
         Command::PersonExport(args) => crate::person::cli::command(&args),
@@ -81,8 +84,27 @@ pub fn run(command: Command) -> anyhow::Result<()> {
 }
 
 /// Opens a data folder for a command, with the real clock and randomness.
-pub fn open(data: &Path) -> anyhow::Result<App> {
-    AppState::open(data, Arc::new(System)).with_context(|| format!("cannot open the data in {}", data.display()))
+pub fn open(args: &DataArgs) -> anyhow::Result<App> {
+    let opened = || {
+        if let Some(database) = &args.database {
+            store::place::name(&args.data, database)?;
+        }
+        AppState::open(&args.data, Arc::new(System))
+    };
+    opened().with_context(|| format!("cannot open the data in {}", args.data.display()))
+}
+
+fn migrate_store(args: &MigrateArgs) -> anyhow::Result<()> {
+    let back = args.to == "sqlite";
+    let moved =
+        if back { store::place::to_sqlite(&args.data) } else { store::place::to_postgres(&args.data, &args.to) };
+    let moved = moved.context("the records stay where they were")?;
+    say(&format!("{} rows of {} tables moved, compared by their digests: the same", moved.rows, moved.tables))?;
+    if back {
+        return say("what is left in the database holds personal data: drop it when the server has been seen to work");
+    }
+    let left = args.data.join(format!("{}.moved", store::place::FILE));
+    say(&format!("{} holds personal data: remove it when the server has been seen to work", left.display()))
 }
 
 /// One line for whoever or whatever called.
@@ -104,7 +126,7 @@ fn user_of(args: &UserArgs) -> anyhow::Result<(App, User)> {
 
 /// Also somebody who works here no more.
 fn anybody_of(args: &UserArgs) -> anyhow::Result<(App, User)> {
-    let app = open(&args.data.data)?;
+    let app = open(&args.data)?;
     let user = app.store.user_by_login(&args.login)?;
     let user = user.with_context(|| format!("there is no user {}", args.login))?;
     Ok((app, user))
@@ -117,7 +139,7 @@ fn first_line(file: &Path) -> anyhow::Result<String> {
 }
 
 fn add_user(args: UserAddArgs) -> anyhow::Result<()> {
-    let app = open(&args.data.data)?;
+    let app = open(&args.data)?;
     let password = args.password_file.as_deref().map(first_line).transpose()?;
     let user = people::add_user(
         &app,
@@ -159,7 +181,7 @@ pub(crate) fn begin_log(json: bool) -> anyhow::Result<()> {
 
 fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     begin_log(args.log_json)?;
-    let mut app = open(&args.data.data)?;
+    let mut app = open(&args.data)?;
     let state = Arc::get_mut(&mut app).context("the data are in use already")?;
     (state.lease_hours, state.token_hours, state.behind_proxy, state.stamp_photos) =
         (args.lease_hours, args.token_hours, args.behind_proxy, args.stamp_photos);
@@ -185,6 +207,7 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         tokio::spawn(speak_of_certificate(app.clone()));
         tokio::spawn(crate::blobs::expiry::daily(app.clone()));
         tokio::spawn(tidy_imports(app.clone()));
+        tokio::spawn(follow(app.clone()));
         tokio::spawn(crate::intake::take::expire_daily(app.clone()));
         match args.pull.open()? {
             Some(puller) => {
@@ -235,8 +258,31 @@ async fn tidy_imports(app: App) {
     }
 }
 
+/// Where the database goes on along another line of history, so does this process, within a second and in a new epoch.
+async fn follow(app: App) {
+    let mut often = tokio::time::interval(std::time::Duration::from_secs(1));
+    loop {
+        often.tick().await;
+        if app.store.strays() {
+            let app = app.clone();
+            let done = tokio::task::spawn_blocking(move || crate::sync::epoch::settle_again(&app)).await;
+            if let Ok(Err(error)) = done {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot go on with the database as it is now"
+                );
+            }
+        }
+    }
+}
+
 /// Backups on a schedule, where they are asked for; else the console says that there are none.
 fn begin_backups(app: &App, args: &ServeArgs) -> anyhow::Result<()> {
+    if app.store.lineage().context("cannot ask where the records are")?.is_some() {
+        anyhow::ensure!(args.backup_to.is_none(), StoreError::Elsewhere);
+        tokio::spawn(backup::archived::forever(app.clone()));
+        return Ok(());
+    }
     let Some(to) = args.backup_to.clone() else {
         tracing::warn!("no backups are made: name a folder with --backup-to");
         return backup::no_schedule(app).context("cannot note that there are no backups");

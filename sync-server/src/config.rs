@@ -19,12 +19,27 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// The folder everything is kept in.
+/// The folder everything is kept in, and where its records are.
 #[derive(Debug, Clone, Args)]
 pub struct DataArgs {
-    /// Folder of town.db, blobs/, batches/, server.key, outbox.key, tls.pem and erased.list; retention.toml if the town has its own.
+    /// Folder of town.db (or `database`, which names a PostgreSQL), blobs/, batches/, server.key, outbox.key, tls.pem and erased.list; retention.toml if the town has its own.
     #[arg(long, env = "SYNC_SERVER_DATA")]
     pub data: PathBuf,
+    /// A PostgreSQL for the records of this folder, in place of its town.db: postgres://user:password@host/database. The folder keeps it
+    /// in its file `database`, so that it need be said once; said in the environment, other users of the machine do not see the password.
+    #[arg(long, env = "SYNC_SERVER_DATABASE", hide_env_values = true)]
+    pub database: Option<String>,
+}
+
+/// `migrate-store`
+#[derive(Debug, Clone, Args)]
+pub struct MigrateArgs {
+    /// The folder whose records move; it keeps keys, batches and photos.
+    #[arg(long, env = "SYNC_SERVER_DATA")]
+    pub data: PathBuf,
+    /// Where to: an empty database as postgres://user:password@host/database, or `sqlite` for the folder's own town.db.
+    #[arg(long, env = "SYNC_SERVER_MIGRATE_TO", hide_env_values = true)]
+    pub to: String,
 }
 
 /// What to do.
@@ -67,6 +82,8 @@ pub enum Command {
     Verify(crate::backup::cli::VerifyArgs),
     /// Puts a backup into an empty folder and begins a new epoch.
     Restore(crate::backup::cli::RestoreArgs),
+    /// Moves all records of a folder to PostgreSQL, or back to SQLite; the server must be stopped. Handhelds notice nothing.
+    MigrateStore(MigrateArgs),
     /// Outboxes that came as files.
     #[command(subcommand)]
     Outbox(crate::outbox::OutboxCommand),

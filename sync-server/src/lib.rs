@@ -100,15 +100,12 @@ pub type App = Arc<AppState>;
 /// Why the data folder cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The database.
-    #[error("cannot open {path}")]
-    Store {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: StoreError,
-    },
+    /// Where the records are.
+    #[error(transparent)]
+    Place(#[from] store::place::PlaceError),
+    /// What is in the store.
+    #[error("cannot read what is kept")]
+    Store(#[source] StoreError),
     /// A file or folder.
     #[error("cannot open {path}")]
     File {
@@ -141,38 +138,33 @@ impl AsRef<tls::Tls> for AppState {
 }
 
 impl AppState {
-    /// Opens the data folder `data`, making it where it is not there.
+    /// Opens the data folder `data`, making it where it is not there, and the store it names.
     pub fn open(data: &Path, outside: Arc<dyn Outside>) -> Result<App, OpenError> {
-        Self::open_with_store(data, outside).map(|(app, _)| app)
+        prepare(data)?;
+        Self::over(data, store::place::open(data)?, outside)
     }
 
-    /// The same, with the store as what it is, for setting its quota.
+    /// The same of a folder with SQLite, with the store as what it is, for setting its quota.
     pub fn open_with_store(
         data: &Path,
         outside: Arc<dyn Outside>,
     ) -> Result<(App, Arc<store::sqlite::SqliteStore>), OpenError> {
+        prepare(data)?;
+        let store = Arc::new(store::place::open_file(data)?);
+        Ok((Self::over(data, Arc::clone(&store) as Arc<dyn Store>, outside)?, store))
+    }
+
+    fn over(data: &Path, store: Arc<dyn Store>, outside: Arc<dyn Outside>) -> Result<App, OpenError> {
         let file = |path: &Path| {
             let path = path.to_owned();
             move |source| OpenError::File { path, source }
         };
-        disk::create_private_dir_all(data).map_err(file(data))?;
-        let path = data.join("town.db");
-        // SQLite makes its file for everybody to read; its log and index get the rights of the file.
-        match disk::create_new(&path, b"") {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            other => other.map_err(file(&path))?,
-        }
-        for name in NOT_FOR_OTHERS {
-            tighten(&data.join(name))?;
-        }
-        let store = store::sqlite::SqliteStore::open(&path)
-            .map_err(|source| OpenError::Store { path: path.clone(), source })?;
-        let store = Arc::new(store);
+        sync::epoch::settle(&*store, outside.now()).map_err(OpenError::Store)?;
         let key = server_key(&data.join("server.key"), &*outside)?;
         let outbox_key = outbox::Key::open(&data.join("outbox.key"), &*outside)?;
         let blobs = blobs::Blobs::open(&data.join("blobs")).map_err(file(&data.join("blobs")))?;
         let app = Arc::new(Self {
-            store: Arc::clone(&store) as Arc<dyn Store>,
+            store,
             blobs,
             forms: Arc::new(Forms::parse(assets::FORMS.iter().copied())?),
             calendar: Arc::new(Calendar::parse(assets::CALENDAR)?),
@@ -200,11 +192,10 @@ impl AppState {
             in_force: Mutex::default(),
         });
         erase::resume(&app).map_err(|error| OpenError::Erase(Box::new(error)))?;
-        sync::projection::fill_beside(&app)
-            .map_err(|source| OpenError::Store { path: app.data.join("town.db"), source })?;
+        sync::projection::fill_beside(&app).map_err(OpenError::Store)?;
         // Whoever opened it may still change what comes with the program.
         app.in_force.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        Ok((app, store))
+        Ok(app)
     }
 
     /// The tree of areas, read again when it changed.
@@ -246,7 +237,13 @@ impl AppState {
 }
 
 /// What an older program, or somebody by hand, may have left for everybody to read; below the folders it is closed with them.
-const NOT_FOR_OTHERS: [&str; 6] = ["town.db", "town.db-wal", "town.db-shm", "blobs", "batches", "imports"];
+const NOT_FOR_OTHERS: [&str; 7] =
+    ["town.db", "town.db-wal", "town.db-shm", store::place::ADDRESS, "blobs", "batches", "imports"];
+
+fn prepare(data: &Path) -> Result<(), OpenError> {
+    disk::create_private_dir_all(data).map_err(|source| OpenError::File { path: data.to_owned(), source })?;
+    NOT_FOR_OTHERS.iter().try_for_each(|name| tighten(&data.join(name)))
+}
 
 /// Whose it is not cannot change that, and works on.
 fn tighten(path: &Path) -> Result<(), OpenError> {

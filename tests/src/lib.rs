@@ -10,6 +10,7 @@ pub mod faults;
 pub mod link;
 pub mod near;
 pub mod picture;
+pub mod postgres;
 pub mod process;
 pub mod public;
 pub mod released;

@@ -44,7 +44,7 @@ pub fn command(command: &AuditCommand) -> anyhow::Result<()> {
         let noted = Manifest::read(folder);
         known.extend(noted.with_context(|| words.text("keep-error-no-backup"))?.audit.iter().map(|noted| noted.head));
     }
-    let app = crate::commands::open(&args.data.data)?;
+    let app = crate::commands::open(&args.data)?;
     let report = check(&*app.store, &known)?;
     let mut out = std::io::stdout().lock();
     let mut say = |line: String| writeln!(out, "{line}").context("cannot write the answer");

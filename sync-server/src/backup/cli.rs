@@ -86,7 +86,7 @@ fn say(line: &str) -> anyhow::Result<()> {
 /// Runs `backup`.
 pub fn backup_command(args: &BackupArgs) -> anyhow::Result<()> {
     let words = words(args.lang.as_deref());
-    let app = open(&args.data.data)?;
+    let app = open(&args.data)?;
     let made = make(&app, &args.to, args.keep.unwrap_or(usize::MAX)).map_err(|error| said(error, &words))?;
     let bytes = crate::console::bytes(&words, made.manifest.bytes());
     let files = made.manifest.files.len().to_string();
@@ -105,7 +105,7 @@ pub fn verify_command(args: &VerifyArgs) -> anyhow::Result<()> {
             verify_backup(folder, &calendar).map_err(|error| said(error, &words))?.1
         }
         (None, Some(data)) => {
-            let app = open(data)?;
+            let app = open(&DataArgs { data: data.clone(), database: None })?;
             verify_data(&app).map_err(|error| said(error, &words))?
         }
         (None, None) => anyhow::bail!("--backup or --data"),

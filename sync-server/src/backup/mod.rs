@@ -7,6 +7,7 @@
 //!
 //! The list of erased ids is not in it (`sync.md`, "Erasure"). A copy of the list lies beside the backups, not in them.
 
+pub mod archived;
 pub mod check;
 pub mod cli;
 mod files;

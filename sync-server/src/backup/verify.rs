@@ -90,7 +90,11 @@ fn on_copy(folder: &Path, scratch: &Path, calendar: &Calendar, found: &mut Vec<F
 /// The same for a data folder, which may be in use.
 pub fn verify_data(app: &AppState) -> Result<Vec<Finding>, BackupError> {
     let mut found = Vec::new();
-    sqlite(&app.data.join(DATABASE), &mut found);
+    let database = app.data.join(DATABASE);
+    // PostgreSQL looks after its own pages: initdb --data-checksums, pg_amcheck.
+    if disk::exists(&database).map_err(BackupError::file(&database))? {
+        sqlite(&database, &mut found);
+    }
     check::store(&*app.store, &app.calendar, &mut found)?;
     check::photos(&*app.store, &|hash| app.blobs.path(hash), &mut found)?;
     for town in app.store.towns()? {

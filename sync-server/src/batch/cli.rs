@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use assets::messages::Messages;
 
@@ -11,7 +10,6 @@ use super::{BatchError, Format, Pull, Pulled, Sealed, Since, again, copy_out, pu
 use crate::AppState;
 use crate::config::DataArgs;
 use crate::store::User;
-use crate::system::System;
 
 /// `batch …`
 #[derive(Debug, Clone, clap::Subcommand)]
@@ -117,7 +115,7 @@ fn user(app: &AppState, login: &str, words: &Messages) -> anyhow::Result<User> {
 fn pull_command(args: &PullArgs) -> anyhow::Result<()> {
     let lang = crate::import::lang(args.lang.as_deref());
     let words = Messages::of(lang);
-    let app = AppState::open(&args.data.data, Arc::new(System))?;
+    let app = crate::commands::open(&args.data)?;
     let user = user(&app, &args.user, &words)?;
     let said = |error: BatchError| {
         let sentence = words.text(error.key());
@@ -182,7 +180,7 @@ fn summary(sealed: &Sealed, words: &Messages, folder: &str) -> String {
 
 fn list_command(args: &ListArgs) -> anyhow::Result<()> {
     let words = Messages::of(crate::import::lang(args.lang.as_deref()));
-    let app = AppState::open(&args.data.data, Arc::new(System))?;
+    let app = crate::commands::open(&args.data)?;
     let user = user(&app, &args.user, &words)?;
     for (batch, manifest) in super::list(&*app.store, &user)? {
         let areas: Vec<&str> = manifest.areas.values().map(String::as_str).collect();
@@ -200,7 +198,7 @@ fn list_command(args: &ListArgs) -> anyhow::Result<()> {
 
 fn verify_command(args: &VerifyArgs) -> anyhow::Result<()> {
     let words = Messages::of(crate::import::lang(args.lang.as_deref()));
-    let app = crate::commands::open(&args.data.data)?;
+    let app = crate::commands::open(&args.data)?;
     let looked = super::verify(&*app.store, &app.data, args.number.as_deref(), args.folder.as_deref());
     let looked = looked.map_err(|error| {
         let sentence = words.text(error.key());

@@ -33,7 +33,7 @@ fn reason(code: &str) -> Result<Reason, String> {
 /// Runs `erase`.
 pub fn command(args: &EraseArgs) -> anyhow::Result<()> {
     let words = Messages::of(crate::import::lang(args.lang.as_deref()));
-    let app = crate::commands::open(&args.data.data)?;
+    let app = crate::commands::open(&args.data)?;
     let done = erase(&app, None, args.record, args.reason).with_context(|| words.text("erase-error"))?;
     let mut lines = vec![words.with(
         "erase-done",

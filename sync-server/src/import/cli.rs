@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use assets::messages::{FluentValue, Lang, Messages};
@@ -15,7 +14,6 @@ use super::table::Input;
 use super::{BadBook, BadEncoding, BadRows, Encoding, ImportError, Note, Options, Report, import_as};
 use crate::AppState;
 use crate::config::DataArgs;
-use crate::system::System;
 
 /// `import`
 #[derive(Debug, Clone, clap::Args)]
@@ -72,7 +70,7 @@ pub fn area(app: &AppState, text: &str) -> Result<AreaId, ImportError> {
 /// Runs `import`: the report on standard output, the reason why nothing was taken as the error.
 pub fn command(args: ImportArgs) -> anyhow::Result<()> {
     let words = Messages::of(lang(args.lang.as_deref()));
-    let app = AppState::open(&args.data.data, Arc::new(System))?;
+    let app = crate::commands::open(&args.data)?;
     let said = |error: ImportError| anyhow::anyhow!(sentence(&error, &words));
     let user = match &args.user {
         Some(login) => {

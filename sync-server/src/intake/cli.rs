@@ -80,7 +80,7 @@ impl PullArgs {
 
 /// Runs `intake-key`.
 pub fn make_key(args: &IntakeKeyArgs) -> anyhow::Result<()> {
-    let app = open(&args.data.data)?;
+    let app = open(&args.data)?;
     let (secret, share) = keys(&app);
     let write = |path: &PathBuf, text: String| {
         disk::create_new(path, text.as_bytes()).with_context(|| format!("cannot make {}", path.display()))

@@ -29,7 +29,7 @@ pub enum OutboxCommand {
 pub fn command(command: &OutboxCommand) -> anyhow::Result<()> {
     let OutboxCommand::Import { data, file, lang } = command;
     let words = Messages::of(crate::import::lang(lang.as_deref()));
-    let app = crate::commands::open(&data.data)?;
+    let app = crate::commands::open(data)?;
     let done = import(&app, file, None).map_err(|error| {
         let sentence = words.text(error.key());
         anyhow::Error::new(error).context(sentence)

@@ -44,7 +44,7 @@ fn reason(code: &str) -> Result<Reason, String> {
 pub fn command(args: &PersonArgs) -> anyhow::Result<()> {
     let lang = crate::import::lang(args.lang.as_deref());
     let words = Messages::of(lang);
-    let app = crate::commands::open(&args.data.data)?;
+    let app = crate::commands::open(&args.data)?;
     let user = app.store.user_by_login(&args.login)?.filter(|user| user.active);
     let user = user.with_context(|| words.with("import-error-no-user", &[("name", args.login.clone().into())]))?;
     let who = Who::of(user, &*app.areas()?);

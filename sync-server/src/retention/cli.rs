@@ -25,7 +25,7 @@ pub struct RetentionArgs {
 /// Runs `retention`.
 pub fn command(args: &RetentionArgs) -> anyhow::Result<()> {
     let words = Messages::of(crate::import::lang(args.lang.as_deref()));
-    let app = crate::commands::open(&args.data.data)?;
+    let app = crate::commands::open(&args.data)?;
     let mut lines = Vec::new();
     if args.dry_run {
         let rules = Rules::open(&app)?;

@@ -17,6 +17,8 @@ mod intake;
 mod keep;
 mod model;
 mod parts;
+pub mod place;
+pub mod postgres;
 mod second;
 pub mod sqlite;
 #[cfg(test)]
@@ -80,6 +82,20 @@ pub enum StoreError {
     /// What an operation was for is not there.
     #[error("{0} does not exist")]
     Missing(&'static str),
+    /// The address of a database cannot be read. It is not told: a password may stand in it.
+    #[error("the address of the database is none; it looks like postgres://user:password@host/database")]
+    Address,
+    /// A database on another machine that is to be spoken to without TLS.
+    #[error("the address asks for sslmode=disable; without TLS only a database on this machine is opened")]
+    Open,
+    /// A database that may lose what it confirmed.
+    #[error("PostgreSQL's setting {0} is off: it would lose what it confirmed when the power fails; set it on")]
+    Forgetful(&'static str),
+    /// A copy was asked for of a store that has its own means for it.
+    #[error(
+        "the store is in PostgreSQL: its backups are made there, by pg_basebackup and the archive of its log (WAL)"
+    )]
+    Elsewhere,
     /// Anything else.
     #[error("the store failed while it {action}")]
     Other {
@@ -98,6 +114,15 @@ pub enum End {
     Commit,
     /// Keep nothing of it.
     Rollback,
+}
+
+/// A log that is archived, file by file; their names are in the order of what stands in them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archive {
+    /// The file that is being written to.
+    pub writing: String,
+    /// The last one that the archive has; empty where it has none.
+    pub archived: String,
 }
 
 /// The store. See [`write`] and [`read`] for the comfortable doors.
@@ -143,6 +168,22 @@ pub trait Store: Send + Sync {
     /// Makes what was deleted unreadable in the files too: no free page or log keeps a remnant. Holds up writers for
     /// seconds and needs as much room again.
     fn scrub(&self) -> Result<(), StoreError>;
+
+    /// The log of the store that somebody archives; none where nobody does.
+    fn archive(&self) -> Result<Option<Archive>, StoreError> {
+        Ok(None)
+    }
+    /// On which line of history the store is, where another one can take its place behind the program's back: a standby that
+    /// was promoted, a cluster restored to a moment. What was confirmed last may be missing there. None: that cannot be.
+    fn lineage(&self) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+    /// From now on works along this line only; on another it is [`StoreError::Busy`], and [`Store::strays`].
+    fn follow(&self, _lineage: &str) {}
+    /// Whether it was last found on another line than the one it follows.
+    fn strays(&self) -> bool {
+        false
+    }
 }
 
 /// What can be read of one town at one moment.

@@ -1,5 +1,7 @@
 //! What [`super::Store`] promises, asked of every implementation through the trait alone.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::area::{Area, AreaLevel};
 use shared::author::Role;
@@ -8,16 +10,22 @@ use shared::outside::Outside;
 use shared::record::RecordKind;
 use shared::wire::{RejectReason, Rejection};
 
+use super::postgres::PostgresStore;
 use super::sqlite::SqliteStore;
 use super::*;
 use crate::system::System;
 
 mod later;
+#[path = "../../../tests/src/postgres.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
+mod postgres;
+mod processes;
 mod promises;
 mod second;
 mod uploads;
 
-/// Every story is told to every store; of SQLite to a new file, in a test of its own.
+/// Every story is told to a new SQLite file in a test of its own, and to PostgreSQL, in a schema of its own each, in one
+/// test: a cluster is started once for all of them.
 macro_rules! stories {
     ($($module:ident :: $name:ident,)*) => {
         mod on_sqlite {
@@ -25,6 +33,11 @@ macro_rules! stories {
             fn $name() {
                 super::on_sqlite(super::$module::$name);
             })*
+        }
+
+        #[test]
+        fn postgresql_keeps_every_promise_too() {
+            tell(&[$((stringify!($name), $module::$name as Story),)*]);
         }
     };
 }
@@ -45,6 +58,23 @@ stories! {
     later::what_takes_two_people_is_released_by_another_and_used_once,
     later::an_edit_is_known_by_its_dots_and_erased_whole,
     uploads::a_photo_is_an_orphan_while_nothing_of_its_town_refers_to_it,
+}
+
+type Story = fn(&dyn Store);
+
+/// Tells every story to a new store each; says of all that failed.
+fn tell(stories: &[(&str, Story)]) {
+    let cluster = postgres::Cluster::start().unwrap();
+    let only = std::env::var("STORY").unwrap_or_default();
+    let mut failed = Vec::new();
+    for (name, story) in stories.iter().filter(|(name, _)| name.contains(&only)) {
+        let store = PostgresStore::open(&cluster.database(name).unwrap()).unwrap();
+        eprintln!("PostgreSQL: {name}");
+        if catch_unwind(AssertUnwindSafe(|| story(&store))).is_err() {
+            failed.push(*name);
+        }
+    }
+    assert!(failed.is_empty(), "not kept: {failed:?}");
 }
 
 const TOWN: AreaId = AreaId(2);

@@ -1,14 +1,17 @@
 //! Epochs. A server whose database was put back to an earlier state begins a new one: cursors of the old one are filled
 //! anew, its own writers get new slots, and contexts read before keep what they cover beyond the vectors.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
+use shared::area::AreaId;
 use shared::mutants::Mutant;
 use shared::record::Part;
 
 use super::cursor::Position;
-use crate::AppState;
 use crate::auth::Who;
-use crate::store::{self, Audit, Read, StoreError, Tx};
+use crate::store::{self, Audit, Read, Store, StoreError, Tx};
+use crate::{AppState, OpenError};
 
 /// The epoch of a server that was never restored.
 pub const FIRST: u32 = 1;
@@ -20,6 +23,8 @@ pub enum Why {
     Restored,
     /// A handheld had seen more than the database holds: it was put back behind the server's back.
     PutBack,
+    /// The database goes on along another line of history.
+    Lineage,
 }
 
 impl Why {
@@ -27,6 +32,7 @@ impl Why {
         match self {
             Self::Restored => "restore",
             Self::PutBack => "cursor",
+            Self::Lineage => "lineage",
         }
     }
 }
@@ -78,4 +84,39 @@ pub fn notice(app: &AppState, who: &Who, epoch: u32, position: &Position) -> Res
     })?;
     // Whoever it was: the epoch of the cursor is over.
     Ok(true)
+}
+
+/// What the database notes of the line of history it was on, above the towns.
+const LINEAGE: &str = "lineage";
+
+/// Begins a new epoch where a store, that nobody else works with yet, is on another line of history than it notes; and has
+/// it follow the one it is on.
+pub fn settle(store: &dyn Store, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let Some(lineage) = store.lineage()? else { return Ok(()) };
+    store::write(store, AreaId(0), |tx| {
+        let noted = tx.meta(LINEAGE)?;
+        if noted.as_deref() == Some(&*lineage) {
+            return Ok(());
+        }
+        tx.set_meta(LINEAGE, &lineage)?;
+        // What is new has nothing behind it.
+        if noted.is_some() {
+            begin(tx, now, 0, Why::Lineage)?;
+        }
+        Ok::<_, StoreError>(())
+    })?;
+    store.follow(&lineage);
+    Ok(())
+}
+
+/// Goes on along the line the store is on now, where that is another one than before: opened anew beside, so that nothing is
+/// answered there before the new epoch has begun and what was erased is erased again.
+pub fn settle_again(app: &AppState) -> Result<(), OpenError> {
+    if app.store.strays() {
+        let fresh = AppState::open(&app.data, Arc::clone(&app.outside))?;
+        if let Some(lineage) = fresh.store.lineage().map_err(OpenError::Store)? {
+            app.store.follow(&lineage);
+        }
+    }
+    Ok(())
 }

@@ -23,7 +23,7 @@ fn nobody_else_on_the_machine_reads_the_data_nor_what_is_restored() {
     let (data, backups) = (folder.path().join("data"), folder.path().join("backups"));
     let at = data.to_str().unwrap();
     assert!(run(&["init", "--data", at]).0);
-    let app = sync_server::commands::open(&data).unwrap();
+    let app = AppState::open(&data, std::sync::Arc::new(sync_server::system::System)).unwrap();
     for name in ["town.db", "town.db-wal", "town.db-shm", "server.key", "outbox.key"] {
         assert_eq!(rights(&data.join(name)), 0o600, "{name}");
     }

@@ -1,8 +1,6 @@
 //! The intake and the centre as programs: killed in the middle of things, and over TLS with certificates of their own.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -20,37 +18,9 @@ use tokio::sync::mpsc;
 
 use crate::common::desk::*;
 use crate::common::intake::*;
+use crate::common::program::Program;
 use crate::common::*;
 use crate::intake::{events, tray};
-
-/// A running `sync-server`; dropped it is killed, and what it keeps in memory is lost.
-struct Program {
-    child: Child,
-    url: String,
-}
-
-impl Program {
-    fn start(args: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sync-server"));
-        let mut child = command.args(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.split_whitespace().last().expect("it says where it listens").to_owned();
-        Self { child, url }
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()

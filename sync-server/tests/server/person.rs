@@ -302,7 +302,8 @@ async fn the_command_writes_the_same_bytes_for_the_same_data_and_over_nothing() 
     assert!(!well && said.contains("Another person with the same rights has to release it"), "{said}");
     assert!(!to.exists());
     // The command goes by the real clock, and so does what is asked for here.
-    let app = sync_server::commands::open(centre.folder.path()).unwrap();
+    let app =
+        sync_server::AppState::open(centre.folder.path(), std::sync::Arc::new(sync_server::system::System)).unwrap();
     let asked = |wanted| {
         let id = ask(&app, &staff, wanted).unwrap();
         release(&app, &second, id).unwrap();

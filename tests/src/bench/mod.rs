@@ -21,6 +21,7 @@ use anyhow::{Context, Result};
 use crate::centre::{Centre, day};
 use crate::story::Kept;
 use crate::township::{Size, Township, fill as township_fill};
+pub use table::Times;
 use table::seconds;
 
 /// Rows as `(id, state)`, for the floors.

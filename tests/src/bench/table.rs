@@ -46,6 +46,11 @@ impl Times {
         self.0.push(time);
     }
 
+    /// Those of another one too.
+    pub fn join(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     /// The time that `percent` of them did not exceed.
     pub fn percentile(&self, percent: usize) -> Duration {
         let mut sorted = self.0.clone();

@@ -23,6 +23,7 @@ use super::hand::Hand;
 use super::invariant::{Invariant, broken, must};
 use super::past::Pasts;
 use super::world::World;
+use crate::postgres;
 
 /// Everything the server has.
 pub(super) struct Held {
@@ -70,11 +71,13 @@ impl World<'_> {
         let confirmed: Vec<RecordId> = store.ids()?.into_iter().map(|(id, _)| id).collect();
         let Some(record) = dice.one(&confirmed).copied() else { return Ok(false) };
         let altered = if dice.percent(50) {
-            let sql = rusqlite::Connection::open(self.centre()?.folder().join("town.db"))?;
-            sql.execute(
-                "UPDATE part SET state = replace(replace(state, '居民', '居氓'), '事件', '事牛')
-                 WHERE record = ?1 AND part = 'open'",
-                [record.0.as_bytes().as_slice()],
+            postgres::execute(
+                self.centre()?.folder(),
+                &format!(
+                    "UPDATE part SET state = replace(replace(state, '居民', '居氓'), '事件', '事牛')
+                     WHERE record = {} AND part = 'open'",
+                    postgres::bytes(self.centre()?.folder(), record.0.as_bytes())
+                ),
             )?
         } else {
             let user = self.users.get(hand.owner).context("its user")?.id;

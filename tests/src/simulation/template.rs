@@ -19,7 +19,10 @@ use super::forms::Edition;
 use super::hand;
 use super::network::Network;
 use super::world::soundly;
-use crate::near;
+use crate::{
+    near,
+    postgres::{copy as copy_database, stand_in_at},
+};
 
 /// The town.
 pub const TOWN: AreaId = AreaId(2);
@@ -72,7 +75,7 @@ pub fn scratch() -> Result<tempfile::TempDir> {
     Ok(if memory.is_dir() { tempfile::tempdir_in(memory)? } else { tempfile::tempdir()? })
 }
 
-/// Copies a folder with all below it.
+/// Copies a folder with all below it, and the database it names.
 pub fn copy(from: &FilePath, to: &FilePath) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
@@ -84,19 +87,22 @@ pub fn copy(from: &FilePath, to: &FilePath) -> Result<()> {
             fs::copy(entry.path(), there)?;
         }
     }
-    Ok(())
+    copy_database(from, to).map(drop)
 }
 
 impl Template {
-    /// One of the [`TEMPLATES`].
-    pub fn get(which: usize) -> Result<Arc<Self>> {
-        static MADE: Mutex<[Option<Arc<Template>>; TEMPLATES]> = Mutex::new([None, None, None, None]);
+    /// One of the [`TEMPLATES`]; its server on SQLite, or on the cluster with this socket.
+    pub fn get(which: usize, postgres: Option<&'static FilePath>) -> Result<Arc<Self>> {
+        static MADE: Mutex<[Option<Arc<Template>>; 2 * TEMPLATES]> = Mutex::new([const { None }; 2 * TEMPLATES]);
         let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = made.get_mut(which % TEMPLATES).context("a template")?;
+        // Whoever comes first makes it: it may not depend on who that is.
+        let which = which % TEMPLATES;
+        let place = which + if postgres.is_some() { TEMPLATES } else { 0 };
+        let place = made.get_mut(place).context("a template")?;
         if let Some(there) = place {
             return Ok(Arc::clone(there));
         }
-        let new = Arc::new(Self::make(which)?);
+        let new = Arc::new(Self::make(which, postgres)?);
         *place = Some(Arc::clone(&new));
         Ok(new)
     }
@@ -111,12 +117,16 @@ impl Template {
         self.folder.path().join(format!("hand-{place}"))
     }
 
-    fn make(which: usize) -> Result<Self> {
+    fn make(which: usize, postgres: Option<&FilePath>) -> Result<Self> {
         let folder = scratch()?;
         let driver = Driver::new()?;
         let time = Time::default();
         let machine = |seed: u64| Machine::new(&time, Shows::Off(0), 0x7e3a + seed + 97 * which as u64, true);
-        let centre = Centre::open(&folder.path().join("server"), machine(0), Edition::Both, usize::MAX)?;
+        let server = folder.path().join("server");
+        if let Some(socket) = postgres {
+            stand_in_at(socket, &server)?;
+        }
+        let centre = Centre::open(&server, machine(0), Edition::Both, usize::MAX)?;
         let app = centre.app();
         import_areas(app, AREAS.as_bytes())?;
         let add = |login: &str, role, area, cleared| {

@@ -1,7 +1,7 @@
 //! The world of a run: handhelds, centre and network under one event queue in virtual time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path as FilePath, PathBuf};
 use std::pin::Pin;
 
 use anyhow::{Context, Result};
@@ -36,6 +36,8 @@ pub struct Options {
     pub true_ids: bool,
     /// The story is kept.
     pub told: bool,
+    /// The server's records are in the cluster with this socket; else in SQLite.
+    pub postgres: Option<&'static FilePath>,
 }
 
 /// Something that is going to happen.
@@ -81,7 +83,7 @@ impl<'a> World<'a> {
     /// The world of a seed before its first step.
     pub fn new(driver: &'a Driver, seed: u64, options: Options) -> Result<Self> {
         let mut dice = Dice::new(seed);
-        let template = Template::get(dice.below(1 << 16))?;
+        let template = Template::get(dice.below(1 << 16), options.postgres)?;
         let folder = scratch()?;
         let time = Time::default();
         let server = folder.path().join("server");

@@ -1,13 +1,13 @@
 //! The server's own misfortunes: it is killed, loses power, is restored from a backup.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use shared::ids::EditId;
 use shared::outside::Outside;
-use sync_server::backup::{make, restore};
+use sync_server::backup::{archived, make, restore};
 
 use super::centre::Centre;
 use super::dice::Dice;
@@ -16,6 +16,7 @@ use super::invariant::{Invariant, broken, must};
 use super::template::copy;
 use super::world::World;
 use crate::faults::{Loss, watch};
+use crate::postgres;
 
 /// How many backups are kept.
 const KEEP: usize = 3;
@@ -29,6 +30,11 @@ impl World<'_> {
         let gone = match &self.server_watch {
             Some(watch) => {
                 watch.crash();
+                drop(old);
+                None
+            }
+            // Its own server has what was committed, whoever ends.
+            None if postgres::stands_in(&folder) => {
                 drop(old);
                 None
             }
@@ -95,12 +101,29 @@ impl World<'_> {
     /// The server is backed up while it runs.
     pub(super) fn back_up(&mut self) -> Result<()> {
         let to = self.folder.path().join("backups");
-        let made = make(self.centre()?.app(), &to, KEEP)
-            .map_err(|error| broken(Invariant::NothingFails, format!("the backup failed: {error}")))?;
+        let folder = match postgres::stands_in(self.centre()?.folder()) {
+            true => self.copy_database(&to)?,
+            false => {
+                let made = make(self.centre()?.app(), &to, KEEP);
+                made.map_err(|error| broken(Invariant::NothingFails, format!("the backup failed: {error}")))?.folder
+            }
+        };
         self.trace.count("a backup of the server is made");
-        self.backups.push(made.folder);
+        self.backups.push(folder);
         self.backups.retain(|folder| folder.exists());
         Ok(())
+    }
+
+    /// A database server's own copy of all there is.
+    fn copy_database(&mut self, to: &FilePath) -> Result<PathBuf> {
+        let folder = to.join(format!("{}", self.new_folder().file_name().context("a name")?.display()));
+        let app = self.centre()?.app();
+        let mark = archived::mark(app)?.context("somebody archives its log")?;
+        postgres::copy(self.centre()?.folder(), &folder)?;
+        archived::count(app, &mark)?;
+        let surplus = (self.backups.len() + 1).saturating_sub(KEEP);
+        self.backups.iter().take(surplus).try_for_each(std::fs::remove_dir_all)?;
+        Ok(folder)
     }
 
     /// The server is restored from its latest backup, or an older one.
@@ -122,8 +145,15 @@ impl World<'_> {
         self.reopen(|world, old| {
             let watched = world.server_watch.take().is_some();
             let new = world.new_folder();
-            restore(&from, &new, Some(&old), machine as Arc<dyn Outside>)
-                .map_err(|error| broken(Invariant::NothingFails, format!("the restore failed: {error}")))?;
+            if postgres::stands_in(&old) {
+                // Only the database is put back; it is on another timeline then.
+                copy(&old, &new)?;
+                postgres::copy(&from, &new)?;
+                postgres::execute(&new, "UPDATE meta SET value = 'before' WHERE key LIKE '%/lineage'")?;
+            } else {
+                restore(&from, &new, Some(&old), machine as Arc<dyn Outside>)
+                    .map_err(|error| broken(Invariant::NothingFails, format!("the restore failed: {error}")))?;
+            }
             std::fs::remove_dir_all(&old)?;
             if watched {
                 world.server_watch = Some(watch(&new)?);

@@ -21,6 +21,7 @@ mod photos;
 mod pictures;
 mod restores;
 mod rounds;
+mod standby;
 mod tls;
 mod told;
 mod turns;

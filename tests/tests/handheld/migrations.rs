@@ -16,6 +16,7 @@ use rusqlite::Connection;
 use shared::ids::EditId;
 use shared::path::Path as FieldPath;
 use shared::value::Value;
+use sync_server::store::place::PlaceError;
 use sync_server::store::{self, StoreError as KeptError};
 use sync_server::{App, AppState, OpenError};
 use tests::near::{Line, Replay, TOWN};
@@ -198,7 +199,7 @@ fn a_server_on_a_newer_database_refuses_to_start_in_words_and_leaves_it_as_it_is
         sql.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
     }
     let before = bytes(&town)?;
-    let Err(OpenError::Store { source, .. }) = AppState::open(&town, Replay::new(1)) else {
+    let Err(OpenError::Place(PlaceError::Store { source, .. })) = AppState::open(&town, Replay::new(1)) else {
         anyhow::bail!("it was opened")
     };
     ensure!(matches!(source, KeptError::FromTheFuture { found: 999, .. }), "{source}");

@@ -39,11 +39,8 @@ fn event(tx: &mut dyn Tx, area: u32, category: &str, days: i64, closed: bool) ->
 
 pub fn figures_of_events_follow_every_save(store: &dyn Store) {
     let saved = in_tx(store, |tx| {
-        let parts = [
-            event(tx, 11, "rubbish", 0, false),
-            event(tx, 11, "rubbish", 40, true),
-            event(tx, 12, "noise", 1, false),
-        ];
+        let parts =
+            [event(tx, 11, "rubbish", 0, false), event(tx, 11, "rubbish", 40, true), event(tx, 12, "noise", 1, false)];
         tx.save_many(&parts)?;
         Ok(parts)
     });
@@ -56,17 +53,14 @@ pub fn figures_of_events_follow_every_save(store: &dyn Store) {
     let month = |days| (noon() + TimeDelta::days(days) + TimeDelta::hours(8)).format("%Y-%m").to_string();
     let [first, later] = [month(0), month(40)];
     let named = |category: &str, month: &str, count: u64| (format!("{category} {month}"), count);
-    assert_eq!(
-        months(store),
-        [named("noise", &first, 1), named("rubbish", &first, 1), named("rubbish", &later, 1)]
-    );
+    assert_eq!(months(store), [named("noise", &first, 1), named("rubbish", &first, 1), named("rubbish", &later, 1)]);
     // Some days of a month are counted one by one, and say the same.
     let days = EventFilter { at: Some((noon(), noon() + TimeDelta::days(2))), ..EventFilter::default() };
     let tallies = in_read(store, |read| read.tally_events(&days, &[By::Month]));
-    assert_eq!(tallies.iter().map(|it| (it.by.join(""), it.count)).collect::<Vec<_>>(), [
-        (first.clone(), 1),
-        (first.clone(), 1)
-    ]);
+    assert_eq!(
+        tallies.iter().map(|it| (it.by.join(""), it.count)).collect::<Vec<_>>(),
+        [(first.clone(), 1), (first.clone(), 1)]
+    );
     let listed = |filter: &EventFilter| {
         in_read(store, |read| {
             let mut rows = Vec::new();
@@ -78,11 +72,7 @@ pub fn figures_of_events_follow_every_save(store: &dyn Store) {
         })
     };
     let all = listed(&EventFilter::default());
-    assert_eq!(all.iter().map(|it| it.record).collect::<Vec<_>>(), [
-        saved[1].record,
-        saved[2].record,
-        saved[0].record
-    ]);
+    assert_eq!(all.iter().map(|it| it.record).collect::<Vec<_>>(), [saved[1].record, saved[2].record, saved[0].record]);
     assert_eq!(Some(&all[0].facts), saved[1].event.as_deref());
     let of_eleven = EventFilter { areas: Some(vec![AreaId(11)]), offset: 1, limit: Some(1), ..EventFilter::default() };
     assert_eq!(listed(&of_eleven).iter().map(|it| it.record).collect::<Vec<_>>(), [saved[0].record]);
@@ -105,8 +95,7 @@ pub fn figures_of_events_follow_every_save(store: &dyn Store) {
 pub fn editions_imports_and_reports_are_found_again(store: &dyn Store) {
     let wei = user("wei");
     in_tx(store, |tx| tx.put_user(&wei));
-    let edition =
-        |version| Edition { name: "calendar".into(), version, text: "一".into(), at: noon(), user: wei.id };
+    let edition = |version| Edition { name: "calendar".into(), version, text: "一".into(), at: noon(), user: wei.id };
     in_tx(store, |tx| tx.put_edition(&edition(2)));
     in_tx(store, |tx| tx.put_edition(&edition(1)));
     let twice: Result<(), StoreError> = write(store, TOWN, |tx| tx.put_edition(&edition(2)));
@@ -204,12 +193,8 @@ pub fn an_edit_is_known_by_its_dots_and_erased_whole(store: &dyn Store) {
     }))
     .unwrap();
     let refused = shared::edit::Edit { id: EditId(System.uuid()), dot: (Slot(7), 2).into(), ..edit.clone() };
-    let stored = StoredEdit {
-        edit: edit.clone(),
-        received: noon(),
-        vector: Default::default(),
-        origin: "测试机".to_owned(),
-    };
+    let stored =
+        StoredEdit { edit: edit.clone(), received: noon(), vector: Default::default(), origin: "测试机".to_owned() };
     let wei = user("wei");
     in_tx(store, |tx| {
         tx.put_user(&wei)?;
@@ -257,7 +242,8 @@ pub fn an_edit_is_known_by_its_dots_and_erased_whole(store: &dyn Store) {
     let outcomes = in_read(store, |read| read.outcomes(&both));
     assert_eq!(outcomes.iter().map(|seen| seen.edit).collect::<Vec<_>>(), [refused.id, edit.id]);
     for seen in outcomes {
-        let erased = matches!(&seen.outcome, shared::wire::Outcome::Rejected(why) if why.reason == RejectReason::Erased);
+        let erased =
+            matches!(&seen.outcome, shared::wire::Outcome::Rejected(why) if why.reason == RejectReason::Erased);
         assert!(erased, "{seen:?}");
     }
     in_read(store, |read| {

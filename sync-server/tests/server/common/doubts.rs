@@ -11,13 +11,15 @@ use shared::vector::VectorTimestamp;
 use shared::wire::{KeptEdit, SlotAnswer, SlotRequest};
 use tempfile::TempDir;
 
-use super::{Centre, Handheld};
+use super::{Centre, Handheld, postgres};
 
 impl Centre {
     /// The data as they stand now: what somebody may put back tomorrow.
     pub fn copy(&self) -> TempDir {
         let folder = tempfile::tempdir().unwrap();
-        self.app.store.snapshot(&folder.path().join("town.db")).unwrap();
+        if !postgres::copy(self.folder.path(), folder.path()).unwrap() {
+            self.app.store.snapshot(&folder.path().join("town.db")).unwrap();
+        }
         std::fs::copy(self.folder.path().join("server.key"), folder.path().join("server.key")).unwrap();
         folder
     }

@@ -8,6 +8,10 @@ pub mod doubts;
 pub mod editions;
 pub mod intake;
 pub mod outbox;
+#[path = "../../../../tests/src/postgres.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
+pub mod postgres;
+pub mod program;
 pub mod tus;
 pub mod visits;
 
@@ -101,6 +105,7 @@ impl Centre {
     pub async fn over(folder: TempDir, clock: Arc<Clock>, change: impl FnOnce(&mut AppState)) -> Self {
         // Another test of the process may have been faster.
         rustls::crypto::ring::default_provider().install_default().ok();
+        postgres::stand_in(folder.path()).unwrap();
         let mut app = AppState::open(folder.path(), clock.clone()).unwrap();
         change(Arc::get_mut(&mut app).expect("nobody else holds it yet"));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,0 +1,155 @@
+//! Taking everything of a record out.
+
+use std::collections::BTreeSet;
+
+use shared::edit::Edit;
+use shared::ids::{EditId, RecordId};
+use shared::record::Part;
+
+use super::InTown;
+use super::columns::{from_json, int, key_text, ms, photo_hash, uuid};
+use super::sql::params;
+use crate::store::common::body;
+use crate::store::{Erased, Gone, Kept, StoreError, Tx};
+
+impl InTown<'_> {
+    /// See [`crate::store::Keep::erase`].
+    pub(super) fn take_out(&mut self, erased: &Erased) -> Result<Gone, StoreError> {
+        let (town, record) = (self.town.0, erased.record);
+        let of_it = params![town, record.0.as_bytes()];
+        let readers = self.readers_ever(record)?;
+        let restricted = self
+            .conn
+            .prepare_cached(
+                "SELECT 1 FROM part WHERE town = $1 AND record = $2 AND part = 'restricted'
+             UNION ALL SELECT 1 FROM departed WHERE town = $1 AND record = $2 AND part = 'restricted'",
+            )?
+            .exists(of_it)?;
+        for part in Part::ALL.into_iter().filter(|part| *part == Part::Open || restricted) {
+            let seq = self.take_seqs(part, 1)?;
+            let tell = self.conn.prepare_cached(
+                "INSERT INTO departed (town, part, record, key, seq, erased) VALUES ($1, $2, $3, $4, $5, $6)
+                 ON CONFLICT (town, part, record, key) DO UPDATE SET seq = excluded.seq, erased = excluded.erased",
+            )?;
+            for reader in &readers {
+                let kind = erased.kind.code();
+                tell.execute(params![town, part.code(), record.0.as_bytes(), key_text(*reader), int(seq), kind])?;
+            }
+        }
+        self.conn
+            .prepare_cached(
+                "INSERT INTO erased (town, record, kind, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            )?
+            .execute(params![town, record.0.as_bytes(), erased.kind.code(), ms(erased.at)])?;
+        self.uncount_event(record)?;
+        let uuid_text = record.to_string();
+        for (sql, with_text) in [
+            (
+                "INSERT INTO erased_edit (id, slot, n) SELECT id, slot, n FROM edit WHERE town = $1 AND record = $2
+              ON CONFLICT DO NOTHING",
+                false,
+            ),
+            (
+                "INSERT INTO erased_edit (id, slot, n) SELECT id, slot, dot_n FROM quarantine
+              WHERE town = $1 AND record = $2 ON CONFLICT DO NOTHING",
+                false,
+            ),
+            // Of some that could not be read it is not known what they were for: those that name it go with it.
+            (
+                "INSERT INTO erased_edit (id, slot, n) SELECT id, slot, n FROM unreadable WHERE town = $1
+              AND (record = $2 OR (record = ''::bytea AND strpos(body, $3) > 0)) ON CONFLICT DO NOTHING",
+                true,
+            ),
+            (
+                "DELETE FROM unreadable WHERE town = $1 AND (record = $2 OR (record = ''::bytea AND strpos(body, $3) > 0))",
+                true,
+            ),
+            ("DELETE FROM reporter WHERE town = $1 AND record = $2", false),
+            ("DELETE FROM part WHERE town = $1 AND record = $2", false),
+            ("DELETE FROM event WHERE town = $1 AND record = $2", false),
+            ("DELETE FROM edit WHERE town = $1 AND record = $2", false),
+            ("DELETE FROM quarantine WHERE town = $1 AND record = $2", false),
+        ] {
+            let query = self.conn.prepare_cached(sql)?;
+            if with_text {
+                query.execute(params![town, record.0.as_bytes(), uuid_text])?;
+            } else {
+                query.execute(of_it)?;
+            }
+        }
+        self.take_out_photos(record)
+    }
+
+    /// See [`crate::store::Keep::empty_edits`].
+    pub(super) fn take_out_writes(
+        &mut self,
+        record: RecordId,
+        part: Part,
+        edits: &BTreeSet<EditId>,
+    ) -> Result<(), StoreError> {
+        let town = self.town.0;
+        for id in edits {
+            self.conn
+                .prepare_cached("INSERT INTO ended_edit (id) VALUES ($1) ON CONFLICT DO NOTHING")?
+                .execute(params![id.0.as_bytes()])?;
+            for (read, write) in [
+                (
+                    "SELECT body FROM edit WHERE town = $1 AND id = $2",
+                    "UPDATE edit SET body = $3 WHERE town = $1 AND id = $2",
+                ),
+                (
+                    "SELECT body FROM quarantine WHERE town = $1 AND id = $2",
+                    "UPDATE quarantine SET body = $3, note = '', area = NULL, about = NULL WHERE town = $1 AND id = $2",
+                ),
+            ] {
+                let query = self.conn.prepare_cached(read)?;
+                let text: Option<String> = query.first(params![town, id.0.as_bytes()], |row| row.get(0))?;
+                if let Some(text) = text {
+                    let mut edit: Edit = from_json("edit", &text)?;
+                    edit.writes.clear();
+                    self.conn.prepare_cached(write)?.execute(params![town, id.0.as_bytes(), body(&edit)?])?;
+                }
+            }
+        }
+        // Of what cannot be read it is not known what it was for; its answer stays.
+        self.conn
+            .prepare_cached(
+                "UPDATE unreadable SET body = '' WHERE town = $1
+                 AND (record = $2 OR (record = ''::bytea AND strpos(body, $3) > 0)) AND strpos(body, $4) > 0",
+            )?
+            .execute(params![town, record.0.as_bytes(), record.to_string(), part.code()])?;
+        self.conn
+            .prepare_cached("DELETE FROM remain WHERE town = $1 AND record = $2 AND part = $3")?
+            .execute(params![town, record.0.as_bytes(), part.code()])?;
+        Ok(())
+    }
+
+    /// Its links, and the photos that nothing else links.
+    fn take_out_photos(&mut self, record: RecordId) -> Result<Gone, StoreError> {
+        let town = self.town.0;
+        let alone = self.conn.prepare_cached(
+            "SELECT DISTINCT hash FROM photo_link l WHERE town = $1 AND record = $2
+             AND NOT EXISTS (SELECT 1 FROM photo_link o WHERE o.town = $1 AND o.hash = l.hash AND o.record <> $2)",
+        )?;
+        let photos = alone.map(params![town, record.0.as_bytes()], |row| photo_hash(row.get(0)?))?;
+        let mut gone = Gone { photos, uploads: Vec::new() };
+        self.conn
+            .prepare_cached("DELETE FROM photo_link WHERE town = $1 AND record = $2")?
+            .execute(params![town, record.0.as_bytes()])?;
+        for hash in &gone.photos {
+            let of_it = params![town, hash.as_str()];
+            let uploads = self.conn.prepare_cached("SELECT id FROM upload WHERE town = $1 AND hash = $2")?;
+            gone.uploads.extend(uploads.map(of_it, |row| uuid(row.blob(0)?))?);
+            for sql in [
+                "DELETE FROM upload WHERE town = $1 AND hash = $2",
+                "DELETE FROM photo_wanted WHERE town = $1 AND hash = $2",
+                "DELETE FROM photo_sender WHERE town = $1 AND hash = $2",
+                "DELETE FROM photo WHERE town = $1 AND hash = $2",
+                "INSERT INTO erased_photo (town, hash) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            ] {
+                self.conn.prepare_cached(sql)?.execute(of_it)?;
+            }
+        }
+        Ok(gone)
+    }
+}

@@ -1,0 +1,160 @@
+//! The store in PostgreSQL, for any number of server processes (decision 27).
+//!
+//! A write transaction holds its town's advisory lock from its first statement until its commit is visible: numbers of a
+//! feed become visible in their order whichever process takes them. It is READ COMMITTED, so that each statement after the
+//! lock sees what the transaction before it committed. A read is one REPEATABLE READ transaction.
+
+mod approval;
+mod audit;
+mod doubts;
+mod edition;
+mod erase;
+mod events;
+mod failure;
+mod figures;
+mod global;
+mod imports;
+mod intake;
+mod keep;
+mod lineage;
+pub mod migrate;
+mod open;
+mod parts;
+mod read;
+mod second;
+mod sql;
+mod titles;
+mod uploads;
+mod write;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use deadpool_postgres::{Object, Pool, Transaction};
+use shared::area::AreaId;
+use tokio::runtime::Runtime;
+use tokio_postgres::IsolationLevel;
+
+use super::columns;
+use super::{End, Read, StoreError, Tx};
+use failure::{failure, no_connection};
+use lineage::Lineage;
+use sql::{Conn, params, wait};
+
+/// So often work is run again because another transaction stood in its way.
+const AGAIN: u32 = 20;
+
+/// [`Store`](super::Store) over one schema of one database.
+pub struct PostgresStore {
+    pool: Pool,
+    /// Connections live here; none once the store is dropped.
+    runtime: Option<Runtime>,
+    /// One writer of a town waits for the lock with a connection in its hands; its neighbours in this process wait here.
+    towns: Mutex<BTreeMap<AreaId, Arc<Mutex<()>>>>,
+    lineage: Arc<Mutex<Lineage>>,
+}
+
+/// One connection inside a transaction of one town.
+struct InTown<'a> {
+    conn: &'a Conn<'a>,
+    town: AreaId,
+}
+
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        // A runtime that waits for its threads may not be dropped inside of another one.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl PostgresStore {
+    fn connection(&self) -> Result<Object, StoreError> {
+        let _inside = self.runtime.as_ref().map(Runtime::enter);
+        wait(self.pool.get()).map_err(no_connection)
+    }
+
+    fn begin<'a>(&self, client: &'a mut Object, read: bool) -> Result<Transaction<'a>, StoreError> {
+        let begun = client.build_transaction();
+        let begun = if read { begun.isolation_level(IsolationLevel::RepeatableRead).read_only(true) } else { begun };
+        wait(begun.start()).map_err(failure)
+    }
+
+    /// Runs what looks at more than one town, on one moment.
+    fn reading<T>(&self, work: impl FnOnce(&Conn<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut client = self.connection()?;
+        let conn = Conn::new(self.begin(&mut client, true)?);
+        let done = work(&conn)?;
+        wait(conn.into_inner().commit()).map_err(failure)?;
+        Ok(done)
+    }
+
+    fn in_read(
+        &self,
+        town: AreaId,
+        work: &mut dyn FnMut(&dyn Read) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut client = self.connection()?;
+        let conn = Conn::new(self.begin(&mut client, true)?);
+        work(&InTown { conn: &conn, town })?;
+        wait(conn.into_inner().commit()).map_err(failure)
+    }
+
+    fn in_tx(
+        &self,
+        town: AreaId,
+        work: &mut dyn FnMut(&mut dyn Tx) -> Result<End, StoreError>,
+    ) -> Result<(), StoreError> {
+        let turn = Arc::clone(lock(&self.towns).entry(town).or_default());
+        // A panic inside a transaction has rolled it back (it was dropped).
+        let _turn = lock(&turn);
+        let mut left = AGAIN;
+        loop {
+            let mut again = false;
+            match self.once(town, work, &mut again) {
+                _ if again && left > 0 => left -= 1,
+                done => return done,
+            }
+        }
+    }
+
+    /// Once: `again` says whether another transaction stood in its way and nothing was kept.
+    fn once(
+        &self,
+        town: AreaId,
+        work: &mut dyn FnMut(&mut dyn Tx) -> Result<End, StoreError>,
+        again: &mut bool,
+    ) -> Result<(), StoreError> {
+        let mut client = self.connection()?;
+        let conn = Conn::new(self.begin(&mut client, false)?);
+        conn.prepare_cached("SELECT pg_advisory_xact_lock(hashtext(current_schema()), $1)")?
+            .exists(params![i64::from(i32::from_ne_bytes(town.0.to_ne_bytes()))])?;
+        let end = work(&mut InTown { conn: &conn, town });
+        *again = conn.again.get();
+        let failed = conn.failed.get();
+        let tx = conn.into_inner();
+        match end {
+            // PostgreSQL would answer this commit with a rollback, and no error.
+            Ok(End::Commit) if failed => {
+                wait(tx.rollback()).map_err(failure)?;
+                Err(StoreError::Missing("the transaction, of which a statement failed"))
+            }
+            Ok(End::Commit) => {
+                // Lost here, nobody knows what became of it: whoever sent it sends it again, and an edit is applied once.
+                wait(tx.commit()).map_err(|error| {
+                    *again = failure::Failure::of(&error) == failure::Failure::Again;
+                    failure(error)
+                })
+            }
+            end => {
+                wait(tx.rollback()).map_err(failure)?;
+                end.map(|_| ())
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

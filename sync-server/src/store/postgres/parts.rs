@@ -1,0 +1,250 @@
+//! Parts and the feed of them, out of rows; and which of them a filter wants.
+
+use shared::area::AreaId;
+use shared::ids::RecordId;
+use shared::record::{Part, RecordKind};
+
+use super::InTown;
+use super::columns::{areas, count, int, key, kind, part, users, uuid};
+use super::sql::{AsValue as _, Row, Value, params};
+use crate::store::common::first_made_at;
+use crate::store::{FeedEntry, FeedWhat, PartFilter, StoreError, StoredPart, number_word};
+
+/// The columns [`stored_part`] reads, in order.
+pub const PART: &str = "p.record, p.part, p.kind, p.seq, p.areas, p.readers, p.anonymous, p.open_fields, p.deleted, \
+                    p.title, p.words, p.state, p.merged_into, p.visit, p.missing";
+
+/// A part from the columns of [`PART`].
+pub fn stored_part(row: &Row) -> Result<StoredPart, StoreError> {
+    Ok(StoredPart {
+        record: RecordId(uuid(row.blob(0)?)?),
+        part: part(row.text(1)?)?,
+        kind: kind(row.text(2)?)?,
+        seq: count(row.get(3)?),
+        areas: areas(row.text(4)?),
+        readers: users(row.text(5)?),
+        anonymous: row.get(6)?,
+        open_fields: row.get(7)?,
+        deleted: row.get(8)?,
+        title: row.get(9)?,
+        words: row.get(10)?,
+        state: row.get(11)?,
+        merged_into: row.text(12)?.parse().ok(),
+        visit: row.get(13)?,
+        missing: row.get(14)?,
+        event: None,
+    })
+}
+
+/// A condition and its parameters, as they grow.
+pub struct Wanted {
+    /// After `WHERE`.
+    pub sql: String,
+    /// In the order of their numbers.
+    pub args: Vec<Value>,
+}
+
+impl Wanted {
+    /// Of one town, by the table of this letter.
+    pub fn of(table: &str, town: AreaId) -> Self {
+        Self { sql: format!("{table}.town = $1"), args: vec![town.0.value()] }
+    }
+
+    /// The place of one more parameter.
+    pub fn arg(&mut self, value: Value) -> String {
+        self.args.push(value);
+        format!("${}", self.args.len())
+    }
+
+    /// One more condition, `?` in it standing for a parameter.
+    pub fn and(&mut self, condition: &str, value: Value) {
+        let place = self.arg(value);
+        self.sql.push_str(" AND ");
+        self.sql.push_str(&condition.replace('?', &place));
+    }
+
+    /// Only what lies in one of these areas; `None`: anywhere.
+    pub fn lies_in(&mut self, column: &str, areas: Option<&[AreaId]>) {
+        if let Some(areas) = areas {
+            let ids = Value::Texts(areas.iter().map(ToString::to_string).collect());
+            self.and(&format!("string_to_array({column}, ',') && ?::text[]"), ids);
+        }
+    }
+
+    /// Nothing that was merged into another record.
+    pub fn not_merged(&mut self, table: &str, tx: &InTown<'_>) -> Result<(), StoreError> {
+        let losers = tx.losers()?;
+        if !losers.is_empty() {
+            self.and(&format!("{table}.record <> ALL (?)"), Value::Blobs(losers.into_iter().collect()));
+        }
+        Ok(())
+    }
+}
+
+impl InTown<'_> {
+    /// The conditions of a filter.
+    pub(super) fn wanted_parts(&self, filter: &PartFilter) -> Result<Wanted, StoreError> {
+        let mut wanted = Wanted::of("p", self.town);
+        wanted.and("p.part = ?", filter.part.code().value());
+        wanted.and("p.seq > ?", int(filter.after).value());
+        if let Some(upto) = filter.upto {
+            wanted.and("p.seq <= ?", int(upto).value());
+        }
+        if let Some(kind) = filter.kind {
+            wanted.and("p.kind = ?", kind.code().value());
+        }
+        if let Some(kinds) = &filter.kinds {
+            wanted.and("p.kind = ANY (?)", Value::Texts(kinds.iter().map(|kind| kind.code().to_owned()).collect()));
+        }
+        if filter.without_visits {
+            wanted.sql.push_str(" AND p.visit = 0");
+        }
+        if filter.open_only {
+            wanted.sql.push_str(" AND p.open_fields > 0");
+        }
+        if let Some((from, to)) = filter.made {
+            wanted.and("p.record >= ?", first_made_at(from).value());
+            wanted.and("p.record < ?", first_made_at(to).value());
+        }
+        for word in &filter.words {
+            let number = wanted.arg(number_word(word).value());
+            wanted.and(&format!("(strpos(p.words, ?) > 0 OR strpos(p.words, {number}) > 0)"), word.value());
+        }
+        wanted.lies_in("p.areas", filter.areas.as_deref());
+        if !filter.with_merged {
+            wanted.not_merged("p", self)?;
+        }
+        Ok(wanted)
+    }
+
+    /// See [`crate::store::Read::each_part`].
+    pub(super) fn each_wanted(
+        &self,
+        filter: &PartFilter,
+        each: &mut dyn FnMut(StoredPart) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut wanted = self.wanted_parts(filter)?;
+        let offset = wanted.arg(int(filter.offset).value());
+        let limit = wanted.arg(int(filter.limit.unwrap_or(u64::MAX)).value());
+        let order = if filter.newest_first { "p.seq DESC" } else { "p.seq" };
+        let sql =
+            format!("SELECT {PART} FROM part p WHERE {} ORDER BY {order} OFFSET {offset} LIMIT {limit}", wanted.sql);
+        let mut rows = self.conn.prepare_cached(&sql)?.rows(&wanted.args)?;
+        while let Some(row) = rows.next()? {
+            if !each(stored_part(&row)?)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// See [`crate::store::Read::feed`].
+    pub(super) fn walk_feed(
+        &self,
+        of: &str,
+        after: u64,
+        each: &mut dyn FnMut(FeedEntry) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut parts = Pages::of(self, PARTS_AFTER, of, after, feed_part);
+        let mut left = Pages::of(self, LEFT_AFTER, of, after, feed_left);
+        let mut next = (parts.next()?, left.next()?);
+        loop {
+            // Both are ordered; a departure has the number of the save that caused it and comes before it.
+            let left_first = match (&next.0, &next.1) {
+                (None, None) => return Ok(()),
+                (Some(part), Some(left)) => left.seq <= part.seq,
+                (part, _) => part.is_none(),
+            };
+            let entry = if left_first {
+                std::mem::replace(&mut next.1, left.next()?)
+            } else {
+                std::mem::replace(&mut next.0, parts.next()?)
+            };
+            if let Some(entry) = entry
+                && !each(entry)?
+            {
+                return Ok(());
+            }
+        }
+    }
+
+    /// See [`crate::store::Read::feed_state`].
+    pub(super) fn state_at(&self, row: i64) -> Result<String, StoreError> {
+        let of = if row & 1 == 1 { Part::Restricted } else { Part::Open };
+        let query = self.conn.prepare_cached("SELECT state FROM part WHERE town = $1 AND part = $2 AND seq = $3")?;
+        query.one(params![self.town.0, of.code(), row >> 1], |row| row.get(0))
+    }
+}
+
+/// A place in the feed is what a row is known by: its number and which of the two feeds.
+fn place(seq: u64, of: &str) -> i64 {
+    int(seq) << 1 | i64::from(of == Part::Restricted.code())
+}
+
+/// A page each: whoever reads the feed ends somewhere, and a page is read from an index alone. Numbers that are the same stay
+/// together.
+const PARTS_AFTER: &str = "SELECT seq, record, kind, areas, readers, anonymous, visit FROM part
+    WHERE town = $1 AND part = $2 AND seq > $3 ORDER BY seq FETCH FIRST 512 ROWS WITH TIES";
+const LEFT_AFTER: &str = "SELECT seq, record, key, erased FROM departed
+    WHERE town = $1 AND part = $2 AND seq > $3 ORDER BY seq FETCH FIRST 512 ROWS WITH TIES";
+
+/// What follows a number, page by page.
+struct Pages<'a> {
+    tx: &'a InTown<'a>,
+    sql: &'static str,
+    of: &'a str,
+    after: u64,
+    entry: fn(&Row, &str) -> Result<FeedEntry, StoreError>,
+    fetched: std::vec::IntoIter<FeedEntry>,
+    more: bool,
+}
+
+impl<'a> Pages<'a> {
+    fn of(
+        tx: &'a InTown<'a>,
+        sql: &'static str,
+        of: &'a str,
+        after: u64,
+        entry: fn(&Row, &str) -> Result<FeedEntry, StoreError>,
+    ) -> Self {
+        Self { tx, sql, of, after, entry, fetched: Vec::new().into_iter(), more: true }
+    }
+
+    fn next(&mut self) -> Result<Option<FeedEntry>, StoreError> {
+        if self.more && self.fetched.as_slice().is_empty() {
+            let query = self.tx.conn.prepare_cached(self.sql)?;
+            let args = params![self.tx.town.0, self.of, int(self.after)];
+            let page = query.map(args, |row| (self.entry)(row, self.of))?;
+            self.more = page.len() >= 512;
+            self.after = page.last().map_or(self.after, |last| last.seq);
+            self.fetched = page.into_iter();
+        }
+        Ok(self.fetched.next())
+    }
+}
+
+/// seq, record, kind, areas, readers, anonymous, visit
+fn feed_part(row: &Row, of: &str) -> Result<FeedEntry, StoreError> {
+    let seq = count(row.get(0)?);
+    Ok(FeedEntry {
+        seq,
+        record: RecordId(uuid(row.blob(1)?)?),
+        what: FeedWhat::Part {
+            row: place(seq, of),
+            kind: kind(row.text(2)?)?,
+            areas: areas(row.text(3)?),
+            readers: users(row.text(4)?),
+            anonymous: row.get(5)?,
+            visit: row.get(6)?,
+        },
+    })
+}
+
+/// seq, record, key, erased
+fn feed_left(row: &Row, _: &str) -> Result<FeedEntry, StoreError> {
+    Ok(FeedEntry {
+        seq: count(row.get(0)?),
+        record: RecordId(uuid(row.blob(1)?)?),
+        what: FeedWhat::Left { key: key(row.text(2)?)?, erased: RecordKind::from_code(row.text(3)?) },
+    })
+}

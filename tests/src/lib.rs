@@ -8,6 +8,7 @@ pub mod desk;
 #[cfg(feature = "faults")]
 pub mod faults;
 pub mod link;
+pub mod load;
 pub mod near;
 pub mod picture;
 pub mod postgres;

@@ -81,9 +81,9 @@ fn main() -> Result<()> {
     if let Some(peer) = options.measure {
         let measured = match peer {
             Peer::Ours => ours(&people, &options.dir),
-            Peer::Automerge => together::<Automerge>(&people, &options.dir),
-            Peer::Yrs => together::<Yrs>(&people, &options.dir),
-            Peer::Loro => together::<Loro>(&people, &options.dir),
+            Peer::Automerge => library::<Automerge>(&people, &options.dir),
+            Peer::Yrs => library::<Yrs>(&people, &options.dir),
+            Peer::Loro => library::<Loro>(&people, &options.dir),
         }?;
         println!("{}", serde_json::to_string(&measured)?);
         return Ok(());
@@ -128,18 +128,18 @@ fn state(dir: &Path) -> Result<Vec<u8>> {
     std::fs::read(dir.join("state")).context("the state to begin with")
 }
 
-fn alone<R: Replica>(people: &[data::Person], dir: &Path) -> Result<Measured> {
-    measure::replica::<R>(people, &state(dir)?, dir)
-}
-
 fn ours(people: &[data::Person], dir: &Path) -> Result<Measured> {
-    let pure = Some(measure::pure(people, &state(dir)?)?);
-    Ok(Measured { pure, ..alone::<Ours>(people, dir)? })
+    let state = state(dir)?;
+    let updates = measure::updates::<Ours>(people, &state)?;
+    let pure = Some(measure::pure(&state, &updates)?);
+    Ok(Measured { pure, ..measure::replica::<Ours>(people, &state, &updates, dir)? })
 }
 
-fn together<R: Syncs>(people: &[data::Person], dir: &Path) -> Result<Measured> {
-    let mut measured = alone::<R>(people, dir)?;
-    measure::rounds::<R>(people, &state(dir)?, dir, &mut measured)?;
+fn library<R: Syncs>(people: &[data::Person], dir: &Path) -> Result<Measured> {
+    let state = state(dir)?;
+    let updates = measure::updates::<R>(people, &state)?;
+    let mut measured = measure::replica::<R>(people, &state, &updates, dir)?;
+    measure::rounds::<R>(people, &state, &updates, dir, &mut measured)?;
     Ok(measured)
 }
 

@@ -13,7 +13,7 @@ use crate::ours::Ours;
 use crate::replica::{Replica, Syncs};
 
 const FILLS: usize = 3;
-const TIMES: usize = 300;
+const TIMES: usize = 100;
 /// Edits that come at once, as in a round of ours.
 const A_ROUND: usize = 1_000;
 
@@ -112,8 +112,8 @@ fn one_field(people: &[Person], n: usize) -> Result<FieldEdit> {
     Ok(FieldEdit { writer: 7, n: n as u64 + 1, record, field: "phone", value: format!("1380000{:04}", n % 10_000) })
 }
 
-/// Everything but rounds. `packed` is the state under zstd.
-pub fn replica<R: Replica>(people: &[Person], packed: &[u8], dir: &Path) -> Result<Measured> {
+/// Everything but rounds. `packed` is the state under zstd; `updates` are of [`updates`].
+pub fn replica<R: Replica>(people: &[Person], packed: &[u8], updates: &[Vec<u8>], dir: &Path) -> Result<Measured> {
     let there =
         people.iter().filter(|person| person.fields().any(|(field, value)| field == "name" && value.contains('王')));
     let there = there.count();
@@ -148,9 +148,8 @@ pub fn replica<R: Replica>(people: &[Person], packed: &[u8], dir: &Path) -> Resu
     }
     drop(near);
 
-    let updates = updates::<R>(people, &state)?;
-    let each = rate(&mut R::load(&state, 8)?, &updates, 1)?;
-    let batched = rate(&mut R::load(&state, 8)?, &updates, A_ROUND)?;
+    let each = rate(&mut R::load(&state, 8)?, updates, 1)?;
+    let batched = rate(&mut R::load(&state, 8)?, updates, A_ROUND)?;
     Ok(Measured {
         fill: Some(fill),
         save: Some(Latency::of(saves)),
@@ -162,12 +161,18 @@ pub fn replica<R: Replica>(people: &[Person], packed: &[u8], dir: &Path) -> Resu
 }
 
 /// Rounds, before and after the township was changed in 100,000 places.
-pub fn rounds<R: Syncs>(people: &[Person], packed: &[u8], dir: &Path, into: &mut Measured) -> Result<()> {
+pub fn rounds<R: Syncs>(
+    people: &[Person],
+    packed: &[u8],
+    updates: &[Vec<u8>],
+    dir: &Path,
+    into: &mut Measured,
+) -> Result<()> {
     let state = unpacked(packed)?;
     let mut far = R::load(&state, 8)?;
     (into.sync, into.idle) = of_two(people, &mut R::load(&state, 7)?, &mut far, dir)?;
     let mut far = R::load(&state, 8)?;
-    for round in updates::<R>(people, &state)?.chunks(A_ROUND) {
+    for round in updates.chunks(A_ROUND) {
         far.apply(round)?;
     }
     let state = far.state()?;
@@ -209,24 +214,26 @@ fn of_two<R: Syncs>(
 }
 
 /// What five writers wrote who had not seen each other, each edit as it travels.
-fn updates<R: Replica>(people: &[Person], state: &[u8]) -> Result<Vec<Vec<u8>>> {
-    let mut all = Vec::new();
+pub fn updates<R: Replica>(people: &[Person], packed: &[u8]) -> Result<Vec<Vec<u8>>> {
+    let state = unpacked(packed)?;
+    // One after the other in one piece of memory, so that what is kept lies not between what a library allocates.
+    let (mut all, mut ends) = (Vec::with_capacity(64 << 20), Vec::with_capacity(100_000));
     for writer in 0..WRITERS {
-        let mut own = R::load(state, writer as u64 + 100)?;
-        for edit in data::edits(people, writer) {
-            all.push(own.edit(&edit)?);
+        let edits = data::edits(people, writer);
+        let mut own = R::load(&state, writer as u64 + 100)?;
+        for edit in edits {
+            all.extend(own.edit(&edit)?);
+            ends.push(all.len());
         }
     }
-    Ok(all)
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    Ok(starts.zip(&ends).filter_map(|(start, end)| Some(all.get(start..*end)?.to_vec())).collect())
 }
 
 /// What ours does in a second with edits that were read before.
-pub fn pure(people: &[Person], packed: &[u8]) -> Result<f64> {
+pub fn pure(packed: &[u8], updates: &[Vec<u8>]) -> Result<f64> {
     let state = unpacked(packed)?;
-    let edits: Vec<Edit> = updates::<Ours>(people, &state)?
-        .iter()
-        .map(|bytes| Ok(shared::json::from_slice(bytes)?))
-        .collect::<Result<_>>()?;
+    let edits: Vec<Edit> = updates.iter().map(|bytes| Ok(shared::json::from_slice(bytes)?)).collect::<Result<_>>()?;
     let mut all = Ours::load(&state, 8)?;
     let start = Instant::now();
     edits.iter().for_each(|edit| all.take(edit));

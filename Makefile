@@ -22,7 +22,7 @@ ON_FILES := keep:: folder:: an_entry_that_was entries_that_were the_database_its
 	recount what_lists_show by_the_towns_own_file a_server_brought_up a_batch_sealed_by_an_older a_manifest_that_was_altered \
 	the_page_says_whether_it_fits office:: sets_up_codes holds_it_nowhere
 
-.PHONY: test-postgres processes load chromium80 help setup setup-browser build demo demo-codes demo-reset test lint unit bench pictures simulate crashes hostile import-72000 bad-line test-window test-office test-api fuzz fuzz-minute deny
+.PHONY: test-postgres processes load chromium80 help setup setup-browser build demo demo-codes demo-reset test lint unit bench bench-peers pictures simulate crashes hostile import-72000 bad-line test-window test-office test-api fuzz fuzz-minute deny
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -73,6 +73,13 @@ ONLY ?=
 bench: setup ## Measures the product and, in the same run, the floor beneath it (release profile); writes docs/performance.md (ONLY=… prints some stages)
 	$(CARGO) build $(RELEASE) --bin sync-server --bin bench
 	target/release/bench $(if $(ONLY),--only $(ONLY),--report docs/performance.md)
+
+# A workspace of its own, so that nothing here ever compiles or audits what others made.
+bench-peers: ## automerge, yrs, loro and PouchDB on the same data beside ours (release profile); writes docs/peers.md
+	@tests/setup.sh build peers
+	$(CARGO) build $(RELEASE) --bin sync-server --bin bench
+	cd bench-peers && $(CARGO) build --locked --release
+	target/peers/release/bench-peers --report docs/peers.md
 
 pictures: setup-browser build ## Screenshots of every screen into ./pictures, the README's into docs/pictures
 	target/debug/pictures

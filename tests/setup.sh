@@ -4,6 +4,7 @@
 #   setup.sh build window     also WebKitGTK to build against, a screen that nobody sees, keys and a pointer for it
 #   setup.sh office           LibreOffice's spreadsheet without a screen
 #   setup.sh postgres         PostgreSQL, for the tests of its store
+#   setup.sh build peers      also node and npm, and by npm PouchDB, which `make bench-peers` measures
 #   setup.sh build browser    also Chromium, its driver, a Chinese font, exiftool, axe-core, acorn and doiuse by npm; the tus clients by npm and pip
 set -euo pipefail
 
@@ -49,8 +50,12 @@ for group in "$@"; do
     postgres)
       compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || packages[postgresql]=1
       ;;
+    peers)
+      need node nodejs
+      need npm npm
+      ;;
     *)
-      echo "setup.sh: unknown group '$group' (build, browser, office, postgres, window)" >&2
+      echo "setup.sh: unknown group '$group' (build, browser, office, peers, postgres, window)" >&2
       exit 2
       ;;
   esac
@@ -87,7 +92,18 @@ tus() {
     cp "$here/tus/requirements.txt" "$here/tus/venv/requirements.txt"
   fi
 }
+# What our figures are put beside. Its native parts come ready-made in the package, nothing is run at the installation.
+peers() {
+  [ -e "$here/../bench-peers/pouchdb/node_modules/express-pouchdb/package.json" ] && return
+  echo "setup: installing PouchDB"
+  (cd "$here/../bench-peers/pouchdb" && npm ci --ignore-scripts --no-audit --no-fund --silent)
+}
 clients() {
+  case " $* " in
+    *" peers "*)
+      peers
+      ;;
+  esac
   case " $* " in
     *" browser "*)
       axe

@@ -231,6 +231,8 @@ pub struct Place {
 impl Place {
     /// Makes all of it below `dir`.
     pub async fn make(dir: &Path, size: Size, postgres: bool, processes: u8) -> Result<Self> {
+        // Another one of this process may have been faster.
+        rustls::crypto::ring::default_provider().install_default().ok();
         ensure!(postgres || processes == 1, "one process a town.db: several only with --postgres");
         let data: PathBuf = dir.join(if postgres { "server-postgres" } else { "server" });
         std::fs::create_dir_all(&data)?;

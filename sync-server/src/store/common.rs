@@ -4,8 +4,8 @@ use chrono::{DateTime, Datelike as _, Utc};
 use shared::area::AreaId;
 use shared::edit::Edit;
 
-use super::columns::{count, int, ms, to_json};
-use super::{Span, StoreError};
+use super::columns::{areas_text, count, int, ms, to_json, users_text};
+use super::{Near, Span, StoreError};
 
 /// The month of Beijing of a moment.
 pub fn month(at: DateTime<Utc>) -> String {
@@ -45,4 +45,22 @@ pub fn in_town(town: AreaId, key: &str) -> String {
 /// Edits as they are stored in both tables.
 pub fn body(edit: &Edit) -> Result<String, StoreError> {
     to_json("edit", edit)
+}
+
+/// More areas than this are not looked for one by one: so large a scope wants most of what there is.
+const AREAS_NEAR: usize = 8;
+
+impl Near {
+    /// What SQL asks of `areas` and `readers`, by a function that finds a text in one, and the texts of its parameters, which
+    /// are counted from `first`.
+    pub fn texts(&self, find: &str, mark: &str, first: usize) -> (String, Vec<String>) {
+        let Some((areas, user)) = self.lies.as_ref().filter(|(areas, _)| areas.len() <= AREAS_NEAR) else {
+            return (String::new(), Vec::new());
+        };
+        let asked = |at: usize| if at < areas.len() { "areas" } else { "readers" };
+        let asked: Vec<String> =
+            (0..=areas.len()).map(|at| format!("{find}({}, {mark}{}) > 0", asked(at), first + at)).collect();
+        let texts = areas.iter().map(|area| areas_text(&[*area])).chain([users_text(&[*user])]);
+        (format!(" AND ({})", asked.join(" OR ")), texts.collect())
+    }
 }

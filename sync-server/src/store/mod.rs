@@ -219,6 +219,16 @@ pub trait Read:
         part: Part,
         after: u64,
         each: &mut dyn FnMut(FeedEntry) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        self.feed_near(part, after, &Near::default(), each)
+    }
+    /// The same without parts that are not [`Near`]; with what left, wherever it was.
+    fn feed_near(
+        &self,
+        part: Part,
+        after: u64,
+        near: &Near,
+        each: &mut dyn FnMut(FeedEntry) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError>;
     /// The state (JSON of a `PartState`) and kind at a place the feed named.
     fn feed_state(&self, row: i64) -> Result<String, StoreError>;

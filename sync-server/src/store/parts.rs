@@ -144,3 +144,13 @@ pub fn number_word(number: &str) -> String {
     let digest: [u8; 32] = Sha256::digest(number.trim().to_lowercase().as_bytes()).into();
     format!("\u{1}{}", PhotoHash::from_bytes(&digest))
 }
+
+/// Which parts of a feed somebody wants: those that lie in one of the areas or name the reader. A store need not look at the
+/// others one by one; most of a town's changes lie elsewhere than where one member walks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Near {
+    /// The areas and the reader; none: all parts.
+    pub lies: Option<(Vec<AreaId>, UserId)>,
+    /// Whether the state of most of them will be asked for too.
+    pub states: bool,
+}

@@ -46,6 +46,7 @@ stories! {
     promises::a_transaction_is_whole_or_not_there,
     promises::a_read_sees_one_moment_and_does_not_wait_for_the_writer,
     promises::the_feed_is_in_order_of_changes_and_each_part_stands_once,
+    promises::a_reader_walks_the_feed_past_what_lies_elsewhere,
     promises::parts_are_found_by_area_kind_words_and_number,
     promises::people_devices_sessions_and_codes,
     promises::areas_stand_above_the_towns,

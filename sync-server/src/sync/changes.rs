@@ -14,7 +14,7 @@ use shared::wire::Item;
 use super::cursor::Position;
 use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize, reads_by_scope, reads_visits};
-use crate::store::{FeedWhat, Read, ReaderKey, StoreError};
+use crate::store::{FeedWhat, Near, Read, ReaderKey, StoreError};
 
 /// The most items of one page, unless [`crate::AppState::page_items`] says otherwise.
 pub const ITEMS: usize = 4_000;
@@ -52,7 +52,7 @@ pub fn page(
         if page.more {
             break;
         }
-        read.feed(part, *seen, &mut |entry| {
+        read.feed_near(part, *seen, &near(who, true), &mut |entry| {
             if page.items.len() >= most || bytes >= BYTES {
                 page.more = true;
                 return Ok(false);
@@ -94,6 +94,10 @@ pub fn page(
             *seen = (*seen).max(entry.seq);
             Ok(true)
         })?;
+        // What lies elsewhere was passed over unseen.
+        if !page.more {
+            *seen = (*seen).max(read.last_seq(part)?);
+        }
         // Planted mistake, see shared::mutants.
         if Mutant::CursorAhead.on() && !page.more {
             *seen = read.last_seq(part)? + 1;
@@ -138,7 +142,7 @@ pub fn again(
 pub fn total(read: &dyn Read, who: &Who, areas: &AreaTree) -> Result<u64, StoreError> {
     let mut total = 0;
     for part in parts(who) {
-        read.feed(part, 0, &mut |entry| {
+        read.feed_near(part, 0, &near(who, false), &mut |entry| {
             if let FeedWhat::Part { kind, areas: lies, readers, visit, .. } = entry.what {
                 let reach = Reach { kind, areas: lies, readers, visit };
                 total += u64::from(authorize(who, Action::Read(part), Some(&reach), &reach, areas).is_ok());
@@ -147,6 +151,11 @@ pub fn total(read: &dyn Read, who: &Who, areas: &AreaTree) -> Result<u64, StoreE
         })?;
     }
     Ok(total)
+}
+
+/// What of a feed concerns a reader: see [`crate::auth::authorize::Action::Read`].
+pub(super) fn near(who: &Who, states: bool) -> Near {
+    Near { lies: Some((who.scope.iter().collect(), who.user.id)), states }
 }
 
 /// Nobody who is not cleared walks the restricted feed at all.

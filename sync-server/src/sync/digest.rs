@@ -6,7 +6,7 @@ use shared::ids::RecordId;
 use shared::record::Part;
 use shared::wire::{Branch, DigestAnswer, DigestAsk};
 
-use super::changes::{is_masked, parts, shown};
+use super::changes::{is_masked, near, parts, shown};
 use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize};
 use crate::store::{FeedWhat, Read, StoreError};
@@ -33,7 +33,8 @@ pub fn sums(read: &dyn Read, who: &Who, areas: &AreaTree, ask: &DigestAsk) -> Re
         if asked.is_empty() {
             continue;
         }
-        read.feed(part, 0, &mut |entry| {
+        let all = asked.iter().any(|branch| branch.prefix.as_str().is_empty());
+        read.feed_near(part, 0, &near(who, all), &mut |entry| {
             let FeedWhat::Part { row, kind, areas: lies, readers, visit, anonymous } = entry.what else {
                 return Ok(true);
             };

@@ -27,6 +27,7 @@ mod titles;
 mod uploads;
 mod write;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -58,6 +59,8 @@ pub struct PostgresStore {
 struct InTown<'a> {
     conn: &'a Conn<'a>,
     town: AreaId,
+    /// States that came with a page of the feed, by their place in it, until they are asked for.
+    states: RefCell<BTreeMap<i64, String>>,
 }
 
 impl Drop for PostgresStore {
@@ -97,7 +100,7 @@ impl PostgresStore {
     ) -> Result<(), StoreError> {
         let mut client = self.connection()?;
         let conn = Conn::new(self.begin(&mut client, true)?);
-        work(&InTown { conn: &conn, town })?;
+        work(&InTown { conn: &conn, town, states: RefCell::default() })?;
         wait(conn.into_inner().commit()).map_err(failure)
     }
 
@@ -130,7 +133,7 @@ impl PostgresStore {
         let conn = Conn::new(self.begin(&mut client, false)?);
         conn.prepare_cached("SELECT pg_advisory_xact_lock(hashtext(current_schema()), $1)")?
             .exists(params![i64::from(i32::from_ne_bytes(town.0.to_ne_bytes()))])?;
-        let end = work(&mut InTown { conn: &conn, town });
+        let end = work(&mut InTown { conn: &conn, town, states: RefCell::default() });
         *again = conn.again.get();
         let failed = conn.failed.get();
         let tx = conn.into_inner();

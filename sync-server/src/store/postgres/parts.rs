@@ -8,7 +8,7 @@ use super::InTown;
 use super::columns::{areas, count, int, key, kind, part, users, uuid};
 use super::sql::{AsValue as _, Row, Value, params};
 use crate::store::common::first_made_at;
-use crate::store::{FeedEntry, FeedWhat, PartFilter, StoreError, StoredPart, number_word};
+use crate::store::{FeedEntry, FeedWhat, Near, PartFilter, StoreError, StoredPart, number_word};
 
 /// The columns [`stored_part`] reads, in order.
 pub const PART: &str = "p.record, p.part, p.kind, p.seq, p.areas, p.readers, p.anonymous, p.open_fields, p.deleted, \
@@ -143,10 +143,17 @@ impl InTown<'_> {
         &self,
         of: &str,
         after: u64,
+        near: &Near,
         each: &mut dyn FnMut(FeedEntry) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        let mut parts = Pages::of(self, PARTS_AFTER, of, after, feed_part);
-        let mut left = Pages::of(self, LEFT_AFTER, of, after, feed_left);
+        let (wanted, texts) = near.texts("strpos", "$", 4);
+        let state = if near.states { ", state" } else { "" };
+        let parts = format!(
+            "SELECT seq, record, kind, areas, readers, anonymous, visit{state} FROM part {AFTER}{wanted} {PAGE}"
+        );
+        let mut parts = Pages::of(self, parts, (of, after), texts, feed_part);
+        let left = format!("SELECT seq, record, key, erased FROM departed {AFTER} {PAGE}");
+        let mut left = Pages::of(self, left, (of, after), Vec::new(), feed_left);
         let mut next = (parts.next()?, left.next()?);
         loop {
             // Both are ordered; a departure has the number of the save that caused it and comes before it.
@@ -170,6 +177,9 @@ impl InTown<'_> {
 
     /// See [`crate::store::Read::feed_state`].
     pub(super) fn state_at(&self, row: i64) -> Result<String, StoreError> {
+        if let Some(state) = self.states.borrow_mut().remove(&row) {
+            return Ok(state);
+        }
         let of = if row & 1 == 1 { Part::Restricted } else { Part::Open };
         let query = self.conn.prepare_cached("SELECT state FROM part WHERE town = $1 AND part = $2 AND seq = $3")?;
         query.one(params![self.town.0, of.code(), row >> 1], |row| row.get(0))
@@ -181,19 +191,17 @@ fn place(seq: u64, of: &str) -> i64 {
     int(seq) << 1 | i64::from(of == Part::Restricted.code())
 }
 
-/// A page each: whoever reads the feed ends somewhere, and a page is read from an index alone. Numbers that are the same stay
-/// together.
-const PARTS_AFTER: &str = "SELECT seq, record, kind, areas, readers, anonymous, visit FROM part
-    WHERE town = $1 AND part = $2 AND seq > $3 ORDER BY seq FETCH FIRST 512 ROWS WITH TIES";
-const LEFT_AFTER: &str = "SELECT seq, record, key, erased FROM departed
-    WHERE town = $1 AND part = $2 AND seq > $3 ORDER BY seq FETCH FIRST 512 ROWS WITH TIES";
+/// A page each: whoever reads the feed ends somewhere. Numbers that are the same stay together.
+const AFTER: &str = "WHERE town = $1 AND part = $2 AND seq > $3";
+const PAGE: &str = "ORDER BY seq FETCH FIRST 512 ROWS WITH TIES";
 
 /// What follows a number, page by page.
 struct Pages<'a> {
     tx: &'a InTown<'a>,
-    sql: &'static str,
+    sql: String,
     of: &'a str,
     after: u64,
+    texts: Vec<String>,
     entry: fn(&Row, &str) -> Result<FeedEntry, StoreError>,
     fetched: std::vec::IntoIter<FeedEntry>,
     more: bool,
@@ -202,19 +210,31 @@ struct Pages<'a> {
 impl<'a> Pages<'a> {
     fn of(
         tx: &'a InTown<'a>,
-        sql: &'static str,
-        of: &'a str,
-        after: u64,
+        sql: String,
+        (of, after): (&'a str, u64),
+        texts: Vec<String>,
         entry: fn(&Row, &str) -> Result<FeedEntry, StoreError>,
     ) -> Self {
-        Self { tx, sql, of, after, entry, fetched: Vec::new().into_iter(), more: true }
+        Self { tx, sql, of, after, texts, entry, fetched: Vec::new().into_iter(), more: true }
     }
 
     fn next(&mut self) -> Result<Option<FeedEntry>, StoreError> {
         if self.more && self.fetched.as_slice().is_empty() {
-            let query = self.tx.conn.prepare_cached(self.sql)?;
-            let args = params![self.tx.town.0, self.of, int(self.after)];
-            let page = query.map(args, |row| (self.entry)(row, self.of))?;
+            let query = self.tx.conn.prepare_cached(&self.sql)?;
+            let mut args = params![self.tx.town.0, self.of, int(self.after)].to_vec();
+            args.extend(self.texts.iter().cloned().map(Value::Text));
+            let mut states = self.tx.states.borrow_mut();
+            // Of those that nobody asked for.
+            if states.len() > 1_024 {
+                states.clear();
+            }
+            let page = query.map(&args, |row| {
+                let entry = (self.entry)(row, self.of)?;
+                if let (FeedWhat::Part { row: place, .. }, Ok(state)) = (&entry.what, row.get::<String>(7)) {
+                    states.insert(*place, state);
+                }
+                Ok(entry)
+            })?;
             self.more = page.len() >= 512;
             self.after = page.last().map_or(self.after, |last| last.seq);
             self.fetched = page.into_iter();

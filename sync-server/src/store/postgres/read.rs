@@ -16,8 +16,8 @@ use super::sql::{Row, Value, params};
 use super::uploads::{UPLOAD, upload};
 use crate::store::common::in_town;
 use crate::store::{
-    Audit, AuditFilter, Audited, Batch, Decision, Device, FeedEntry, Origin, PartFilter, Photo, PhotoLink, Quarantined,
-    Read, SeenEdit, SlotRow, StoreError, StoredEdit, StoredPart, Upload, User,
+    Audit, AuditFilter, Audited, Batch, Decision, Device, FeedEntry, Near, Origin, PartFilter, Photo, PhotoLink,
+    Quarantined, Read, SeenEdit, SlotRow, StoreError, StoredEdit, StoredPart, Upload, User,
 };
 use crate::sync::incoming::Unreadable;
 
@@ -91,13 +91,14 @@ impl Read for InTown<'_> {
         query.one(&wanted.args, |row| Ok(count(row.get(0)?)))
     }
 
-    fn feed(
+    fn feed_near(
         &self,
         of: Part,
         after: u64,
+        near: &Near,
         each: &mut dyn FnMut(FeedEntry) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        self.walk_feed(of.code(), after, each)
+        self.walk_feed(of.code(), after, near, each)
     }
 
     fn feed_state(&self, row: i64) -> Result<String, StoreError> {

@@ -16,8 +16,8 @@ use super::parts::{PART, feed_left, feed_part, in_areas, stored_part};
 use super::uploads::{UPLOAD, upload};
 use crate::store::common::in_town;
 use crate::store::{
-    Audit, AuditFilter, Audited, Batch, Decision, Device, FeedEntry, Origin, PartFilter, Photo, PhotoLink, Quarantined,
-    Read, SeenEdit, SlotRow, StoreError, StoredEdit, StoredPart, Upload, User,
+    Audit, AuditFilter, Audited, Batch, Decision, Device, FeedEntry, Near, Origin, PartFilter, Photo, PhotoLink,
+    Quarantined, Read, SeenEdit, SlotRow, StoreError, StoredEdit, StoredPart, Upload, User,
 };
 use crate::sync::incoming::Unreadable;
 
@@ -138,23 +138,27 @@ impl Read for InTown<'_> {
         Ok(counted)
     }
 
-    fn feed(
+    fn feed_near(
         &self,
         of: Part,
         after: u64,
+        near: &Near,
         each: &mut dyn FnMut(FeedEntry) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        let mut parts = self.conn.prepare_cached(
+        let (wanted, texts) = near.texts("instr", "?", 4);
+        let mut parts = self.conn.prepare_cached(&format!(
             "SELECT seq, record, row, kind, areas, readers, anonymous, visit FROM part INDEXED BY part_feed
-             WHERE town = ?1 AND part = ?2 AND seq > ?3 ORDER BY seq",
-        )?;
+             WHERE town = ?1 AND part = ?2 AND seq > ?3{wanted} ORDER BY seq"
+        ))?;
         let mut left = self.conn.prepare_cached(
             "SELECT seq, record, key, erased FROM departed INDEXED BY departed_feed
              WHERE town = ?1 AND part = ?2 AND seq > ?3 ORDER BY seq",
         )?;
-        let args = params![self.town.0, of.code(), int(after)];
-        let mut parts = parts.query(args)?;
-        let mut left = left.query(args)?;
+        let (code, after) = (of.code(), int(after));
+        let mut args: Vec<&dyn rusqlite::ToSql> = vec![&self.town.0, &code, &after];
+        let mut left = left.query(&*args)?;
+        args.extend(texts.iter().map(|text| text as &dyn rusqlite::ToSql));
+        let mut parts = parts.query(&*args)?;
         let mut next_part = parts.next()?.map(feed_part).transpose()?;
         let mut next_left = left.next()?.map(feed_left).transpose()?;
         loop {

@@ -87,6 +87,48 @@ pub fn the_feed_is_in_order_of_changes_and_each_part_stands_once(store: &dyn Sto
     assert_eq!(other.unwrap(), (0, 0, vec![]), "another town has a feed of its own");
 }
 
+pub fn a_reader_walks_the_feed_past_what_lies_elsewhere(store: &dyn Store) {
+    let (here, there, named) = (save(store, 11, "这里"), save(store, 111, "那里"), RecordId::fresh(&System));
+    let (reader, other) = (UserId::fresh(&System), UserId::fresh(&System));
+    in_tx(store, |tx| {
+        let row = StoredPart { readers: vec![other, reader], ..row(tx, named, 12, "指名") };
+        let departure =
+            Departure { record: there, part: Part::Open, key: ReaderKey::Area(AreaId(12)), seq: Some(row.seq) };
+        tx.note_departures(&[departure])?;
+        tx.save_many(&[row])
+    });
+    let walk = |areas: &[u32], user| {
+        let areas: Vec<AreaId> = areas.iter().copied().map(AreaId).collect();
+        [false, true].map(|states| {
+            let near = Near { lies: Some((areas.clone(), user)), states };
+            in_read(store, |read| {
+                let mut walked = Vec::new();
+                read.feed_near(Part::Open, 0, &near, &mut |entry| {
+                    let state = match entry.what {
+                        FeedWhat::Part { row, .. } => read.feed_state(row)?,
+                        FeedWhat::Left { .. } => "left".to_owned(),
+                    };
+                    walked.push((entry.seq, state.replace(r#"{"title":"#, "").replace(['"', '}'], "")));
+                    Ok(true)
+                })?;
+                Ok(walked)
+            })
+        })
+    };
+    let seen = |all: &[(u64, &str)]| {
+        let all: Vec<(u64, String)> = all.iter().map(|(seq, text)| (*seq, (*text).to_owned())).collect();
+        [all.clone(), all]
+    };
+    assert_eq!(walk(&[11], other), seen(&[(1, "这里"), (3, "left"), (3, "指名")]));
+    assert_eq!(walk(&[11], UserId::fresh(&System)), seen(&[(1, "这里"), (3, "left")]), "an area is a whole number");
+    assert_eq!(walk(&[12, 111], other), seen(&[(2, "那里"), (3, "left"), (3, "指名")]));
+    let all: Vec<u32> = (11..30).collect();
+    let walked = walk(&all, reader);
+    assert!(walked[0].iter().any(|(_, state)| state == "这里"), "of many areas a store may leave out nothing");
+    assert_eq!(walked[0], walked[1]);
+    assert!(in_read(store, |read| Ok(read.load_many(&[(here, Part::Open)])?.len())) == 1);
+}
+
 pub fn parts_are_found_by_area_kind_words_and_number(store: &dyn Store) {
     for (area, title) in [(11, "张伟"), (12, "李强"), (11, "待核"), (21, "100%_x")] {
         save(store, area, title);

@@ -3,7 +3,7 @@
 #   setup.sh build            C and C++ compiler, perl, make, pkg-config (SQLCipher and its OpenSSL are compiled)
 #   setup.sh build window     also WebKitGTK to build against, a screen that nobody sees, keys and a pointer for it
 #   setup.sh office           LibreOffice's spreadsheet without a screen
-#   setup.sh build browser    also Chromium, its driver, a Chinese font, exiftool, axe-core, acorn and doiuse by npm; the tus clients by npm and pip
+#   setup.sh build browser    also Chromium, its driver, a Chinese font, exiftool, axe-core, acorn and doiuse by npm; the tus clients by npm and pip; moto (S3) by pip
 set -euo pipefail
 
 declare -A packages=()
@@ -75,13 +75,16 @@ tus() {
     echo "setup: installing tus-js-client"
     (cd "$here/tus" && npm ci --no-audit --no-fund --silent)
   fi
+  python tus tuspy
+}
+# What is written in Python, with the versions and sums of <folder>/requirements.txt, in a venv of its own.
+python() { # python <folder> <name>
   # The copy is made last: a venv that was left half made is made again.
-  if ! cmp -s "$here/tus/requirements.txt" "$here/tus/venv/requirements.txt"; then
-    echo "setup: installing tuspy"
-    python3 -m venv --clear "$here/tus/venv"
-    "$here/tus/venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$here/tus/requirements.txt"
-    cp "$here/tus/requirements.txt" "$here/tus/venv/requirements.txt"
-  fi
+  cmp -s "$here/$1/requirements.txt" "$here/$1/venv/requirements.txt" && return
+  echo "setup: installing $2"
+  python3 -m venv --clear "$here/$1/venv"
+  "$here/$1/venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$here/$1/requirements.txt"
+  cp "$here/$1/requirements.txt" "$here/$1/venv/requirements.txt"
 }
 clients() {
   case " $* " in
@@ -89,6 +92,7 @@ clients() {
       axe
       chromium80
       tus
+      python moto moto
       ;;
   esac
 }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
+use assets::messages::Messages;
 use shared::key_pin::EnrolLine;
 
 use crate::auth::{enrol, people, second, session};
+use crate::blobs::place::{Place, Unfit};
 use crate::config::{AreaCommand, Command, DataArgs, EnrolCodeArgs, ServeArgs, UserAddArgs, UserArgs, UserCommand};
 use crate::store::{self, Audit, StoreError, User};
 use crate::system::System;
@@ -164,6 +166,7 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     (state.lease_hours, state.token_hours, state.behind_proxy, state.stamp_photos) =
         (args.lease_hours, args.token_hours, args.behind_proxy, args.stamp_photos);
     (state.tls, state.public_url) = (args.tls.open(&args.data.data)?, args.tls.public_url.clone());
+    settle_photos(state, args)?;
     let tls = state.tls.is_spoken();
     if !tls && !args.behind_proxy && !args.listen.ip().is_loopback() {
         anyhow::bail!(
@@ -209,6 +212,27 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         tracing::info!("stopped");
         Ok(())
     })
+}
+
+/// Opens the place of photos that was named, and tries it out. One that cannot be reached just now is no reason not to take
+/// text.
+fn settle_photos(state: &mut AppState, args: &ServeArgs) -> anyhow::Result<()> {
+    let words = Messages::of(crate::import::lang(args.lang.as_deref()));
+    let mut place = Place::noted(&*state.store)?;
+    if let Some(named) = args.blobs.clone() {
+        place = named.of(&state.data);
+        let opened =
+            place.open(&state.data).and_then(|blobs| place.note(&*state.store, args.blobs_moved).map(|()| blobs));
+        state.blobs = opened.map_err(|unfit| anyhow::anyhow!(unfit.text(&place, &words)))?;
+    }
+    match state.blobs.try_out(state.outside.uuid()) {
+        Ok(()) => Ok(()),
+        Err(unfit @ Unfit::Away(_)) => {
+            tracing::error!("{}", unfit.text(&place, &words));
+            Ok(())
+        }
+        Err(unfit) => Err(anyhow::anyhow!(unfit.text(&place, &words))),
+    }
 }
 
 /// Says once a day that the certificate ends soon.

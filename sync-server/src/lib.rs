@@ -45,7 +45,7 @@ pub struct AppState {
     /// What is kept.
     pub store: Arc<dyn Store>,
     /// Photos.
-    pub blobs: blobs::Blobs,
+    pub blobs: Arc<dyn blobs::Blobs>,
     /// Every version of every form that comes with the program; see [`Self::in_force`] for what counts.
     pub forms: Arc<Forms>,
     /// The working days that come with the program; see [`Self::in_force`] for what counts.
@@ -118,6 +118,9 @@ pub enum OpenError {
         #[source]
         source: std::io::Error,
     },
+    /// Where photos are.
+    #[error(transparent)]
+    Blobs(#[from] blobs::place::Unfit),
     /// The forms that come with this program do not hold together.
     #[error("a form file is broken")]
     Form(#[from] shared::form::BadForm),
@@ -170,7 +173,7 @@ impl AppState {
         let store = Arc::new(store);
         let key = server_key(&data.join("server.key"), &*outside)?;
         let outbox_key = outbox::Key::open(&data.join("outbox.key"), &*outside)?;
-        let blobs = blobs::Blobs::open(&data.join("blobs")).map_err(file(&data.join("blobs")))?;
+        let blobs = blobs::place::Place::noted(&*store)?.open(data)?;
         let app = Arc::new(Self {
             store: Arc::clone(&store) as Arc<dyn Store>,
             blobs,

@@ -7,6 +7,7 @@ pub mod desk;
 pub mod doubts;
 pub mod editions;
 pub mod intake;
+pub mod moto;
 pub mod outbox;
 pub mod tus;
 pub mod visits;

@@ -3,6 +3,8 @@
 use std::io::{BufReader, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use anyhow::Context;
 
@@ -208,7 +210,8 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             say(&format!("figures on http://{}/metrics", listener.local_addr().context("cannot tell the address")?))?;
             tokio::spawn(crate::metrics::serve(app.clone(), listener));
         }
-        crate::http::serve(app, listener, stop()).await.context("the server stopped")?;
+        let leave = leave(app.clone(), Duration::from_secs(args.drain.into()));
+        crate::http::serve(app, listener, leave).await.context("the server stopped")?;
         tracing::info!("stopped");
         Ok(())
     })
@@ -287,6 +290,13 @@ fn begin_batches(app: &App, args: &ServeArgs) -> anyhow::Result<()> {
     tracing::info!(to = %plan.to.display(), every_s = plan.every.as_secs(), "batches on a schedule");
     tokio::spawn(batch::schedule::on_schedule(app.clone(), plan, due));
     Ok(())
+}
+
+/// The same, once whoever spreads requests has had so much time to see that none should come here any more.
+async fn leave(app: App, drain: Duration) {
+    stop().await;
+    app.leaving.store(true, Ordering::SeqCst);
+    tokio::time::sleep(drain).await;
 }
 
 /// Done when somebody wants the server to end (SIGTERM, SIGINT).

@@ -103,6 +103,10 @@ pub struct ServeArgs {
     /// The photos there were before have been copied to where `--blobs` says.
     #[arg(long, requires = "blobs")]
     pub blobs_moved: bool,
+    /// Told to end (SIGTERM), goes on for so many seconds and answers `/ready` with 503 meanwhile, so that whatever spreads requests over
+    /// several servers sends none any more; then what is under way is answered.
+    #[arg(long, default_value_t = 0, env = "SYNC_SERVER_DRAIN", value_parser = clap::value_parser!(u32).range(..=600))]
+    pub drain: u32,
     /// In which language it says why it does not start: `zh-CN` or `en`.
     #[arg(long, env = "LANG")]
     pub lang: Option<String>,

@@ -30,6 +30,7 @@ pub mod system;
 pub mod tls;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -90,6 +91,8 @@ pub struct AppState {
     pub metrics: metrics::Metrics,
     /// What the console searches.
     pub search: search::Search,
+    /// Whether this server was told to end: nothing new should come to it.
+    pub leaving: AtomicBool,
     areas: Mutex<(u64, Arc<AreaTree>)>,
     in_force: Mutex<in_force::Held>,
 }
@@ -199,6 +202,7 @@ impl AppState {
             pressure: http::pressure::Pressure::default(),
             metrics: metrics::Metrics::default(),
             search: search::Search::default(),
+            leaving: AtomicBool::new(false),
             areas: Mutex::new((0, Arc::default())),
             in_force: Mutex::default(),
         });

@@ -303,6 +303,14 @@ impl Blobs for Bucket {
         Where::Bucket(&self.at)
     }
 
+    fn reach(&self) -> io::Result<()> {
+        let name = self.name(&["tried", "reach"]);
+        match self.wait(|objects| async move { objects.head(&name).await }).map_err(failed) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     fn try_out(&self, id: Uuid) -> Result<(), Unfit> {
         let name = self.name(&["tried", &id.to_string()]);
         let first = self.create(name.clone(), Bytes::from_static(b"1")).map_err(|error| unfit(&error))?;

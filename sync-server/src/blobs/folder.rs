@@ -188,6 +188,10 @@ impl Blobs for Folder {
         Where::Folder(&self.root)
     }
 
+    fn reach(&self) -> io::Result<()> {
+        disk::list(&self.root).map(drop)
+    }
+
     fn try_out(&self, _: Uuid) -> Result<(), Unfit> {
         Ok(())
     }

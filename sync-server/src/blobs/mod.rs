@@ -84,6 +84,9 @@ pub trait Blobs: Send + Sync {
     /// Where that is.
     fn at(&self) -> Where<'_>;
 
+    /// Whether it answers.
+    fn reach(&self) -> io::Result<()>;
+
     /// Whether photos can be written, kept apart and taken away: asked once when a server starts.
     fn try_out(&self, id: Uuid) -> Result<(), place::Unfit>;
 }

@@ -155,3 +155,35 @@ async fn a_photo_arrives_though_each_of_two_servers_is_killed_while_it_takes_it_
     let bucket = moto.bucket();
     assert_eq!((bucket.list().unwrap().len(), bucket.uploads().unwrap().len()), (1, 0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_told_to_end_says_so_first_and_answers_meanwhile() {
+    let moto = Moto::start();
+    let centre = Centre::open().await;
+    let alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
+    let mut server = Server::start(centre.folder.path(), &moto, &["--blobs", &moto.place(), "--drain", "600"]);
+    let there = centre.reached_by(&server.url);
+    let ready = async || {
+        let answer = there.send(reqwest::Method::GET, "/ready", None, vec![], &[]).await;
+        let status = answer.status().as_u16();
+        let told: serde_json::Value = answer.json().await.unwrap();
+        (status, told["status"].as_str().unwrap().to_owned(), told["photos"].as_str().map(str::to_owned))
+    };
+    assert_eq!(ready().await, (200, "ready".to_owned(), Some("here".to_owned())));
+    moto.tell("away");
+    assert_eq!(ready().await, (200, "ready".to_owned(), Some("away".to_owned())), "text goes on");
+    moto.tell("back");
+    end(&server.child);
+    while ready().await.0 == 200 {}
+    assert_eq!(ready().await.1, "leaving");
+    // Who has not heard of it yet is answered.
+    let photo = large(40_000, "井盖");
+    assert_eq!(alice.asking(&there).deliver(&photo).await.status(), 204);
+    drop(std::mem::replace(&mut server, Server::start(centre.folder.path(), &moto, &["--drain", "1"])));
+    end(&server.child);
+    assert!(server.child.wait().unwrap().success(), "after that it ends by itself");
+}
+
+fn end(child: &Child) {
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+}

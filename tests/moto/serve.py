@@ -2,7 +2,9 @@
 
 Says in one line where it is and what the key is. Then it does what is told on its input, one word a line, and answers with that
 word: `away` breaks every connection before it is answered, `back` answers again, with all that was kept; `rot` turns a bit of
-every photo; `careless` writes over what is there whatever it was told, as storages of before do. It ends when its input does.
+every photo; `careless` writes over what is there whatever it was told, as storages of before do; `hold` keeps the second listing
+from now on waiting until `go`, and `held` is answered with itself once it waits; `solid` takes no photo that would be written over
+another, until `soft`. It ends when its input does.
 """
 
 import json
@@ -17,13 +19,22 @@ from werkzeug.serving import make_server
 
 away = threading.Event()
 careless = threading.Event()
+solid = threading.Event()
+held = threading.Event()
+go = threading.Event()
+# How many listings from now on one is held.
+until_held = iter(())
 moto = DomainDispatcherApplication(create_backend_app)
 
 
 def storage(environ, start_response):
-    if away.is_set():
+    photo = environ["REQUEST_METHOD"] == "PUT" and "/photos/" in environ["PATH_INFO"].removeprefix("/photos/")
+    if away.is_set() or (solid.is_set() and photo and "HTTP_IF_NONE_MATCH" not in environ):
         environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
         raise ConnectionAbortedError
+    if "list-type=2" in environ["QUERY_STRING"] and next(until_held, None) == 0:
+        held.set()
+        go.wait()
     if careless.is_set():
         environ.pop("HTTP_IF_NONE_MATCH", None)
     return moto(environ, start_response)
@@ -65,6 +76,16 @@ for line in sys.stdin:
         # What a signature covers is not left out unseen.
         settings.INITIAL_NO_AUTH_ACTION_COUNT = float("inf")
         careless.set()
+    elif word == "hold":
+        until_held = iter((1, 0))
+    elif word == "held" and not held.is_set():
+        word = "not yet"
+    elif word == "solid":
+        solid.set()
+    elif word == "soft":
+        solid.clear()
+    elif word == "go":
+        go.set()
     elif word == "rot":
         settings.INITIAL_NO_AUTH_ACTION_COUNT = float("inf")
         rot()

@@ -73,11 +73,16 @@ impl Moto {
 
     /// Does what is told in one word; see `serve.py`.
     pub fn tell(&self, word: &str) {
+        assert_eq!(self.ask(word), word);
+    }
+
+    /// The same, whatever it answers.
+    pub fn ask(&self, word: &str) -> String {
         let mut told = self.told.lock().unwrap();
         writeln!(told.0, "{word}").unwrap();
         let mut line = String::new();
         told.1.read_line(&mut line).unwrap();
-        assert_eq!(line.trim(), word);
+        line.trim().to_owned()
     }
 
     /// The bucket as the command line names it.

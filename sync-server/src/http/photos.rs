@@ -129,7 +129,9 @@ fn begin(app: &AppState, caller: &Caller, headers: &HeaderMap, comes: u64) -> Re
     let (upload, before) = match begun {
         Ok(begun) => begun,
         Err(problem) => {
-            app.blobs.drop_upload(upload.id)?;
+            if let Err(error) = app.blobs.drop_upload(upload.id) {
+                tracing::warn!(error = &error as &dyn std::error::Error, "an upload that was not begun is still there");
+            }
             return Err(problem);
         }
     };

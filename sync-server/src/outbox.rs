@@ -427,7 +427,7 @@ impl Taking<'_> {
         coming.noted = true;
         for hash in gone {
             // Erased while they were on their way.
-            take_away(&self.app, hash, &|| {
+            take_away(self.app, hash, &|| {
                 store::read(&*self.app.store, self.device.town, |read| read.photo_anywhere(hash))
             })?;
         }

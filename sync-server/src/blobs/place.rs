@@ -251,7 +251,7 @@ impl std::fmt::Display for At {
         if !self.prefix.is_empty() {
             write!(f, "/{}", self.prefix)?;
         }
-        let yes = |name, is: bool| is.then(|| (name, "true"));
+        let yes = |name, is: bool| is.then_some((name, "true"));
         let named = |name, value: &Option<String>| value.clone().map(|value| (name, value));
         let texts = [named("endpoint", &self.endpoint), named("region", &self.region)];
         let flags = [yes("virtual_hosted", self.virtual_hosted), yes("allow_http", self.allow_http)];

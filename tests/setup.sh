@@ -5,7 +5,7 @@
 #   setup.sh office           LibreOffice's spreadsheet without a screen
 #   setup.sh postgres         PostgreSQL, for the tests of its store
 #   setup.sh build peers      also node and npm, and by npm PouchDB, which `make bench-peers` measures
-#   setup.sh build browser    also Chromium, its driver, a Chinese font, exiftool, axe-core, acorn and doiuse by npm; the tus clients by npm and pip
+#   setup.sh build browser    also Chromium, its driver, a Chinese font, exiftool, axe-core, acorn and doiuse by npm; the tus clients by npm and pip; moto (S3) by pip
 set -euo pipefail
 
 declare -A packages=()
@@ -84,13 +84,16 @@ tus() {
     echo "setup: installing tus-js-client"
     (cd "$here/tus" && npm ci --no-audit --no-fund --silent)
   fi
+  python tus tuspy
+}
+# What is written in Python, with the versions and sums of <folder>/requirements.txt, in a venv of its own.
+python() { # python <folder> <name>
   # The copy is made last: a venv that was left half made is made again.
-  if ! cmp -s "$here/tus/requirements.txt" "$here/tus/venv/requirements.txt"; then
-    echo "setup: installing tuspy"
-    python3 -m venv --clear "$here/tus/venv"
-    "$here/tus/venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$here/tus/requirements.txt"
-    cp "$here/tus/requirements.txt" "$here/tus/venv/requirements.txt"
-  fi
+  cmp -s "$here/$1/requirements.txt" "$here/$1/venv/requirements.txt" && return
+  echo "setup: installing $2"
+  python3 -m venv --clear "$here/$1/venv"
+  "$here/$1/venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$here/$1/requirements.txt"
+  cp "$here/$1/requirements.txt" "$here/$1/venv/requirements.txt"
 }
 # What our figures are put beside. Its native parts come ready-made in the package, nothing is run at the installation.
 peers() {
@@ -109,6 +112,7 @@ clients() {
       axe
       chromium80
       tus
+      python moto moto
       ;;
   esac
 }

@@ -3,12 +3,16 @@
 use std::io::{BufReader, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use anyhow::Context;
 
+use assets::messages::Messages;
 use shared::key_pin::EnrolLine;
 
 use crate::auth::{enrol, people, second, session};
+use crate::blobs::place::{Place, Unfit};
 use crate::config::{
     AreaCommand, Command, DataArgs, EnrolCodeArgs, MigrateArgs, ServeArgs, UserAddArgs, UserArgs, UserCommand,
 };
@@ -186,6 +190,7 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     (state.lease_hours, state.token_hours, state.behind_proxy, state.stamp_photos) =
         (args.lease_hours, args.token_hours, args.behind_proxy, args.stamp_photos);
     (state.tls, state.public_url) = (args.tls.open(&args.data.data)?, args.tls.public_url.clone());
+    settle_photos(state, args)?;
     let tls = state.tls.is_spoken();
     if !tls && !args.behind_proxy && !args.listen.ip().is_loopback() {
         anyhow::bail!(
@@ -228,10 +233,32 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             say(&format!("figures on http://{}/metrics", listener.local_addr().context("cannot tell the address")?))?;
             tokio::spawn(crate::metrics::serve(app.clone(), listener));
         }
-        crate::http::serve(app, listener, stop()).await.context("the server stopped")?;
+        let leave = leave(app.clone(), Duration::from_secs(args.drain.into()));
+        crate::http::serve(app, listener, leave).await.context("the server stopped")?;
         tracing::info!("stopped");
         Ok(())
     })
+}
+
+/// Opens the place of photos that was named, and tries it out. One that cannot be reached just now is no reason not to take
+/// text.
+fn settle_photos(state: &mut AppState, args: &ServeArgs) -> anyhow::Result<()> {
+    let words = Messages::of(crate::import::lang(args.lang.as_deref()));
+    let mut place = Place::noted(&*state.store)?;
+    if let Some(named) = args.blobs.clone() {
+        place = named.of(&state.data);
+        let opened =
+            place.open(&state.data).and_then(|blobs| place.note(&*state.store, args.blobs_moved).map(|()| blobs));
+        state.blobs = opened.map_err(|unfit| anyhow::anyhow!(unfit.text(&place, &words)))?;
+    }
+    match state.blobs.try_out(state.outside.uuid()) {
+        Ok(()) => Ok(()),
+        Err(unfit @ Unfit::Away(_)) => {
+            tracing::error!("{}", unfit.text(&place, &words));
+            Ok(())
+        }
+        Err(unfit) => Err(anyhow::anyhow!(unfit.text(&place, &words))),
+    }
 }
 
 /// Says once a day that the certificate ends soon.
@@ -309,6 +336,13 @@ fn begin_batches(app: &App, args: &ServeArgs) -> anyhow::Result<()> {
     tracing::info!(to = %plan.to.display(), every_s = plan.every.as_secs(), "batches on a schedule");
     tokio::spawn(batch::schedule::on_schedule(app.clone(), plan, due));
     Ok(())
+}
+
+/// The same, once whoever spreads requests has had so much time to see that none should come here any more.
+async fn leave(app: App, drain: Duration) {
+    stop().await;
+    app.leaving.store(true, Ordering::SeqCst);
+    tokio::time::sleep(drain).await;
 }
 
 /// Done when somebody wants the server to end (SIGTERM, SIGINT).

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use shared::area::AreaId;
 use shared::author::Role;
 
+use crate::blobs::place::Place;
 use crate::tls::cli::{CertCommand, TlsArgs};
 
 /// Merges the edits of all handhelds; the centre's console and batches.
@@ -111,6 +112,21 @@ pub struct ServeArgs {
     /// this, that header is not believed.
     #[arg(long, env = "SYNC_SERVER_BEHIND_PROXY")]
     pub behind_proxy: bool,
+    /// Where photos are kept: a folder, or `s3://bucket/prefix?endpoint=https://…&region=…` with the credentials in the environment
+    /// (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY); `blobs/` in the data folder if nothing was ever said. Noted: other commands need
+    /// not be told.
+    #[arg(long, env = "SYNC_SERVER_BLOBS")]
+    pub blobs: Option<Place>,
+    /// The photos there were before have been copied to where `--blobs` says.
+    #[arg(long, requires = "blobs")]
+    pub blobs_moved: bool,
+    /// Told to end (SIGTERM), goes on for so many seconds and answers `/ready` with 503 meanwhile, so that whatever spreads requests over
+    /// several servers sends none any more; then what is under way is answered.
+    #[arg(long, default_value_t = 0, env = "SYNC_SERVER_DRAIN", value_parser = clap::value_parser!(u32).range(..=600))]
+    pub drain: u32,
+    /// In which language it says why it does not start: `zh-CN` or `en`.
+    #[arg(long, env = "LANG")]
+    pub lang: Option<String>,
     /// Makes backups in this folder while running; on another disk than the data, at best in another house.
     #[arg(long, env = "SYNC_SERVER_BACKUP_TO")]
     pub backup_to: Option<PathBuf>,

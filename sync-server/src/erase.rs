@@ -28,6 +28,7 @@ use crate::AppState;
 use crate::auth::Who;
 use crate::backup::ERASED;
 use crate::batch::Manifest;
+use crate::blobs::take_away;
 use crate::export::show;
 use crate::store::{self, Audit, Erased, Gone, Read, StoreError, Tx};
 
@@ -269,9 +270,7 @@ fn io(error: std::io::Error) -> StoreError {
 /// Takes the files of what was forgotten off the disk.
 fn clear_away(app: &AppState, taken: &Taken) -> Result<(), StoreError> {
     for hash in &taken.gone.photos {
-        if !store::read::<_, StoreError>(&*app.store, ANY, |read| read.photo_anywhere(hash))? {
-            disk::remove(&app.blobs.path(hash)).map_err(io)?;
-        }
+        take_away(app, hash, &|| store::read(&*app.store, ANY, |read| read.photo_anywhere(hash)))?;
     }
     for upload in &taken.gone.uploads {
         app.blobs.drop_upload(*upload).map_err(io)?;

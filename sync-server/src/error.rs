@@ -8,6 +8,8 @@ use crate::sync::round::RoundError;
 
 /// Seconds after which room may have been made on a full disk.
 const FULL: u32 = 60;
+/// Seconds after which the storage of photos may be reached again.
+const AWAY: u32 = 30;
 
 /// What goes wrong in a request. The sentence for people is `error-<code>` of `errors.ftl` (with dashes); it is put in
 /// by `http::frame`, which knows the language and the request's id.
@@ -84,11 +86,15 @@ impl From<StoreError> for Problem {
 
 impl From<std::io::Error> for Problem {
     fn from(error: std::io::Error) -> Self {
-        let full = matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
-        let mut problem = if full {
-            Self { retry_after: Some(FULL), ..Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full") }
-        } else {
-            Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal")
+        use std::io::ErrorKind;
+        let mut problem = match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                Self { retry_after: Some(FULL), ..Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full") }
+            }
+            ErrorKind::NotConnected => {
+                Self { retry_after: Some(AWAY), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "photos_away") }
+            }
+            _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         };
         problem.cause = Some(error.into());
         problem

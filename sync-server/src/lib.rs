@@ -30,6 +30,7 @@ pub mod system;
 pub mod tls;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -45,7 +46,7 @@ pub struct AppState {
     /// What is kept.
     pub store: Arc<dyn Store>,
     /// Photos.
-    pub blobs: blobs::Blobs,
+    pub blobs: Arc<dyn blobs::Blobs>,
     /// Every version of every form that comes with the program; see [`Self::in_force`] for what counts.
     pub forms: Arc<Forms>,
     /// The working days that come with the program; see [`Self::in_force`] for what counts.
@@ -90,6 +91,8 @@ pub struct AppState {
     pub metrics: metrics::Metrics,
     /// What the console searches.
     pub search: search::Search,
+    /// Whether this server was told to end: nothing new should come to it.
+    pub leaving: AtomicBool,
     areas: Mutex<(u64, Arc<AreaTree>)>,
     in_force: Mutex<in_force::Held>,
 }
@@ -115,6 +118,9 @@ pub enum OpenError {
         #[source]
         source: std::io::Error,
     },
+    /// Where photos are.
+    #[error(transparent)]
+    Blobs(#[from] blobs::place::Unfit),
     /// The forms that come with this program do not hold together.
     #[error("a form file is broken")]
     Form(#[from] shared::form::BadForm),
@@ -155,14 +161,10 @@ impl AppState {
     }
 
     fn over(data: &Path, store: Arc<dyn Store>, outside: Arc<dyn Outside>) -> Result<App, OpenError> {
-        let file = |path: &Path| {
-            let path = path.to_owned();
-            move |source| OpenError::File { path, source }
-        };
         sync::epoch::settle(&*store, outside.now()).map_err(OpenError::Store)?;
         let key = server_key(&data.join("server.key"), &*outside)?;
         let outbox_key = outbox::Key::open(&data.join("outbox.key"), &*outside)?;
-        let blobs = blobs::Blobs::open(&data.join("blobs")).map_err(file(&data.join("blobs")))?;
+        let blobs = blobs::place::Place::noted(&*store)?.open(data)?;
         let app = Arc::new(Self {
             store,
             blobs,
@@ -188,6 +190,7 @@ impl AppState {
             pressure: http::pressure::Pressure::default(),
             metrics: metrics::Metrics::default(),
             search: search::Search::default(),
+            leaving: AtomicBool::new(false),
             areas: Mutex::new((0, Arc::default())),
             in_force: Mutex::default(),
         });

@@ -24,7 +24,7 @@ use shared::wire::{Outcome, SealedKey, SyncRequestOf};
 pub use cli::{OutboxCommand, command};
 
 use crate::auth::{Who, token};
-use crate::blobs::FinishError;
+use crate::blobs::{FinishError, take_away};
 use crate::store::{self, Audit, Device, Fate, Origin, Photo, StoreError, Tx, User};
 use crate::sync::accept::{Rules, Writer, accept_all, hold_all, in_step};
 use crate::sync::incoming::{self, Offered};
@@ -385,22 +385,13 @@ impl Taking<'_> {
         let bad = || OutboxError::Broken("a photo without its name".to_owned());
         let (hash, bytes) = frame.split_at_checked(HASH).ok_or_else(bad)?;
         let hash: PhotoHash = std::str::from_utf8(hash).ok().and_then(|hash| hash.parse().ok()).ok_or_else(bad)?;
-        let blobs = &self.app.blobs;
         let here = store::read::<_, StoreError>(&*self.app.store, self.device.town, |read| {
             Ok(read.photo(&hash)?.is_some() || read.is_erased_photo(&hash)?)
         })?;
         if here || coming.photos.iter().any(|photo| photo.hash == hash) {
             return Ok(());
         }
-        let id = self.app.outside.uuid();
-        let kept = blobs.begin(id).and_then(|()| match blobs.append(id, 0, bytes) {
-            Ok(()) => Ok(()),
-            Err(error) => Err(io::Error::other(error)),
-        });
-        kept.map_err(OutboxError::Photo)?;
-        let finished = blobs.finish(id, &hash);
-        blobs.drop_upload(id).map_err(OutboxError::Photo)?;
-        match finished {
+        match self.app.blobs.put(self.app.outside.uuid(), &hash, bytes) {
             Ok(()) => {}
             Err(FinishError::Io(error)) => return Err(OutboxError::Photo(error)),
             Err(_) => {
@@ -436,7 +427,9 @@ impl Taking<'_> {
         coming.noted = true;
         for hash in gone {
             // Erased while they were on their way.
-            disk::remove(&self.app.blobs.path(hash)).map_err(OutboxError::Photo)?;
+            take_away(self.app, hash, &|| {
+                store::read(&*self.app.store, self.device.town, |read| read.photo_anywhere(hash))
+            })?;
         }
         Ok(())
     }

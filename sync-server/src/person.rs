@@ -160,7 +160,9 @@ pub fn ready(
         return Err(PersonError::NotAllowed);
     }
     let rules = crate::retention::Rules::open(app)?;
-    store::read(&*app.store, who.user.town, |read| gather::gather(app, read, &rules, wanted.record, lang))
+    let gathered =
+        store::read(&*app.store, who.user.town, |read| gather::gather(app, read, &rules, wanted.record, lang));
+    gathered?.look(&*app.blobs)
 }
 
 /// Uses the release up and writes it down, for each of the person's records.

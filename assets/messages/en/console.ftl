@@ -64,6 +64,7 @@ console-error-settled = Somebody has just decided this. Go back to the record an
 console-error-full = The server's disk is full; nothing was saved. Tell the administrator.
 console-error-busy = The server is busy; nothing was saved. Try again in a while.
 console-error-failed = The server failed; nothing was saved. Try again, and if it stays so tell the administrator.
+console-error-photos-away = The place where photos are kept cannot be reached just now; nothing was saved. Try again in a while, and if it stays so tell the administrator.
 
 console-new-today = Reported today
 console-under-way = Under way

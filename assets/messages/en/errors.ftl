@@ -2,6 +2,7 @@
 error-internal = The server failed and nothing was changed. Please try again later; if it goes on, give the request's number to the administrator.
 error-busy = The server is busy. Please try again shortly.
 error-disk-full = The server's storage is full; nothing of this upload was written. Please tell the administrator. Nothing is lost on the handheld.
+error-photos-away = The place where photos are kept cannot be reached just now; photos go on later. Nothing is lost on the handheld.
 error-timeout = The request took too long and was given up. Please check the network and try again.
 error-not-found = There is no such thing, or you may not see it.
 error-method-not-allowed = This address does not take requests of this kind.

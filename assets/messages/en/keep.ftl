@@ -9,6 +9,7 @@ keep-error-full = No backup was made: the disk is full.
 keep-error-failed = Not done: the database or a file failed
 keep-error-busy = Another backup is being made in this folder. Wait until it is done.
 keep-error-unsteady = No backup was made: files kept changing while they were copied. Try again later.
+keep-error-photos = No backup was made: the place where photos are kept cannot be reached, so it cannot be told whether they are there. Try again later.
 keep-error-not-whole = The backup is not whole and was not used:
 keep-error-no-backup = This is no backup: there is no manifest.json that can be read.
 keep-error-future = A newer version of the program made this backup. Update the program first.
@@ -55,6 +56,15 @@ batch-found-not-in-audit = Batch { $number }: the audit does not say that it was
 blobs-seen = { $n } photos are whole; { $strangers } more belong to no record.
 blobs-orphans = Nothing refers to { $n } photos; such go { $days } days after they came.
 blobs-found-no-photo = { $path } is no photo.
+blobs-unfit-folder = The folder of photos { $place } cannot be opened: { $why }
+blobs-unfit-no-keys = To keep photos in { $place }, give the keys in the environment first: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+blobs-unfit-plain = Did not connect to { $why }: it is not encrypted, photos and keys would be seen on the network. Use an https address; if that network can be trusted, add allow_http=true to --blobs.
+blobs-unfit-refused = { $place } did not take these keys ({ $why }). Look at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, at the region, and whether the key may read, write, list and delete in the bucket.
+blobs-unfit-no-bucket = { $place }: there is no such bucket. Make it first, or look whether its name and the endpoint are right.
+blobs-unfit-unconditional = { $place } does not know how to write only where nothing is (If-None-Match). With several servers photos could go wrong; take a version or a service that does.
+blobs-unfit-away = { $place } cannot be reached just now: { $why }
+blobs-unfit-elsewhere = Photos are kept in { $why } and not in { $place }; those of before would not be found. Copy them there first, then start with --blobs-moved.
+blobs-unfit-other = { $place } cannot be used for photos: { $why }
 
 console-backup = Backup
 console-backup-look = Look at it

@@ -64,6 +64,7 @@ console-error-settled = 别人刚刚已经核对过了。请回到记录看一�
 console-error-full = 服务器的磁盘满了，没有保存。请告诉管理员。
 console-error-busy = 服务器正忙，没有保存。请过一会儿再试。
 console-error-failed = 服务器没有办成，没有保存。请再试；还不行就告诉管理员。
+console-error-photos-away = 存放照片的地方暂时连不上，没有保存。请过一会儿再试；还不行就告诉管理员。
 
 console-new-today = 今日新报
 console-under-way = 未结

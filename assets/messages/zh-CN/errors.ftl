@@ -2,6 +2,7 @@
 error-internal = 服务器出错了，数据没有改动。请稍后再试；如仍不行，请把请求编号告诉管理员。
 error-busy = 服务器正忙，请稍后再试。
 error-disk-full = 服务器存储空间已满，这次上传的内容一条也没有写入。请联系管理员，手机上的数据不会丢。
+error-photos-away = 存放照片的地方暂时连不上，照片稍后会接着上传。手机上的照片不会丢。
 error-timeout = 请求用时太长，已中断。请检查网络后再试。
 error-not-found = 没有这一项，或您无权查看。
 error-method-not-allowed = 这个地址不接受这种请求。

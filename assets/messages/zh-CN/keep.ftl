@@ -9,6 +9,7 @@ keep-error-full = 备份没有做成：磁盘已满。
 keep-error-failed = 没有做成：数据库或文件读写出错
 keep-error-busy = 另一个备份正在往这个目录写，请等它做完。
 keep-error-unsteady = 备份没有做成：复制时文件一再变动，请稍后再试。
+keep-error-photos = 备份没有做成：存放照片的地方暂时连不上，没法核对照片在不在。请稍后再试。
 keep-error-not-whole = 备份不完整，没有采用：
 keep-error-no-backup = 这里不是备份目录：没有可读的 manifest.json。
 keep-error-future = 这个备份是更新版本的程序做的，请先更新程序。
@@ -55,6 +56,15 @@ batch-found-not-in-audit = 批次 { $number }：审计里没有它的封存记�
 blobs-seen = { $n } 张照片完好；另有 { $strangers } 张没有记录引用。
 blobs-orphans = 有 { $n } 张照片没有任何内容引用；这样的照片在送到 { $days } 天后清除。
 blobs-found-no-photo = { $path } 不是照片。
+blobs-unfit-folder = 存放照片的目录 { $place } 打不开：{ $why }
+blobs-unfit-no-keys = 要把照片存到 { $place }，请先在环境变量 AWS_ACCESS_KEY_ID 和 AWS_SECRET_ACCESS_KEY 中给出访问密钥。
+blobs-unfit-plain = 没有连接 { $why }：它不加密，照片和密钥会在网络上被看到。请改用 https 地址；如果确认这段网络可以信任，请在 --blobs 里加上 allow_http=true。
+blobs-unfit-refused = { $place } 没有接受这些访问密钥（{ $why }）。请检查环境变量 AWS_ACCESS_KEY_ID 和 AWS_SECRET_ACCESS_KEY、区域 region，以及这个密钥是否可以在存储桶里读、写、列出和删除。
+blobs-unfit-no-bucket = { $place }：没有这个存储桶。请先建好它，或检查名称和 endpoint 是否写对。
+blobs-unfit-unconditional = { $place } 不支持“已有就不写”（If-None-Match）。几台服务器共用它时照片可能出错，请换一个支持的版本或服务。
+blobs-unfit-away = 暂时连不上 { $place }：{ $why }
+blobs-unfit-elsewhere = 照片现在存放在 { $why }，不能直接改成 { $place }，否则以前的照片就找不到了。请先把照片复制过去，再加上 --blobs-moved 启动。
+blobs-unfit-other = { $place } 不能用来存放照片：{ $why }
 
 console-backup = 备份
 console-backup-look = 要查看

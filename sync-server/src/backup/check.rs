@@ -1,14 +1,14 @@
 //! Whether what a store holds agrees with itself: every part with the fold of its edits, every slot with its edits,
 //! the audit with its own chain.
 
-use std::path::PathBuf;
+use std::io;
 
 use shared::calendar::Calendar;
 use shared::ids::PhotoHash;
 use shared::merge::{Deletion, PartState};
 use shared::record::Part;
 
-use super::{Finding, files};
+use super::Finding;
 use crate::auth::authorize::Reach;
 use crate::store::{self, PartFilter, Read, Store, StoreError, StoredPart};
 use crate::sync::projection;
@@ -75,12 +75,12 @@ fn is_beside(stored: &StoredPart, state: &PartState, calendar: &Calendar) -> boo
 /// Looks at every photo of a store: there, and of its hash.
 pub fn photos(
     store: &dyn Store,
-    path: &dyn Fn(&PhotoHash) -> PathBuf,
+    is_whole: &dyn Fn(&PhotoHash, u64) -> io::Result<bool>,
     found: &mut Vec<Finding>,
 ) -> Result<(), StoreError> {
     for town in store.towns()? {
         for photo in store::read::<_, StoreError>(store, town, |read| read.photos())? {
-            match files::is(&path(&photo.hash), photo.bytes, photo.hash.as_str()) {
+            match is_whole(&photo.hash, photo.bytes) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                     found.push(Finding::new("keep-found-no-photo", &[("hash", &photo.hash)]));
                 }

@@ -1,6 +1,6 @@
 //! Making a backup.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -13,7 +13,7 @@ use super::state::{self, Last};
 use super::verify;
 use super::{BackupError, Finding};
 use crate::AppState;
-use crate::blobs::Blobs;
+use crate::blobs::{self, Where};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{self, Store, StoreError};
 
@@ -114,7 +114,12 @@ fn attempt(app: &AppState, aside: &Path, now: DateTime<Utc>) -> Result<Attempt, 
     let copy = SqliteStore::open_read_only(&database)?;
     let mut entries = vec![entry(aside, &database)?];
     let mut upto = Vec::new();
-    let mut photos = BTreeSet::new();
+    let (mut photos, mut elsewhere) = (BTreeSet::new(), BTreeMap::new());
+    if let Where::Bucket(_) = app.blobs.at() {
+        // After the copy of the database: whatever that knows is in it.
+        let listed = app.blobs.list().map_err(BackupError::Photos)?;
+        elsewhere = listed.into_iter().filter_map(|it| Some((it.hash?, it.bytes))).collect();
+    }
     for town in copy.towns()? {
         let (complete, delivered, batches) = store::read::<_, StoreError>(&copy, town, |read| {
             Ok((read.complete_upto()?, read.photos()?, read.batches(usize::MAX)?))
@@ -125,7 +130,14 @@ fn attempt(app: &AppState, aside: &Path, now: DateTime<Utc>) -> Result<Attempt, 
             if !photos.insert(photo.hash.clone()) {
                 continue;
             }
-            let (from, to) = (app.blobs.path(&photo.hash), Blobs::place(&aside.join("blobs"), &photo.hash));
+            let Where::Folder(root) = app.blobs.at() else {
+                // The bucket keeps its own copies. What is looked at is that it is there, as long as it was.
+                if elsewhere.get(&photo.hash) != Some(&photo.bytes) {
+                    missing.push(photo.hash);
+                }
+                continue;
+            };
+            let (from, to) = (blobs::place(root, &photo.hash), blobs::place(&aside.join("blobs"), &photo.hash));
             match take(&from, &to) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => missing.push(photo.hash.clone()),
                 other => other.map_err(BackupError::file(&from))?,
@@ -153,6 +165,10 @@ fn attempt(app: &AppState, aside: &Path, now: DateTime<Utc>) -> Result<Attempt, 
         entries.push(entry(aside, &to)?);
     }
     entries.sort();
+    let photos_in = match app.blobs.at() {
+        Where::Bucket(at) => Some(at.to_string()),
+        Where::Folder(_) => None,
+    };
     let manifest = Manifest {
         version: VERSION,
         program: env!("CARGO_PKG_VERSION").to_owned(),
@@ -160,6 +176,7 @@ fn attempt(app: &AppState, aside: &Path, now: DateTime<Utc>) -> Result<Attempt, 
         epoch: copy.epoch()?,
         at: now,
         files: entries,
+        photos_in,
         audit: heads(&copy)?,
     };
     drop(copy);

@@ -29,6 +29,9 @@ pub struct Manifest {
     pub at: DateTime<Utc>,
     /// Every file but this one, by path.
     pub files: Vec<FileEntry>,
+    /// Where its photos are, if they are in no file of it: in a bucket, which keeps its own copies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photos_in: Option<String>,
     /// The last entry of each town's audit. A backup lies elsewhere: `audit verify --backup` looks whether they still
     /// stand in the chains of the server.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

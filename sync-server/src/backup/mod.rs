@@ -69,6 +69,12 @@ pub enum BackupError {
         #[source]
         source: std::io::Error,
     },
+    /// The storage of photos cannot be asked.
+    #[error("the photos cannot be looked at")]
+    Photos(#[source] std::io::Error),
+    /// Where photos are cannot be noted.
+    #[error(transparent)]
+    Place(#[from] crate::blobs::place::Unfit),
     /// Another backup is being made into the same folder.
     #[error("another backup is being made there")]
     Busy,
@@ -112,7 +118,8 @@ impl BackupError {
         match self {
             Self::Store(StoreError::Full) => "keep-error-full",
             Self::File { source, .. } if is_full(source) => "keep-error-full",
-            Self::Store(_) | Self::File { .. } | Self::Open(_) | Self::Erase(_) => "keep-error-failed",
+            Self::Photos(_) => "keep-error-photos",
+            Self::Place(_) | Self::Store(_) | Self::File { .. } | Self::Open(_) | Self::Erase(_) => "keep-error-failed",
             Self::Busy => "keep-error-busy",
             Self::Unsteady => "keep-error-unsteady",
             Self::NotWhole(_) => "keep-error-not-whole",

@@ -10,6 +10,7 @@ use super::files::{self, DATABASE, ERASED};
 use super::manifest::Manifest;
 use super::{BackupError, Finding, verify};
 use crate::AppState;
+use crate::blobs::place::Place;
 use crate::erase::list;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{self, Store, StoreError};
@@ -118,6 +119,10 @@ fn fill(
         }
     }
     let store = SqliteStore::open(&aside.join(DATABASE))?;
+    if manifest.photos_in.is_none() {
+        // They came along, wherever they were before.
+        Place::Usual.note(&store, true)?;
+    }
     let towns = store.towns()?;
     for town in &towns {
         let known = store::read::<_, StoreError>(&store, *town, |read| read.erased())?;

@@ -8,7 +8,7 @@ use super::files::{self, DATABASE};
 use super::manifest::{self, Manifest};
 use super::{BackupError, Finding, check};
 use crate::AppState;
-use crate::blobs::Blobs;
+use crate::blobs;
 use crate::store::sqlite::SqliteStore;
 
 /// The manifest of a backup that this program can read.
@@ -71,19 +71,28 @@ pub fn verify_backup(folder: &Path, calendar: &Calendar) -> Result<(Manifest, Ve
     }
     let beside = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let scratch = beside.join(format!(".checking-{}", std::process::id()));
-    let done = on_copy(folder, &scratch, calendar, &mut found);
+    let done = on_copy(folder, &manifest, &scratch, calendar, &mut found);
     disk::remove_dir_all(&scratch).map_err(BackupError::file(&scratch))?;
     done.map(|()| (manifest, found))
 }
 
-fn on_copy(folder: &Path, scratch: &Path, calendar: &Calendar, found: &mut Vec<Finding>) -> Result<(), BackupError> {
+fn on_copy(
+    folder: &Path,
+    manifest: &Manifest,
+    scratch: &Path,
+    calendar: &Calendar,
+    found: &mut Vec<Finding>,
+) -> Result<(), BackupError> {
     disk::create_private_dir_all(scratch).map_err(BackupError::file(scratch))?;
     let copy = scratch.join(DATABASE);
     disk::copy_private(&folder.join(DATABASE), &copy).map_err(BackupError::file(&copy))?;
     let store = SqliteStore::open(&copy)?;
     check::store(&store, calendar, found)?;
     // That each photo hashes to what the manifest says was looked at; that the manifest has all of them was not.
-    check::photos(&store, &|hash| Blobs::place(&folder.join("blobs"), hash), found)?;
+    if manifest.photos_in.is_none() {
+        let root = folder.join("blobs");
+        check::photos(&store, &|hash, bytes| files::is(&blobs::place(&root, hash), bytes, hash.as_str()), found)?;
+    }
     Ok(())
 }
 
@@ -96,7 +105,7 @@ pub fn verify_data(app: &AppState) -> Result<Vec<Finding>, BackupError> {
         sqlite(&database, &mut found);
     }
     check::store(&*app.store, &app.calendar, &mut found)?;
-    check::photos(&*app.store, &|hash| app.blobs.path(hash), &mut found)?;
+    check::photos(&*app.store, &|hash, bytes| blobs::is_whole(&*app.blobs, hash, bytes), &mut found)?;
     for town in app.store.towns()? {
         for number in crate::batch::damaged(&*app.store, &app.data, town)? {
             found.push(Finding::new("keep-found-batch", &[("number", &number)]));

@@ -149,7 +149,9 @@ fn pull_command(args: &PullArgs) -> anyhow::Result<()> {
             let mut wanted =
                 Pull { user, areas, since, formats, unmasked, restricted, profile, photos, released: None, lang };
             wanted.released = approval::released(&app, &wanted).map_err(said)?;
-            match pull(&*app.store, &*app.outside, &app.data, &app.in_force(user.town)?.forms, &wanted).map_err(said)? {
+            match pull(&*app.store, &*app.outside, &app.data, &*app.blobs, &app.in_force(user.town)?.forms, &wanted)
+                .map_err(said)?
+            {
                 Pulled::Sealed(sealed) => *sealed,
                 Pulled::NothingNew => return say(&words.text("batch-nothing-new")),
             }

@@ -140,10 +140,11 @@ fn attempt(app: &AppState, plan: &Plan) -> Result<Vec<String>, ScheduleError> {
         released: None,
         lang: Lang::Zh,
     };
-    let fresh = match pull(&*app.store, &*app.outside, &app.data, &app.in_force(user.town)?.forms, &wanted)? {
-        Pulled::Sealed(sealed) => Some(*sealed),
-        Pulled::NothingNew => None,
-    };
+    let fresh =
+        match pull(&*app.store, &*app.outside, &app.data, &*app.blobs, &app.in_force(user.town)?.forms, &wanted)? {
+            Pulled::Sealed(sealed) => Some(*sealed),
+            Pulled::NothingNew => None,
+        };
     let mut put_there = Vec::new();
     let all = theirs(app, &user)?;
     let after = all.iter().position(|batch| Some(batch.id) == state.upto).map_or(0, |place| place + 1);

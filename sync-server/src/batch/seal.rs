@@ -20,6 +20,7 @@ use super::photos::{self, Photos};
 use super::{BatchError, Format, Pull, Pulled, Sealed, Since, profile, verify};
 use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize};
+use crate::blobs::Blobs;
 use crate::erase;
 use crate::export::columns::Columns;
 use crate::export::profile::Profile;
@@ -76,12 +77,13 @@ fn start(store: &dyn Store, pull: &Pull<'_>) -> Result<Start, BatchError> {
 
 /// Seals what is new for the person in the areas they name.
 ///
-/// `data` is the server's folder. The files are complete on the disk before the number is taken; a crash between leaves
+/// `data` is the server's folder, `blobs` has the photos. The files are complete on the disk before the number is taken; a crash between leaves
 /// a folder that nothing names, see [`clear_unnamed`].
 pub fn pull(
     store: &dyn Store,
     outside: &dyn Outside,
     data: &Path,
+    blobs: &dyn Blobs,
     forms: &Forms,
     pull: &Pull<'_>,
 ) -> Result<Pulled, BatchError> {
@@ -106,7 +108,7 @@ pub fn pull(
     let mut aside = Aside::new(&batches, id)?;
     let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
     let mut records = BTreeSet::new();
-    let (who, blobs, mut photos) = (Who::of(pull.user.clone(), &tree), data.join("blobs"), Photos::default());
+    let (who, mut photos) = (Who::of(pull.user.clone(), &tree), Photos::default());
     let (upto, forgotten) = store::read(store, pull.user.town, |read| {
         let upto = cut::end(read)?;
         let users: BTreeMap<UserId, String> = read.users()?.into_iter().map(|user| (user.id, user.name)).collect();
@@ -122,7 +124,7 @@ pub fn pull(
                 // Of a record that others link to, its title is told.
                 records.extend(piece.lines.iter().map(|line| line.id).chain(piece.titles.keys().copied()));
                 if pull.photos {
-                    photos.add(read, &who, &tree, &blobs, &piece)?;
+                    photos.add(read, &who, &tree, &piece)?;
                 }
                 hand(piece)
             })
@@ -139,8 +141,9 @@ pub fn pull(
     if pull.formats.contains(&Format::GeoJson) {
         write_outlines(&mut aside, scope.iter().filter_map(|id| tree.get(id)))?;
     }
+    photos.look(blobs)?;
     if photos.here() > 0 {
-        aside.other(photos::NAME, ("photo", "zip"), photos.here(), |out| photos.write(&blobs, out))?;
+        aside.other(photos::NAME, ("photo", "zip"), photos.here(), |out| photos.write(blobs, out))?;
     }
     let place = batches.join(id.to_string());
     // Held until the number names it, or it is gone again.

@@ -31,7 +31,7 @@ pub fn command(command: &BlobsCommand) -> anyhow::Result<()> {
     let BlobsCommand::Verify(args) = command;
     let words = Messages::of(crate::import::lang(args.lang.as_deref()));
     let app = crate::commands::open(&args.data)?;
-    let seen = verify(&*app.store, &app.blobs)?;
+    let seen = verify(&*app.store, &*app.blobs)?;
     let mut out = std::io::stdout().lock();
     let mut say = |line: String| writeln!(out, "{line}").context("cannot write the answer");
     for finding in &seen.found {

@@ -2,12 +2,9 @@
 //! came. A link may come after its photo, from a handheld that was out of reach for long; and whoever linked it keeps its
 //! own copy for as long.
 
-use std::io;
-
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::ids::PhotoHash;
 
-use super::Blobs;
+use super::take_away;
 use crate::AppState;
 use crate::store::{self, Store, StoreError};
 
@@ -51,49 +48,30 @@ pub fn clear(app: &AppState) -> Result<Cleared, StoreError> {
                 Ok(true)
             })?;
             // Another town may have the same.
-            if gone && !store::read::<_, StoreError>(&*app.store, *town, |read| read.photo_anywhere(&hash))? {
-                app.blobs.drop_photo(&hash).map_err(files)?;
+            let anywhere = || store::read::<_, StoreError>(&*app.store, *town, |read| read.photo_anywhere(&hash));
+            if gone && take_away(app, &hash, &anywhere)? {
                 cleared.orphans += 1;
             }
         }
     }
-    for hash in app.blobs.photos_of_before(before).map_err(files)? {
+    let listed = app.blobs.list().map_err(|source| StoreError::Other {
+        action: "looked for photos that nothing refers to",
+        source: Box::new(source),
+    })?;
+    for hash in listed.into_iter().filter(|it| it.written < before).filter_map(|it| it.hash) {
         let _settling = app.blobs.settling();
-        let mut needed = false;
-        for town in &towns {
-            needed |= store::read::<_, StoreError>(&*app.store, *town, |read| {
-                Ok(read.photo_anywhere(&hash)? || read.is_referred_to(&hash)?)
-            })?;
-        }
-        if !needed {
-            app.blobs.drop_photo(&hash).map_err(files)?;
+        let needed = || {
+            let mut needed = false;
+            for town in &towns {
+                needed |= store::read::<_, StoreError>(&*app.store, *town, |read| {
+                    Ok(read.photo_anywhere(&hash)? || read.is_referred_to(&hash)?)
+                })?;
+            }
+            Ok(needed)
+        };
+        if take_away(app, &hash, &needed)? {
             cleared.strangers += 1;
         }
     }
     Ok(cleared)
-}
-
-fn files(source: io::Error) -> StoreError {
-    StoreError::Other { action: "looked for photos that nothing refers to", source: Box::new(source) }
-}
-
-impl Blobs {
-    /// Photos whose files were last written before a moment, by their names.
-    fn photos_of_before(&self, before: DateTime<Utc>) -> io::Result<Vec<PhotoHash>> {
-        let mut found = Vec::new();
-        for folder in disk::list(&self.root.join("photos"))?.into_iter().filter(|entry| entry.is_folder) {
-            for file in disk::list(&folder.path)? {
-                let name = file.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-                let hash: Option<PhotoHash> = name.parse().ok().filter(|hash| self.path(hash) == file.path);
-                let Some(hash) = hash else { continue };
-                match disk::modified(&file.path) {
-                    Ok(at) if DateTime::<Utc>::from(at) < before => found.push(hash),
-                    // Erased just now.
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                    _ => {}
-                }
-            }
-        }
-        Ok(found)
-    }
 }

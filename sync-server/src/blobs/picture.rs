@@ -7,13 +7,12 @@ use std::sync::{Mutex, PoisonError};
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader};
-use sha2::{Digest, Sha256};
 use shared::area::AreaId;
 use shared::form::PhotoParticulars;
 use shared::ids::{PhotoHash, UserId};
 use shared::limits::{PHOTO_PIXELS, PHOTO_SIDE, THUMBNAIL_SIDE};
 
-use super::{AppendError, FinishError};
+use super::{FinishError, hash};
 use crate::AppState;
 use crate::store::{self, Photo, StoreError};
 
@@ -109,21 +108,11 @@ pub fn keep(
 }
 
 fn put(app: &AppState, town: AreaId, sender: UserId, bytes: &[u8]) -> Result<PhotoHash, NoPicture> {
-    let hash = PhotoHash::from_bytes(&Sha256::digest(bytes).into());
+    let hash = hash(bytes);
     let (id, received) = (app.outside.uuid(), app.outside.now());
-    app.blobs.begin(id)?;
-    app.blobs.append(id, 0, bytes).map_err(|error| match error {
-        AppendError::Io(error) => error,
-        other => io::Error::other(other),
-    })?;
-    let done = {
-        let _settling = app.blobs.settling();
-        app.blobs.finish(id, &hash).map_err(NoPicture::from).and_then(|()| {
-            let photo = Photo { hash: hash.clone(), bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX), received };
-            store::write::<_, StoreError>(&*app.store, town, |tx| tx.put_photo(&photo, sender))?;
-            Ok(())
-        })
-    };
-    app.blobs.drop_upload(id)?;
-    done.map(|()| hash)
+    let _settling = app.blobs.settling();
+    app.blobs.put(id, &hash, bytes)?;
+    let photo = Photo { hash: hash.clone(), bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX), received };
+    store::write::<_, StoreError>(&*app.store, town, |tx| tx.put_photo(&photo, sender))?;
+    Ok(hash)
 }

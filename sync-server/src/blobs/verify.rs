@@ -5,8 +5,8 @@ use std::io;
 
 use shared::ids::PhotoHash;
 
-use super::{Blobs, orphans};
-use crate::backup::{Finding, is_file};
+use super::{Blobs, hash, orphans};
+use crate::backup::Finding;
 use crate::store::{self, Store, StoreError};
 
 /// What was seen.
@@ -29,7 +29,7 @@ impl Seen {
 }
 
 /// Reads every photo once.
-pub fn verify(store: &dyn Store, blobs: &Blobs) -> Result<Seen, StoreError> {
+pub fn verify(store: &dyn Store, blobs: &dyn Blobs) -> Result<Seen, StoreError> {
     let mut known: BTreeMap<PhotoHash, u64> = BTreeMap::new();
     for town in store.towns()? {
         let photos = store::read::<_, StoreError>(store, town, |read| read.photos())?;
@@ -37,7 +37,7 @@ pub fn verify(store: &dyn Store, blobs: &Blobs) -> Result<Seen, StoreError> {
     }
     let mut seen = Seen { orphans: orphans::count(store)?, ..Seen::default() };
     for (hash, bytes) in &known {
-        match is_file(&blobs.path(hash), *bytes, hash.as_str()) {
+        match is_whole(blobs, hash, *bytes) {
             Ok(true) => seen.well += 1,
             Ok(false) => seen.add("keep-found-photo", vec![("hash", hash.to_string())]),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -51,19 +51,20 @@ pub fn verify(store: &dyn Store, blobs: &Blobs) -> Result<Seen, StoreError> {
     Ok(seen)
 }
 
+/// Whether a photo is what was delivered.
+pub fn is_whole(blobs: &dyn Blobs, name: &PhotoHash, length: u64) -> io::Result<bool> {
+    let bytes = blobs.read(name)?;
+    Ok(u64::try_from(bytes.len()).is_ok_and(|read| read == length) && hash(&bytes) == *name)
+}
+
 /// Files that the database does not know: whole ones are counted, what is no photo by its name or bytes is told.
-fn strangers(blobs: &Blobs, known: &BTreeSet<PhotoHash>, seen: &mut Seen) -> io::Result<()> {
-    for folder in disk::list(&blobs.root.join("photos"))? {
-        let files = if folder.is_folder { disk::list(&folder.path)? } else { vec![folder] };
-        for file in files {
-            let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let hash: Option<PhotoHash> = name.parse().ok().filter(|hash| blobs.path(hash) == file.path);
-            match hash {
-                Some(hash) if known.contains(&hash) => {}
-                Some(hash) if is_file(&file.path, disk::len(&file.path)?, hash.as_str())? => seen.strangers += 1,
-                Some(hash) => seen.add("keep-found-photo", vec![("hash", hash.to_string())]),
-                None => seen.add("blobs-found-no-photo", vec![("path", file.path.display().to_string())]),
-            }
+fn strangers(blobs: &dyn Blobs, known: &BTreeSet<PhotoHash>, seen: &mut Seen) -> io::Result<()> {
+    for listed in blobs.list()? {
+        match listed.hash {
+            Some(hash) if known.contains(&hash) => {}
+            Some(hash) if is_whole(blobs, &hash, listed.bytes)? => seen.strangers += 1,
+            Some(hash) => seen.add("keep-found-photo", vec![("hash", hash.to_string())]),
+            None => seen.add("blobs-found-no-photo", vec![("path", listed.path)]),
         }
     }
     Ok(())

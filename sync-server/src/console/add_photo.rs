@@ -18,6 +18,7 @@ use super::write::{self, Save};
 use super::{Ctx, PageError};
 use crate::App;
 use crate::batch::state;
+use crate::blobs::FinishError;
 use crate::blobs::picture::{self, BYTES, NoPicture};
 use crate::store::StoredPart;
 
@@ -34,10 +35,13 @@ impl From<NoPicture> for PageError {
             NoPicture::Unreadable(_) => Self::Bad("photo-unreadable".to_owned()),
             NoPicture::TooLarge => Self::Bad("photo-too-large".to_owned()),
             NoPicture::Store(error) => Self::Store(error),
-            NoPicture::Io(why) if why.kind() == std::io::ErrorKind::StorageFull => {
+            NoPicture::Io(why) | NoPicture::Made(FinishError::Io(why))
+                if why.kind() == std::io::ErrorKind::StorageFull =>
+            {
                 Self::Store(crate::store::StoreError::Full)
             }
-            other => Self::Failed(other.to_string()),
+            NoPicture::Io(why) | NoPicture::Made(FinishError::Io(why)) => Self::Photos(why),
+            NoPicture::Made(other) => Self::Failed(other.to_string()),
         }
     }
 }

@@ -91,7 +91,7 @@ pub async fn seal(State(app): State<App>, asked: Asked, fields: Fields) -> Respo
 /// Seals a batch, and where the page says so.
 pub fn take(ctx: &Ctx, wanted: &Pull<'_>) -> Result<Response, PageError> {
     let app = &ctx.app;
-    let to = match batch::pull(&*app.store, &*app.outside, &app.data, &ctx.forms, wanted)? {
+    let to = match batch::pull(&*app.store, &*app.outside, &app.data, &*app.blobs, &ctx.forms, wanted)? {
         Pulled::Sealed(sealed) => format!("/console/batches?n={}", sealed.manifest.number),
         Pulled::NothingNew => "/console/batches?nothing=1".to_owned(),
     };

@@ -109,6 +109,9 @@ pub enum PageError {
     /// A batch failed.
     #[error(transparent)]
     Batch(#[from] crate::batch::BatchError),
+    /// The photos.
+    #[error("cannot read or keep a photo")]
+    Photos(#[source] std::io::Error),
     /// The program failed.
     #[error("{0}")]
     Failed(String),
@@ -136,7 +139,12 @@ impl PageError {
             Self::Batch(error) => (StatusCode::CONFLICT, error.key()),
             Self::Store(StoreError::Full) => (StatusCode::INSUFFICIENT_STORAGE, "console-error-full"),
             Self::Store(StoreError::Busy) => (StatusCode::SERVICE_UNAVAILABLE, "console-error-busy"),
-            Self::Store(_) | Self::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "console-error-failed"),
+            Self::Photos(error) if error.kind() == std::io::ErrorKind::NotConnected => {
+                (StatusCode::SERVICE_UNAVAILABLE, "console-error-photos-away")
+            }
+            Self::Store(_) | Self::Photos(_) | Self::Failed(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "console-error-failed")
+            }
         };
         if status.is_server_error() {
             tracing::error!(error = self as &dyn std::error::Error, "a page of the console failed");

@@ -28,7 +28,7 @@ pub async fn show(
         if !seen {
             return Err(PageError::NotFound);
         }
-        let bytes = ctx.app.blobs.read(&hash).map_err(|error| PageError::Failed(error.to_string()))?;
+        let bytes = ctx.app.blobs.read(&hash).map_err(PageError::Photos)?;
         let mut response = Response::new(Body::from(bytes));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg"));

@@ -12,6 +12,7 @@ mod openapi;
 pub(crate) mod photos;
 pub mod pressure;
 pub(crate) mod range;
+mod ready;
 mod records;
 mod slot;
 mod sync;
@@ -44,6 +45,7 @@ pub const UPLOAD_TIME: Duration = Duration::from_secs(3_600);
 pub fn router(app: App) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
+        .route("/ready", get(ready::ready))
         .route("/api/v1/openapi.json", get(openapi::document))
         .route("/api/v1/enrol", post(enrol::enrol))
         .route("/api/v1/sync", post(sync::sync))

@@ -22,9 +22,9 @@ pub use look::ONLY_A_PICTURE;
 use self::headers::{Checksum, announced, answer, brings_piece, number, options, speaks_tus, standing};
 use super::pressure::Flight;
 use super::{blocking, body, caller, pressure};
-use crate::blobs::{FinishError, expiry, jpeg::NoJpeg, quota};
+use crate::blobs::{FinishError, expiry, jpeg::NoJpeg, quota, take_away};
 use crate::error::Problem;
-use crate::store::{self, Photo, StoreError, Upload};
+use crate::store::{self, Photo, Read, StoreError, Upload};
 use crate::sync::photos::may_see;
 use crate::sync::round::Caller;
 use crate::{App, AppState};
@@ -93,34 +93,57 @@ fn begin(app: &AppState, caller: &Caller, headers: &HeaderMap, comes: u64) -> Re
     };
     let areas = app.areas()?;
     let _settling = app.blobs.settling();
-    let (upload, before) = store::write::<_, Problem>(&*app.store, caller.device.town, |tx| {
+    // The photo, where it is known here and may be told of. Nothing is said to a credential that two have used.
+    let told = |read: &dyn Read| -> Result<Option<Photo>, StoreError> {
+        let same = read.photo(&upload.hash)?.filter(|photo| photo.bytes == length);
+        let told = same.filter(|_| caller.device.credential.doubled.is_none());
+        Ok(if told.is_some() && may_see(read, &caller.who, &areas, &upload.hash)? { told } else { None })
+    };
+    let town = caller.device.town;
+    let told_of = store::read::<_, Problem>(&*app.store, town, |read| match told(read)? {
+        _ if read.is_erased_photo(&upload.hash)? => Err(erased()),
+        // Said before anything is begun; it is asked again when it counts.
+        None if quota::look(read, &upload, now)? == quota::Said::Over => Err(over()),
+        told => Ok(told.is_some()),
+    })?;
+    let here = told_of && app.blobs.has(&upload.hash)?;
+    if !here {
+        // Before the row that names it; what has none goes with the daily look.
+        app.blobs.begin(upload.id)?;
+    }
+    let begun = store::write::<_, Problem>(&*app.store, town, |tx| {
         if tx.is_erased_photo(&upload.hash)? {
             return Err(erased());
         }
-        let same = tx.photo(&upload.hash)?.filter(|photo| photo.bytes == length);
-        // Nothing is said to a credential that two have used.
-        let told = same.filter(|_| caller.device.credential.doubled.is_none());
-        if let Some(photo) = told
-            && may_see(&*tx, &caller.who, &areas, &upload.hash)?
-            && disk::exists(&app.blobs.path(&upload.hash))?
-        {
+        if here && let Some(photo) = told(&*tx)? {
             let upload = Upload { done: true, ..upload.clone() };
             tx.put_photo(&Photo { received: now, ..photo }, upload.user)?;
             tx.put_upload(&upload)?;
             return Ok((upload, Vec::new()));
         }
-        match quota::begin(tx, &app.blobs, &upload, now)? {
+        match quota::begin(tx, &upload, now)? {
             quota::Said::Begun(before) => Ok((upload.clone(), before)),
-            quota::Said::Over => Err(Problem {
-                retry_after: Some(quota::AGAIN),
-                ..Problem::new(StatusCode::TOO_MANY_REQUESTS, "photo_quota")
-            }),
+            quota::Said::Over => Err(over()),
         }
-    })?;
+    });
+    let (upload, before) = match begun {
+        Ok(begun) => begun,
+        Err(problem) => {
+            if let Err(error) = app.blobs.drop_upload(upload.id) {
+                tracing::warn!(error = &error as &dyn std::error::Error, "an upload that was not begun is still there");
+            }
+            return Err(problem);
+        }
+    };
     for id in before {
         app.blobs.drop_upload(id)?;
     }
     Ok(upload)
+}
+
+fn over() -> Problem {
+    let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "photo_quota");
+    Problem { retry_after: Some(quota::AGAIN), ..problem }
 }
 
 /// How far an upload came.
@@ -226,12 +249,17 @@ async fn finish(app: App, caller: Caller, upload: Upload) -> Result<Upload, Prob
 /// The same. Blocks.
 fn settle(app: &AppState, town: AreaId, upload: Upload) -> Result<Upload, Problem> {
     let _settling = app.blobs.settling();
+    let known = || store::read::<_, StoreError>(&*app.store, town, |read| read.upload(upload.id));
     // Another request may have been faster.
-    let known = store::read::<_, StoreError>(&*app.store, town, |read| read.upload(upload.id))?.ok_or_else(gone)?;
-    if known.done {
-        return Ok(known);
+    let now = known()?.ok_or_else(gone)?;
+    if now.done {
+        return Ok(now);
     }
     if let Err(error) = app.blobs.finish(upload.id, &upload.hash) {
+        // Or was it just now, at another server, and has taken pieces away that this one read.
+        if let Some(done) = known()?.filter(|upload| upload.done) {
+            return Ok(done);
+        }
         let problem = match error {
             FinishError::Hash => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "photo_hash"),
             FinishError::Jpeg(NoJpeg::NotJpeg) => Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "photo_not_jpeg"),
@@ -256,12 +284,19 @@ fn settle(app: &AppState, town: AreaId, upload: Upload) -> Result<Upload, Proble
         tx.put_upload(&upload)?;
         Ok(true)
     })?;
+    if kept && !app.blobs.has(&photo.hash)? {
+        // Another server took it for one that nobody needs, before the row said otherwise.
+        app.blobs.finish(upload.id, &photo.hash).map_err(|error| match error {
+            FinishError::Io(error) => gone_or(error),
+            other => Problem::internal(other.into()),
+        })?;
+    }
     app.blobs.drop_upload(upload.id)?;
     if kept {
         return Ok(upload);
     }
     // Erased while it was on its way.
-    app.blobs.drop_photo(&photo.hash)?;
+    take_away(app, &photo.hash, &|| store::read(&*app.store, town, |read| read.photo_anywhere(&photo.hash)))?;
     Err(erased())
 }
 

@@ -7,12 +7,11 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
-use sha2::{Digest, Sha256};
 use shared::area::AreaId;
 use shared::author::{Author, Role};
 use shared::edit::Edit;
 use shared::form::PhotoParticulars;
-use shared::ids::{EditId, PhotoHash, RecordId};
+use shared::ids::{EditId, RecordId};
 use shared::mask::LinkOrText;
 use shared::path::Path;
 use shared::record::{Part, RecordKind};
@@ -25,7 +24,7 @@ use super::pictures;
 use super::report::{Report, Suspicion};
 use crate::AppState;
 use crate::auth::Who;
-use crate::blobs::FinishError;
+use crate::blobs::{FinishError, hash};
 use crate::store::{self, Origin, Photo, Reporter, StoreError, Told, Tray, Tx};
 use crate::sync::accept::{self, Writer};
 
@@ -212,16 +211,13 @@ fn keep_photo(app: &AppState, photo: &str, report: &Report) -> Result<Option<Tak
 }
 
 fn keep_blob(app: &AppState, bytes: &[u8]) -> Result<Photo, TakeError> {
-    let hash = PhotoHash::from_bytes(&Sha256::digest(bytes).into());
-    let (blobs, id) = (&app.blobs, app.outside.uuid());
-    let begun = blobs.begin(id).and_then(|()| blobs.append(id, 0, bytes).map_err(io::Error::other));
-    let kept = begun.and_then(|()| match blobs.finish(id, &hash) {
-        Ok(()) => Ok(()),
-        Err(FinishError::Io(error)) => Err(error),
-        Err(other) => Err(io::Error::other(other)),
-    });
-    let dropped = blobs.drop_upload(id);
-    kept.and(dropped).map_err(TakeError::Photo)?;
+    let hash = hash(bytes);
+    app.blobs.put(app.outside.uuid(), &hash, bytes).map_err(|error| {
+        TakeError::Photo(match error {
+            FinishError::Io(error) => error,
+            other => io::Error::other(other),
+        })
+    })?;
     Ok(Photo { hash, bytes: bytes.len() as u64, received: app.outside.now() })
 }
 

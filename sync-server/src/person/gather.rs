@@ -20,6 +20,7 @@ use crate::AppState;
 use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize};
 use crate::batch::{Manifest, link_of, links, state};
+use crate::blobs::Blobs;
 use crate::export::{Telling, show};
 use crate::in_force::InForce;
 use crate::retention::Rules;
@@ -56,7 +57,6 @@ impl Gathered {
 
 /// What everything is told with.
 pub(super) struct Around<'a> {
-    pub app: &'a AppState,
     pub in_force: Arc<InForce>,
     pub read: &'a dyn Read,
     pub areas: &'a AreaTree,
@@ -120,6 +120,20 @@ impl Around<'_> {
     }
 }
 
+impl Gathered {
+    /// Looks which of the photos are kept where photos are. One that is lost must not keep the rest from the person; `verify`
+    /// tells the town.
+    pub(super) fn look(mut self, blobs: &dyn Blobs) -> Result<Self, PersonError> {
+        let lacking = blobs.lacking(&self.photos.iter().cloned().collect())?;
+        self.photos.retain(|hash| !lacking.contains(hash));
+        let lacking: BTreeSet<&str> = lacking.iter().map(PhotoHash::as_str).collect();
+        for photo in &mut self.told.photos {
+            photo.here &= !lacking.contains(photo.sha256.as_str());
+        }
+        Ok(self)
+    }
+}
+
 /// Gathers it by any of the person's records.
 pub(super) fn gather(
     app: &AppState,
@@ -138,7 +152,7 @@ pub(super) fn gather(
     let ids: BTreeSet<RecordId> = group.iter().copied().collect();
     let words = Messages::of(lang);
     let in_force = app.in_force(read.town())?;
-    let mut around = Around { app, in_force, read, areas: &areas, users, ids, lang, words, newest: None };
+    let mut around = Around { in_force, read, areas: &areas, users, ids, lang, words, newest: None };
     let mut told = Told { version: 1, town: town(&areas, read), ..Told::default() };
     told.years_after_deletion = rules.years_after_deletion(RecordKind::Person);
     let (mut history, mut photos) = (Vec::new(), Vec::new());
@@ -303,8 +317,7 @@ fn photos_of(around: &Around<'_>, state: &PartState, photos: &mut Vec<PhotoHash>
     for (hash, write) in view::many(state, "photos") {
         let Ok(hash) = hash.parse::<PhotoHash>() else { continue };
         let taken = write.value.get::<PhotoParticulars>().and_then(|it| DateTime::from_timestamp_millis(it.at));
-        // One whose file is lost must not keep the rest from the person; `verify` tells the town.
-        let here = around.read.photo(&hash)?.is_some() && disk::exists(&around.app.blobs.path(&hash))?;
+        let here = around.read.photo(&hash)?.is_some();
         told.push(Photo { sha256: hash.as_str().to_owned(), at: taken.map(time), here });
         if here && !photos.contains(&hash) {
             photos.push(hash);

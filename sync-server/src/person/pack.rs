@@ -9,7 +9,7 @@ use super::gather::Gathered;
 use super::{PersonError, page};
 use crate::AppState;
 
-/// Writes it, photos piece by piece.
+/// Writes it, photos one after the other.
 pub fn pack(app: &AppState, gathered: &Gathered, out: impl Write) -> Result<(), PersonError> {
     // Without a time of its own: that would make each file another one.
     let plain = SimpleFileOptions::default().last_modified_time(DateTime::default()).unix_permissions(0o644);
@@ -28,7 +28,7 @@ pub fn pack(app: &AppState, gathered: &Gathered, out: impl Write) -> Result<(), 
     for hash in &gathered.photos {
         zip.start_file(format!("photos/{hash}.jpg"), plain.compression_method(CompressionMethod::Stored))
             .map_err(io)?;
-        io::copy(&mut disk::File::open(&app.blobs.path(hash))?, &mut zip)?;
+        zip.write_all(&app.blobs.read(hash)?)?;
     }
     zip.finish().map_err(io)?;
     Ok(())

@@ -234,7 +234,9 @@ async fn a_batch_says_once_that_the_duplicate_is_no_more() {
         lang: assets::messages::Lang::Zh,
     };
     let app = &centre.app;
-    let take = |pull: &Pull<'_>| match batch::pull(&*app.store, &*app.outside, &app.data, &app.forms, pull).unwrap() {
+    let take = |pull: &Pull<'_>| match batch::pull(&*app.store, &*app.outside, &app.data, &*app.blobs, &app.forms, pull)
+        .unwrap()
+    {
         Pulled::Sealed(sealed) => std::fs::read_to_string(sealed.folder.join("person.ndjson")).unwrap(),
         Pulled::NothingNew => String::new(),
     };

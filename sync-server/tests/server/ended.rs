@@ -374,7 +374,7 @@ async fn what_ends_or_is_erased_while_a_batch_is_written_does_not_get_into_it() 
     pull.released = Some(id);
     let sealed = |then: Box<dyn FnOnce() + Send + '_>| {
         let between = Between { store: &*app.store, then: Mutex::new(Some(then)) };
-        batch::pull(&between, &*app.outside, &app.data, &app.forms, &pull)
+        batch::pull(&between, &*app.outside, &app.data, &*app.blobs, &app.forms, &pull)
     };
     let folders = || std::fs::read_dir(app.data.join("batches")).unwrap().count();
 

@@ -132,7 +132,7 @@ async fn nothing_is_left_of_whoever_asked_to_be_erased() {
 
     // Not in the database, not in its log, not in a file, not under another name.
     assert_eq!(holding(data, &[NAME, PHONE, WAS, NOTE, FOUND, "本人"]), [""; 0]);
-    assert!(!centre.app.blobs.path(&hash(&photo)).exists());
+    assert!(!photo_file(&centre.app, &hash(&photo)).exists());
     assert_eq!(backup::verify_data(&centre.app).unwrap(), []);
     for path in [format!("/console/records/{record}"), url] {
         assert_eq!(desk.get(&path).await.status(), StatusCode::NOT_FOUND);
@@ -209,7 +209,7 @@ async fn a_restored_backup_does_not_bring_them_back() {
     check("by-file", Some(&list));
     let app = check("by-folder", Some(centre.folder.path()));
     assert_eq!(backup::verify_data(&app).unwrap(), []);
-    assert!(!app.blobs.path(&hash(&photo)).exists());
+    assert!(!photo_file(&app, &hash(&photo)).exists());
     let after = backup::make(&centre.app, to.path(), 9).unwrap();
     check("by-copy", None);
     assert_eq!(holding(&after.folder, &[NAME, PHONE, WAS, NOTE]), [""; 0]);
@@ -230,7 +230,7 @@ async fn a_crash_between_the_list_and_the_end_is_caught_up_with_at_the_next_star
     sync_server::erase::list::append(centre.folder.path(), &[(TOWN, line)]).unwrap();
     let app = AppState::open(centre.folder.path(), centre.clock.clone()).unwrap();
     assert_eq!(holding(centre.folder.path(), &[NAME, PHONE, WAS, NOTE, "本人"]), [""; 0]);
-    assert!(!app.blobs.path(&hash(&photo)).exists());
+    assert!(!photo_file(&app, &hash(&photo)).exists());
 
     // A batch has no number yet: as long as somebody writes it it stays, and when they died it goes.
     let id = shared::outside::Outside::uuid(&*centre.clock);
@@ -250,8 +250,8 @@ async fn a_crash_between_the_list_and_the_end_is_caught_up_with_at_the_next_star
     assert!((0..1_000).any(|_| start()), "it stays");
 
     // The transaction was through, the files were still there.
-    std::fs::create_dir_all(app.blobs.path(&hash(&photo)).parent().unwrap()).unwrap();
-    std::fs::write(app.blobs.path(&hash(&photo)), &photo).unwrap();
+    std::fs::create_dir_all(photo_file(&app, &hash(&photo)).parent().unwrap()).unwrap();
+    std::fs::write(photo_file(&app, &hash(&photo)), &photo).unwrap();
     store::write::<_, StoreError>(&*app.store, TOWN, |tx| tx.set_meta("to_sweep", "1")).unwrap();
     AppState::open(centre.folder.path(), centre.clock.clone()).unwrap();
     assert_eq!(holding(centre.folder.path(), &["本人"]), [""; 0]);

@@ -72,7 +72,7 @@ async fn photos_and_batches_are_for_nobody_else_either_nor_is_a_folder_of_before
     let page = desk.page("/console/batches").await;
     desk.submit(&page, "/console/batches", &[("format", "csv"), ("since", "all")]).await;
     let data = centre.folder.path();
-    assert!(data.join("batches").exists() && centre.app.blobs.path(&hash(&photo)).exists());
+    assert!(data.join("batches").exists() && photo_file(&centre.app, &hash(&photo)).exists());
     assert_eq!(open_to_others(data), [""; 0].map(std::path::PathBuf::from));
 
     // The town's own times come back with all the rest.

@@ -192,8 +192,8 @@ async fn a_photo_lost_on_the_servers_disk_is_asked_for_again() {
         assert_eq!(alice.deliver(photo).await.status(), 204);
     }
     assert!(alice.sync(vec![]).await.wanted.is_empty());
-    std::fs::remove_file(centre.app.blobs.path(&hash(&photos[0]))).unwrap();
-    std::fs::write(centre.app.blobs.path(&hash(&photos[1])), b"rotten").unwrap();
+    std::fs::remove_file(photo_file(&centre.app, &hash(&photos[0]))).unwrap();
+    std::fs::write(photo_file(&centre.app, &hash(&photos[1])), b"rotten").unwrap();
     assert_eq!(keys(&backup::verify_data(&centre.app).unwrap()).len(), 2);
     let made = make(&centre, to.path());
     assert_eq!(made.wanted_again, 2);

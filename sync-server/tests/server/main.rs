@@ -15,6 +15,8 @@ mod admin_settings;
 mod admin_terminals;
 mod audit;
 mod batch;
+mod bucket;
+mod bucket_started;
 mod campaigns;
 mod clocks;
 mod common;

@@ -65,6 +65,7 @@ async fn what_travels_is_what_the_document_says() {
         fit(&document, &schema, value, name).unwrap_or_else(|why| panic!("{why}\n{value:#}"));
     };
     check("Health", &get("/healthz", None).await.json().await.unwrap());
+    check("Ready", &get("/ready", None).await.json().await.unwrap());
     let user = centre.person("wei", Role::GridMember, GRID, true);
     let teller = centre.person("teller", Role::Informant, GRID, false);
     let (mut alice, mut bob) = (centre.enrol(&user).await, centre.enrol(&user).await);

@@ -12,13 +12,18 @@ use shared::path::Path;
 use shared::record::{Part, RecordKind};
 use shared::value::Value;
 use shared::wire::{RejectReason, Rejection, Remain};
-use sync_server::blobs::orphans::{self, Cleared};
+use sync_server::blobs::{
+    self,
+    orphans::{self, Cleared},
+};
 use sync_server::store::{self, KeptRemain, StoreError};
 use sync_server::sync::incoming::Unreadable;
 
-use crate::common::audit::run;
+use crate::common::moto::{Kept, in_folder_and_bucket};
 use crate::common::tus::*;
 use crate::common::*;
+
+in_folder_and_bucket!(any_reference_keeps_a_photo_and_what_nothing_refers_to_goes_after_a_month,);
 
 /// A photo of this name, delivered.
 async fn delivered(hand: &Handheld<'_>, name: &str) -> PhotoHash {
@@ -32,14 +37,20 @@ fn linking(mut edit: Edit, photo: &PhotoHash) -> Edit {
     edit
 }
 
+/// How many photos nothing refers to, and how many the database does not know, with nothing wrong.
+fn looked(centre: &Centre) -> (usize, usize) {
+    let seen = blobs::verify(&*centre.app.store, &*centre.app.blobs).unwrap();
+    assert!(seen.found.is_empty(), "{seen:?}");
+    (seen.orphans, seen.strangers)
+}
+
 /// Says that a file was last written then.
 fn written(file: &FilePath, at: DateTime<Utc>) {
     std::fs::File::options().write(true).open(file).unwrap().set_modified(SystemTime::from(at)).unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn any_reference_keeps_a_photo_and_what_nothing_refers_to_goes_after_a_month() {
-    let centre = Centre::open().await;
+async fn any_reference_keeps_a_photo_and_what_nothing_refers_to_goes_after_a_month(kept: &Kept) {
+    let centre = Centre::keeping(kept).await;
     let store = &*centre.app.store;
     let wei = centre.person("wei", Role::GridMember, GRID, false);
     let mut alice = centre.enrol(&wei).await;
@@ -110,16 +121,14 @@ async fn any_reference_keeps_a_photo_and_what_nothing_refers_to_goes_after_a_mon
     let young = delivered(&alice, "才送到").await;
     let again = delivered(&alice, "又送来一次").await;
     assert_eq!(orphans::clear(&centre.app).unwrap(), Cleared::default());
-    let data = centre.folder.path().to_str().unwrap();
-    let (well, text) = run(&["blobs", "verify", "--data", data]);
-    assert!(well && text.contains("Nothing refers to 4 photos") && text.contains("30 days"), "{text}");
+    assert_eq!(looked(&centre), (4, 0));
 
     centre.clock.advance(TimeDelta::days(11));
     // Brought once more, it begins anew.
     assert_eq!(delivered(&alice, "又送来一次").await, again);
     assert_eq!(orphans::clear(&centre.app).unwrap(), Cleared { orphans: 1, strangers: 0 });
     assert_eq!(alice.fetch(&nothing).await.status(), 404);
-    assert!(!centre.app.blobs.path(&nothing).exists());
+    assert!(!centre.app.blobs.has(&nothing).unwrap());
     for (photo, why) in [
         (&linked, "linked"),
         (&unlinked, "in the history"),
@@ -136,8 +145,7 @@ async fn any_reference_keeps_a_photo_and_what_nothing_refers_to_goes_after_a_mon
     }
     assert_eq!(alice.fetch(&both).await.status(), 404, "of this town it is gone");
     assert_eq!(foreign.fetch(&both).await.status(), 200, "of the other it is not");
-    let (well, text) = run(&["blobs", "verify", "--data", data]);
-    assert!(well && text.contains("Nothing refers to 2 photos") && text.contains("0 more"), "{text}");
+    assert_eq!(looked(&centre), (2, 0));
 
     // The record that links it was late by a month: it is asked for, and comes once more.
     let late = linking(alice.resident("晚到的记录", GRID), &nothing);
@@ -152,7 +160,7 @@ async fn files_that_the_database_does_not_know_go_after_a_month_too() {
     let mut alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
     let put = |name: &str, days: i64| {
         let photo = jpeg(64, 48, name);
-        let file = centre.app.blobs.path(&hash(&photo));
+        let file = photo_file(&centre.app, &hash(&photo));
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(&file, &photo).unwrap();
         written(&file, centre.clock.now() - TimeDelta::days(days));
@@ -164,12 +172,12 @@ async fn files_that_the_database_does_not_know_go_after_a_month_too() {
     // As a server leaves it that died between the row and the file of a photo that nothing referred to.
     let half = delivered(&alice, "收到一半").await;
     store::write::<_, StoreError>(&*centre.app.store, TOWN, |tx| tx.drop_photo(&half)).unwrap();
-    let half = centre.app.blobs.path(&half);
+    let half = photo_file(&centre.app, &half);
     written(&half, centre.clock.now() - TimeDelta::days(31));
     let known = delivered(&alice, "有人认识").await;
-    written(&centre.app.blobs.path(&known), centre.clock.now() - TimeDelta::days(31));
+    written(&photo_file(&centre.app, &known), centre.clock.now() - TimeDelta::days(31));
 
     assert_eq!(orphans::clear(&centre.app).unwrap(), Cleared { orphans: 0, strangers: 2 });
-    let there = [&old, &half, &young, &waited_for, &centre.app.blobs.path(&known)].map(|file| file.exists());
+    let there = [&old, &half, &young, &waited_for, &photo_file(&centre.app, &known)].map(|file| file.exists());
     assert_eq!(there, [false, false, true, true, true]);
 }

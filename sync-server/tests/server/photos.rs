@@ -2,8 +2,17 @@
 
 use std::sync::Arc;
 
+use crate::common::moto::{Kept, in_folder_and_bucket};
 use crate::common::tus::*;
 use crate::common::*;
+
+in_folder_and_bucket!(
+    a_photo_goes_up_in_pieces_and_is_verified_at_the_end,
+    what_is_no_photo_is_refused_in_words_and_leaves_nothing_behind,
+    an_upload_that_nobody_goes_on_with_ends_after_a_week_and_the_photo_begins_anew,
+    a_photo_can_be_fetched_in_parts_over_a_bad_line,
+    a_photo_on_its_way_says_how_far_it_came_to_who_reads_the_record_and_to_nobody_else,
+);
 use chrono::TimeDelta;
 use reqwest::Method;
 use shared::author::Role;
@@ -17,9 +26,8 @@ use shared::workflow::Step;
 use sync_server::blobs::expiry;
 use sync_server::store;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_photo_goes_up_in_pieces_and_is_verified_at_the_end() {
-    let centre = Centre::open().await;
+async fn a_photo_goes_up_in_pieces_and_is_verified_at_the_end(kept: &Kept) {
+    let centre = Centre::keeping(kept).await;
     let user = centre.person("wei", Role::GridMember, GRID, false);
     let alice = centre.enrol(&user).await;
     let photo = jpeg(1600, 1200, "井盖");
@@ -50,9 +58,8 @@ async fn a_photo_goes_up_in_pieces_and_is_verified_at_the_end() {
     assert_eq!(named(&options, "tus-extension"), "creation,creation-with-upload,termination,checksum,expiration");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_photo_is_refused_in_words_and_leaves_nothing_behind() {
-    let centre = Centre::open().await;
+async fn what_is_no_photo_is_refused_in_words_and_leaves_nothing_behind(kept: &Kept) {
+    let centre = Centre::keeping(kept).await;
     let user = centre.person("wei", Role::GridMember, GRID, false);
     let alice = centre.enrol(&user).await;
     let whole = jpeg(1600, 1200, "whole");
@@ -85,13 +92,11 @@ async fn what_is_no_photo_is_refused_in_words_and_leaves_nothing_behind() {
     assert_eq!(refusal(alice.piece(&upload, 0, &whole, None).await, 413).await.code, "upload_too_long");
     let old = centre.post("/api/v1/photos", Some(&alice.token), vec![], &[("tus-resumable", "0.2.2")]).await;
     assert_eq!(refusal(old, 412).await.code, "tus_version");
-    let uploads = std::fs::read_dir(centre.folder.path().join("blobs/uploads")).unwrap().count();
-    assert_eq!(uploads, 1, "only the one that never got a byte");
+    assert_eq!(centre.app.blobs.uploads().unwrap().len(), 1, "only the one that never got a byte");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_nobody_goes_on_with_ends_after_a_week_and_the_photo_begins_anew() {
-    let centre = Centre::open().await;
+async fn an_upload_that_nobody_goes_on_with_ends_after_a_week_and_the_photo_begins_anew(kept: &Kept) {
+    let centre = Centre::keeping(kept).await;
     let alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
     let (photo, other) = (jpeg(1600, 1200, "井盖"), jpeg(1600, 1200, "路灯"));
     assert_eq!(alice.deliver(&other).await.status(), 204);
@@ -103,16 +108,23 @@ async fn an_upload_that_nobody_goes_on_with_ends_after_a_week_and_the_photo_begi
     let (first, second) = photo.split_at(half);
     let answer = alice.piece(&upload, 0, first, None).await;
     assert_eq!((answer.status().as_u16(), named(&answer, "upload-expires")), (204, until.as_str()));
-    // A file that a crash left before its upload was noted.
-    let stray = centre.folder.path().join("blobs/uploads").join(centre.clock.uuid().to_string());
-    std::fs::write(&stray, first).unwrap();
+    // As a crash leaves one before its upload was noted.
+    let stray = centre.clock.uuid();
+    centre.app.blobs.begin(stray).unwrap();
 
     centre.clock.advance(TimeDelta::days(6));
     assert_eq!(expiry::clear(&centre.app).unwrap(), 0);
     let stands = alice.stands_at(&upload).await;
     assert_eq!(named(&stands, "upload-offset"), half.to_string());
     assert_eq!(named(&stands, "upload-expires"), until);
-    let file = centre.folder.path().join("blobs/uploads").join(upload.rsplit('/').next().unwrap());
+    let id = upload.rsplit('/').next().unwrap().parse().unwrap();
+    let mut both = vec![id, stray];
+    both.sort();
+    let there = || {
+        let mut there = centre.app.blobs.uploads().unwrap();
+        there.sort();
+        there
+    };
     centre.clock.advance(TimeDelta::days(1));
     // It has ended, whether the daily look has been there or not.
     assert_eq!(alice.stands_at(&upload).await.status(), 410);
@@ -120,9 +132,9 @@ async fn an_upload_that_nobody_goes_on_with_ends_after_a_week_and_the_photo_begi
         refusal(alice.piece(&upload, half.try_into().unwrap(), second, None).await, 410).await.code,
         "upload_gone"
     );
-    assert!(file.exists() && stray.exists());
+    assert_eq!(there(), both);
     assert_eq!(expiry::clear(&centre.app).unwrap(), 2);
-    assert!(!file.exists() && !stray.exists());
+    assert!(there().is_empty());
     assert_eq!(alice.stands_at(&upload).await.status(), 404);
     // A photo is no upload any more, and what begins anew arrives.
     assert_eq!(alice.fetch(&hash(&other)).await.status(), 200);
@@ -210,9 +222,8 @@ async fn an_edit_that_came_before_opens_no_photo_in_the_name_of_who_sent_it() {
     assert_eq!(liar.fetch(&hash(&photo)).await.status(), 404, "knowing a hash opens nothing");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_photo_can_be_fetched_in_parts_over_a_bad_line() {
-    let centre = Centre::open().await;
+async fn a_photo_can_be_fetched_in_parts_over_a_bad_line(kept: &Kept) {
+    let centre = Centre::keeping(kept).await;
     let alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
     let photo = jpeg(1600, 1200, "井盖");
     assert_eq!(alice.deliver(&photo).await.status(), 204);
@@ -239,9 +250,8 @@ async fn a_photo_can_be_fetched_in_parts_over_a_bad_line() {
     assert_eq!(part(&[("range", "bytes=0-9"), ("if-range", "\"another\"")]).await.status(), 200);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_photo_on_its_way_says_how_far_it_came_to_who_reads_the_record_and_to_nobody_else() {
-    let centre = Centre::open().await;
+async fn a_photo_on_its_way_says_how_far_it_came_to_who_reads_the_record_and_to_nobody_else(kept: &Kept) {
+    let centre = Centre::keeping(kept).await;
     let mut alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
     let mut bob = centre.enrol(&centre.person("juan", Role::GridMember, GRID, false)).await;
     let mut eve = centre.enrol(&centre.person("far", Role::GridMember, FAR_GRID, false)).await;

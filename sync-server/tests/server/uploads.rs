@@ -1,7 +1,6 @@
 //! Photos over a bad line: what came is kept, nobody is locked out by a dead line, nothing is sent twice for nothing, and one
 //! handheld does not fill the disk.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -18,14 +17,27 @@ use sync_server::auth::people::import_areas;
 use sync_server::blobs::quota::{BYTES_A_DAY, UNFINISHED};
 use sync_server::store::{self, StoreError};
 
+use crate::common::moto::{Kept, in_folder_and_bucket};
 use crate::common::tus::*;
 use crate::common::*;
 
+in_folder_and_bucket!(
+    what_came_before_the_line_broke_is_kept_and_the_rest_completes_it,
+    of_a_piece_with_a_checksum_nothing_is_kept_unless_all_of_it_came,
+    a_line_that_died_locks_nobody_out,
+    who_brings_a_byte_now_and_then_is_given_up_and_what_came_is_kept,
+    the_first_bytes_may_come_with_the_beginning,
+    an_upload_can_be_taken_back_by_who_began_it,
+    who_hears_nothing_of_the_last_byte_asks_and_it_is_delivered,
+    a_photo_that_is_here_is_not_sent_again_by_who_may_see_it,
+    one_handheld_does_not_fill_the_disk_in_a_day,
+);
+
 /// What the server brings to the disk at once, at most.
-const STEP: usize = 16 * 1024;
+pub const STEP: usize = 16 * 1024;
 
 /// A whole JPEG of so many bytes.
-fn large(bytes: usize, salt: &str) -> Vec<u8> {
+pub fn large(bytes: usize, salt: &str) -> Vec<u8> {
     let mut photo = jpeg(1600, 1200, salt);
     let end = photo.split_off(photo.len() - 2);
     photo.resize(bytes - 2, 0xaa);
@@ -33,16 +45,13 @@ fn large(bytes: usize, salt: &str) -> Vec<u8> {
     photo
 }
 
-/// The photos on the server's disk.
-fn files(centre: &Centre, folder: &str) -> usize {
-    let of = |path: std::path::PathBuf| std::fs::read_dir(path).unwrap().map(Result::unwrap);
-    let root = centre.folder.path().join("blobs").join(folder);
-    of(root).map(|entry| if entry.file_type().unwrap().is_dir() { of(entry.path()).count() } else { 1 }).sum()
+/// How many photos and how many uploads are kept.
+fn kept_of(centre: &Centre) -> (usize, usize) {
+    (centre.app.blobs.list().unwrap().len(), centre.app.blobs.uploads().unwrap().len())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_came_before_the_line_broke_is_kept_and_the_rest_completes_it() {
-    let centre = Centre::open().await;
+async fn what_came_before_the_line_broke_is_kept_and_the_rest_completes_it(kept: &Kept) {
+    let centre = Centre::keeping(kept).await;
     let alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
     let photo = large(300_000, "井盖");
     let upload = alice.begun(&photo).await;
@@ -61,12 +70,11 @@ async fn what_came_before_the_line_broke_is_kept_and_the_rest_completes_it() {
     let last = alice.plain(&upload, 200_000, &photo[200_000..]).await;
     assert_eq!((last.status().as_u16(), named(&last, "photo-hash")), (204, hash(&photo).as_str()));
     assert_eq!(alice.fetch(&hash(&photo)).await.bytes().await.unwrap().as_ref(), photo);
-    assert_eq!((files(&centre, "photos"), files(&centre, "uploads")), (1, 0));
+    assert_eq!(kept_of(&centre), (1, 0));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn of_a_piece_with_a_checksum_nothing_is_kept_unless_all_of_it_came() {
-    let centre = Centre::open().await;
+async fn of_a_piece_with_a_checksum_nothing_is_kept_unless_all_of_it_came(kept: &Kept) {
+    let centre = Centre::keeping(kept).await;
     let alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
     let photo = large(300_000, "井盖");
     let upload = alice.begun(&photo).await;
@@ -87,9 +95,8 @@ async fn of_a_piece_with_a_checksum_nothing_is_kept_unless_all_of_it_came() {
     assert!(line.answer().await.starts_with("HTTP/1.1 400"), "an algorithm that OPTIONS does not name");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_line_that_died_locks_nobody_out() {
-    let centre = Centre::open().await;
+async fn a_line_that_died_locks_nobody_out(kept: &Kept) {
+    let centre = Centre::keeping(kept).await;
     let mut alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
     let photo = large(300_000, "井盖");
     let upload = alice.begun(&photo).await;
@@ -116,10 +123,9 @@ async fn a_line_that_died_locks_nobody_out() {
     assert_eq!(alice.fetch(&hash(&photo)).await.bytes().await.unwrap().as_ref(), photo);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn who_brings_a_byte_now_and_then_is_given_up_and_what_came_is_kept() {
+async fn who_brings_a_byte_now_and_then_is_given_up_and_what_came_is_kept(kept: &Kept) {
     let short = |state: &mut sync_server::AppState| state.request_time = Duration::from_secs(1);
-    let centre = Centre::over(tempfile::tempdir().unwrap(), Arc::new(Clock::default()), short).await;
+    let centre = Centre::keeping_over(kept, short).await;
     import_areas(&centre.app, AREAS.as_bytes()).unwrap();
     let alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
     let photo = large(300_000, "井盖");
@@ -143,9 +149,8 @@ async fn create_with(hand: &Handheld<'_>, photo: &[u8], piece: &[u8]) -> Respons
     hand.centre.post("/api/v1/photos", Some(&hand.token), piece.to_vec(), &headers).await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_first_bytes_may_come_with_the_beginning() {
-    let centre = Centre::open().await;
+async fn the_first_bytes_may_come_with_the_beginning(kept: &Kept) {
+    let centre = Centre::keeping(kept).await;
     let alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
     let (small, photo) = (large(9_000, "缩略图"), large(200_000, "井盖"));
     let whole = create_with(&alice, &small, &small).await;
@@ -168,9 +173,8 @@ async fn the_first_bytes_may_come_with_the_beginning() {
     assert_eq!(refusal(nothing, 415).await.code, "photo_not_jpeg", "no bytes are no photo");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_upload_can_be_taken_back_by_who_began_it() {
-    let centre = Centre::open().await;
+async fn an_upload_can_be_taken_back_by_who_began_it(kept: &Kept) {
+    let centre = Centre::keeping(kept).await;
     let alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
     let bob = centre.enrol(&centre.person("juan", Role::GridMember, GRID, false)).await;
     let photo = large(200_000, "井盖");
@@ -180,10 +184,10 @@ async fn an_upload_can_be_taken_back_by_who_began_it() {
         hand.centre.send(Method::DELETE, &upload, Some(&hand.token), vec![], &[("tus-resumable", "1.0.0")]).await
     };
     assert_eq!(refusal(delete(&bob).await, 404).await.code, "not_found");
-    assert_eq!(files(&centre, "uploads"), 1);
+    assert_eq!(kept_of(&centre).1, 1);
     let gone = delete(&alice).await;
     assert_eq!((gone.status().as_u16(), named(&gone, "tus-resumable")), (204, "1.0.0"));
-    assert_eq!(files(&centre, "uploads"), 0);
+    assert_eq!(kept_of(&centre).1, 0);
     assert_eq!(alice.stands_at(&upload).await.status(), 404);
     assert_eq!(refusal(alice.plain(&upload, 100_000, &photo[100_000..]).await, 404).await.code, "not_found");
     // What was delivered stays.
@@ -191,9 +195,8 @@ async fn an_upload_can_be_taken_back_by_who_began_it() {
     assert_eq!(alice.fetch(&hash(&photo)).await.status(), 200);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn who_hears_nothing_of_the_last_byte_asks_and_it_is_delivered() {
-    let centre = Centre::open().await;
+async fn who_hears_nothing_of_the_last_byte_asks_and_it_is_delivered(kept: &Kept) {
+    let centre = Centre::keeping(kept).await;
     let alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
     let photo = large(100_000, "井盖");
     let upload = alice.begun(&photo).await;
@@ -212,12 +215,11 @@ async fn who_hears_nothing_of_the_last_byte_asks_and_it_is_delivered() {
     for photo in [photo, second] {
         assert_eq!(alice.fetch(&hash(&photo)).await.bytes().await.unwrap().as_ref(), photo);
     }
-    assert_eq!((files(&centre, "photos"), files(&centre, "uploads")), (2, 0));
+    assert_eq!(kept_of(&centre), (2, 0));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_photo_that_is_here_is_not_sent_again_by_who_may_see_it() {
-    let centre = Centre::open().await;
+async fn a_photo_that_is_here_is_not_sent_again_by_who_may_see_it(kept: &Kept) {
+    let centre = Centre::keeping(kept).await;
     let mut alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
     let mut bob = centre.enrol(&centre.person("juan", Role::GridMember, GRID, false)).await;
     let eve = centre.enrol(&centre.person("far", Role::GridMember, FAR_GRID, false)).await;
@@ -259,7 +261,7 @@ async fn a_photo_that_is_here_is_not_sent_again_by_who_may_see_it() {
     // She has it: then it is hers too, and it is stored once.
     assert_eq!(eve.deliver(&photo).await.status(), 204);
     assert_eq!(eve.fetch(&hash(&photo)).await.bytes().await.unwrap().as_ref(), photo);
-    assert_eq!((files(&centre, "photos"), files(&centre, "uploads")), (1, 0));
+    assert_eq!(kept_of(&centre), (1, 0));
     // Another length is another photo, whatever is said of its hash.
     assert_eq!(named(&alice.begin(hash(&photo).as_str(), length + 1).await, "upload-offset"), "0");
     // Nothing is said to a credential that two have used; what it brings is taken.
@@ -283,18 +285,17 @@ async fn one_handheld_does_not_begin_uploads_without_end() {
     let more = alice.begin(hash(&photos[UNFINISHED]).as_str(), length).await;
     assert!(more.headers()["retry-after"].to_str().unwrap().parse::<u32>().unwrap() >= 3_600);
     assert_eq!(refusal(more, 429).await.code, "photo_quota");
-    assert_eq!(files(&centre, "uploads"), UNFINISHED);
+    assert_eq!(kept_of(&centre).1, UNFINISHED);
     // What it had begun it may begin anew, if the answer was lost: the one before is at an end.
     let again = alice.begun(&photos[0]).await;
-    assert_eq!((alice.stands_at(&first).await.status().as_u16(), files(&centre, "uploads")), (404, UNFINISHED));
+    assert_eq!((alice.stands_at(&first).await.status().as_u16(), kept_of(&centre).1), (404, UNFINISHED));
     bob.begun(&photos[UNFINISHED]).await;
     assert_eq!(alice.plain(&again, 0, &photos[0]).await.status(), 204);
     alice.begun(&photos[UNFINISHED]).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_handheld_does_not_fill_the_disk_in_a_day() {
-    let centre = Centre::open().await;
+async fn one_handheld_does_not_fill_the_disk_in_a_day(kept: &Kept) {
+    let centre = Centre::keeping(kept).await;
     let mut alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
     let bob = centre.enrol(&centre.person("juan", Role::GridMember, GRID, false)).await;
     let name = |n: u64| hash(&n.to_be_bytes()).to_string();

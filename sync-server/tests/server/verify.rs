@@ -28,7 +28,7 @@ fn pull(centre: &Centre, user: &User) -> Sealed {
     let (areas, since, lang) = (vec![TOWN], Since::All, Lang::Zh);
     let wanted = Pull { user, areas, since, formats, unmasked, restricted, profile: None, photos, released, lang };
     let app = &centre.app;
-    match batch::pull(&*app.store, &*app.outside, &app.data, &app.forms, &wanted).unwrap() {
+    match batch::pull(&*app.store, &*app.outside, &app.data, &*app.blobs, &app.forms, &wanted).unwrap() {
         Pulled::Sealed(sealed) => *sealed,
         Pulled::NothingNew => panic!("nothing new"),
     }
@@ -211,22 +211,23 @@ async fn a_photo_that_was_altered_or_taken_away_is_named() {
     let look = || run(&["blobs", "verify", "--data", data]);
     let (well, text) = look();
     assert!(well && text.contains("3 photos are whole; 0 more"), "{text}");
+    assert!(text.contains("Nothing refers to 0 photos") && text.contains("30 days"), "{text}");
 
     let names: Vec<String> = photos.iter().map(|photo| hash(photo).to_string()).collect();
-    flip(&centre.app.blobs.path(&hash(&photos[0])));
+    flip(&photo_file(&centre.app, &hash(&photos[0])));
     let (well, text) = look();
     assert!(!well && text.contains(&format!("{} is damaged", names[0])), "{text}");
     assert!(text.contains("2 photos are whole") && !text.contains(&names[1]) && !text.contains(&names[2]), "{text}");
-    std::fs::remove_file(centre.app.blobs.path(&hash(&photos[1]))).unwrap();
+    std::fs::remove_file(photo_file(&centre.app, &hash(&photos[1]))).unwrap();
     let (well, text) = look();
     assert!(!well && text.contains(&format!("{} is missing", names[1])) && text.contains("1 photos"), "{text}");
-    std::fs::write(centre.app.blobs.path(&hash(&photos[0])), &photos[0]).unwrap();
-    std::fs::write(centre.app.blobs.path(&hash(&photos[1])), &photos[1]).unwrap();
+    std::fs::write(photo_file(&centre.app, &hash(&photos[0])), &photos[0]).unwrap();
+    std::fs::write(photo_file(&centre.app, &hash(&photos[1])), &photos[1]).unwrap();
     assert!(look().0, "as they were");
 
     // What lies there and belongs to nobody: whole it is counted, else it is told.
     let stray = jpeg(8, 8, "没有人的");
-    let place = centre.app.blobs.path(&hash(&stray));
+    let place = photo_file(&centre.app, &hash(&stray));
     std::fs::create_dir_all(place.parent().unwrap()).unwrap();
     std::fs::write(&place, &stray).unwrap();
     let (well, text) = look();

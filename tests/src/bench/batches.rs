@@ -79,7 +79,7 @@ pub fn take(data: &Path, format: &str) -> Result<()> {
     };
     let before = memory("VmRSS")?;
     let start = Instant::now();
-    let pulled = batch::pull(&*app.store, &*app.outside, data, &app.forms, &pull)?;
+    let pulled = batch::pull(&*app.store, &*app.outside, data, &*app.blobs, &app.forms, &pull)?;
     let took = start.elapsed();
     let Pulled::Sealed(sealed) = pulled else { bail!("an empty batch") };
     let (records, bytes) = (sealed.manifest.records(), sealed.manifest.bytes());

@@ -356,7 +356,7 @@ fn take_out(world: &mut World, what: impl FnOnce(Pull<'_>) -> Pull<'_>) -> Resul
             Ok(_) => Words::of("batch-error-failed", &[]),
             Err(error) => inside(&error),
         })?;
-    let pulled = batch::pull(&*app.store, &*app.outside, &app.data, &app.forms, &what(pull(&user)));
+    let pulled = batch::pull(&*app.store, &*app.outside, &app.data, &*app.blobs, &app.forms, &what(pull(&user)));
     match pulled.map_err(|error| Words::of(error.key(), &[]))? {
         Pulled::Sealed(sealed) => world.sealed.push(sealed.manifest.number),
         Pulled::NothingNew => {}

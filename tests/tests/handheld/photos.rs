@@ -15,7 +15,7 @@ use shared::ids::{PhotoHash, RecordId};
 use shared::outside::Outside;
 use shared::record::RecordKind;
 use shared::view;
-use sync_server::blobs::Blobs;
+use sync_server::blobs;
 use tests::badline::{BadLine, Badness};
 use tests::centre::{Centre, preview_unlocked};
 use tests::near::{self, GRID, TOWN};
@@ -125,7 +125,7 @@ impl Scene {
         wanted.sort();
         ensure!(held == wanted, "the centre holds {held:?}, not {wanted:?}");
         for hash in photos {
-            let bytes = std::fs::read(Blobs::place(&blobs, hash))?;
+            let bytes = std::fs::read(blobs::place(&blobs, hash))?;
             ensure!(app::photo::hash(&bytes) == *hash, "{hash} is not what was taken");
         }
         ensure!(std::fs::read_dir(blobs.join("uploads"))?.next().is_none(), "an upload was left behind");
@@ -148,7 +148,7 @@ fn all(photos: &[(RecordId, PhotoHash, PhotoParticulars)]) -> Vec<PhotoHash> {
 /// Bytes of photos and thumbnails as they lie at the centre.
 fn bytes(scene: &Scene, photos: &[PhotoHash]) -> Result<u64> {
     let blobs = scene.centre.data.join("blobs");
-    photos.iter().map(|hash| Ok(std::fs::metadata(Blobs::place(&blobs, hash))?.len())).sum()
+    photos.iter().map(|hash| Ok(std::fs::metadata(blobs::place(&blobs, hash))?.len())).sum()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, Bytes};
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use http::StatusCode;
 use tokio::time::{Instant, timeout_at};
 
@@ -14,9 +14,11 @@ use crate::error::Problem;
 use crate::http::{blocking, body};
 use crate::store::Upload;
 
-/// So many bytes are brought to the disk at once. A server that dies, or a line that falls silent without an end, has lost no
+/// What came is kept in steps of so many bytes. A server that dies, or a line that falls silent without an end, has lost no
 /// more of what came: six seconds of a line of 20 kbit/s.
 const STEP: usize = 16 * 1024;
+/// Of what a fast line brings meanwhile so many go with one step: each costs a round to the disk or the storage.
+const STEPS: usize = 16;
 
 /// Takes a piece that begins at `from`, and gives how far the upload goes then. With a checksum the whole piece is verified
 /// before any of it is kept; without, what came is kept whatever becomes of the rest.
@@ -72,16 +74,27 @@ struct Coming {
 }
 
 impl Coming {
-    /// What came until a step is full, or the body is at its end, for good or ill.
+    /// What came until a step is full, with the full ones that are here already, or until the body is at its end, for good
+    /// or ill.
     async fn step(&mut self, time: Duration) -> (Vec<u8>, Option<Result<(), Problem>>) {
         let (until, mut step) = (Instant::now() + time, Vec::new());
         loop {
-            let more = self.over.split_to(self.over.len().min(STEP - step.len()));
+            let more = self.over.split_to(self.over.len().min(STEP * STEPS - step.len()));
             step.extend_from_slice(&more);
-            if step.len() == STEP {
-                return (step, None);
-            }
-            match timeout_at(until, self.body.next()).await {
+            let full = step.len() / STEP * STEP;
+            // A full one does not wait for more.
+            let came = match full {
+                0 => timeout_at(until, self.body.next()).await,
+                most if most == STEP * STEPS => return (step, None),
+                _ => match self.body.next().now_or_never() {
+                    Some(came) => Ok(came),
+                    None => {
+                        self.over = step.split_off(full).into();
+                        return (step, None);
+                    }
+                },
+            };
+            match came {
                 Ok(Some(Ok(bytes))) => self.over = bytes,
                 Ok(Some(Err(_))) => return (step, Some(Err(Problem::bad("body_broken")))),
                 Ok(None) => return (step, Some(Ok(()))),

@@ -1,4 +1,4 @@
-//! The store in PostgreSQL, for any number of server processes (decision 27).
+//! The store in PostgreSQL, for any number of server processes (decision 28).
 //!
 //! A write transaction holds its town's advisory lock from its first statement until its commit is visible: numbers of a
 //! feed become visible in their order whichever process takes them. It is READ COMMITTED, so that each statement after the

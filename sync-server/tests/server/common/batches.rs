@@ -44,7 +44,7 @@ pub fn take(centre: &Centre, pull: &Pull<'_>) -> Result<Pulled, BatchError> {
         approval::release(app, &second, id)?;
         pull.released = Some(id);
     }
-    batch::pull(&*app.store, &*app.outside, &app.data, &app.forms, &pull)
+    batch::pull(&*app.store, &*app.outside, &app.data, &*app.blobs, &app.forms, &pull)
 }
 
 pub fn sealed(pulled: Pulled) -> Sealed {

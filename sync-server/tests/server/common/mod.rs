@@ -7,6 +7,7 @@ pub mod desk;
 pub mod doubts;
 pub mod editions;
 pub mod intake;
+pub mod moto;
 pub mod outbox;
 #[path = "../../../../tests/src/postgres.rs"]
 #[allow(dead_code, reason = "shared with other tests")]

@@ -1,5 +1,6 @@
 //! Photos as the app sends them: tus 1.0.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine;
@@ -11,6 +12,7 @@ use shared::form::PhotoParticulars;
 use shared::ids::PhotoHash;
 use shared::path::Path;
 use shared::value::Value;
+use sync_server::AppState;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -18,6 +20,11 @@ use super::{Centre, Handheld};
 
 pub fn hash(bytes: &[u8]) -> PhotoHash {
     PhotoHash::from_bytes(&Sha256::digest(bytes).into())
+}
+
+/// Where a photo lies that is kept in the data folder.
+pub fn photo_file(app: &AppState, photo: &PhotoHash) -> PathBuf {
+    sync_server::blobs::place(&app.data.join("blobs"), photo)
 }
 
 impl Handheld<'_> {

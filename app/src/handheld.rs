@@ -439,6 +439,11 @@ impl Handheld {
         session::export_path(self.0.paths().root(), self.0.outside())
     }
 
+    /// Offers a file that was written here to the other programs of the device, if it has such a way.
+    pub fn share(&self, file: &FilePath, mime: &str) -> bool {
+        self.0.services().device.share(file, mime)
+    }
+
     /// What a sync would carry.
     pub fn estimate(&self) -> Result<Estimate, StoreError> {
         self.0.estimate()

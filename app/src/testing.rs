@@ -502,6 +502,7 @@ pub fn open_on(
         connect: Arc::new(To(Arc::clone(server))),
         location: Arc::new(NoLocation),
         network,
+        device: Arc::new(crate::platform::Desk),
         no_backup: None,
     };
     let handheld = Handheld::open(dir, services, Arc::clone(outside) as Arc<dyn Outside>)?;

@@ -71,7 +71,7 @@ impl Inner {
             before,
             protocol: PROTOCOL,
             code,
-            name: device_name(),
+            name: self.services().device.name(),
             app: env!("CARGO_PKG_VERSION").to_owned(),
             keys: self.keys_for_centre(),
         };
@@ -208,7 +208,7 @@ impl Inner {
         let device = (attempts.told != telling).then(|| DeviceState {
             web_view: self.web_view(),
             app: env!("CARGO_PKG_VERSION").to_owned(),
-            battery: None,
+            battery: self.services().device.battery(),
             clock: self.outside().now(),
             undelivered: 0,
         });
@@ -341,12 +341,6 @@ impl Inner {
             seconds: (bytes / speed) + u64::from(bytes > 0),
         })
     }
-}
-
-/// What the list of terminals calls this machine.
-fn device_name() -> String {
-    let name = std::env::consts::OS;
-    format!("{name} {}", std::env::consts::ARCH)
 }
 
 /// Runs syncs until the handheld is dropped.

@@ -46,3 +46,16 @@ sync-untrusted = It cannot be made sure that this address is the centre's server
 sync-line-cut = This line is not complete. Copy all of it, from grid-enrol: to its end, and paste it again.
 sync-code-length = A code has ten or sixteen digits. Please type all that the centre shows.
 enrol-wrong-key = The last six digits of the code do not go with this server. The code was not sent and is still good. Check the digits and the address; if they are right, try another network or tell the centre.
+
+# What Android itself shows (notices, the reminder after the start, a component that is too old). grid_text.xml below app/android/res
+# is made from it.
+android-app-name = Grid Terminal
+android-channel = Uploads and reminders
+android-delivering = Uploading what is not sent yet
+android-waiting = Some changes are not sent yet. Please open the app and type your PIN.
+android-does-not-answer = The system does not answer, so the app cannot be opened ({ $why }). Please restart the terminal; if that does not help, take it to the centre. All that you have filled in is still there.
+android-old-view = Please update a system component
+
+    The “Android System WebView” of this terminal is too old (it is { $found }, 80 or newer is needed), so the app cannot be shown. All that you have filled in is still there.
+
+    How: open the system's “Settings” → “Apps” → “Android System WebView” (on some terminals “Chrome”) and press “Update”. If there is no such button, please take the terminal to the centre: an administrator installs the new version, then open this app again.

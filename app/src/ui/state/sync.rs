@@ -73,7 +73,13 @@ impl State {
     /// Writes what is not delivered into a file and says where it is.
     pub async fn export_outbox(&self) -> Message {
         let handheld = self.handheld.clone();
-        let work = tokio::task::spawn_blocking(move || handheld.export_outbox(&handheld.export_path()));
+        let work = tokio::task::spawn_blocking(move || {
+            let done = handheld.export_outbox(&handheld.export_path());
+            if let Ok(done) = &done {
+                handheld.share(&done.path, "application/octet-stream");
+            }
+            done
+        });
         match work.await {
             Ok(Ok(done)) => exported(&done),
             Ok(Err(error)) => error.message(),
@@ -84,7 +90,10 @@ impl State {
     /// Writes how this handheld is into a file and says where it is.
     pub fn write_diagnostics(&self) -> Message {
         match self.handheld.write_diagnostics() {
-            Ok(path) => Message::of("app-diagnostics-done").with("path", path.display()),
+            Ok(path) => {
+                self.handheld.share(&path, "application/json");
+                Message::of("app-diagnostics-done").with("path", path.display())
+            }
             Err(error) => error.message(),
         }
     }

@@ -27,6 +27,7 @@ mod syncing;
 #[cfg(test)]
 mod tests;
 mod types;
+mod update;
 #[cfg(test)]
 mod work_tests;
 
@@ -55,6 +56,7 @@ pub use closing::{Closed, Closing};
 pub use door::{AWAY, Door, Resident, key_behind};
 pub use moving::moved_from;
 pub use types::*;
+pub use update::Update;
 
 /// In a look: not one field but the restricted part was shown.
 pub const RESTRICTED: &str = "restricted";

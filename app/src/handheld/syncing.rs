@@ -140,6 +140,8 @@ impl Inner {
                 if !std::mem::replace(&mut attempts.tidied, true) {
                     let old = session.store.forget_old(now)?;
                     session.store.remove_photo_files(&old);
+                    let offer = session.setup().app.clone().unwrap_or_default();
+                    self.tidy_updates(offer.newer_than(env!("CARGO_PKG_VERSION")));
                 }
                 self.moved(|progress| {
                     progress.phase = Phase::Idle;

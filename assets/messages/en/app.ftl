@@ -627,3 +627,12 @@ app-delete-help = Only for what was recorded by mistake or twice. Lists show it 
 app-delete-sure = Delete
 app-delete-not = Keep
 app-bring-back = Bring it back
+
+# A newer version
+app-update = New version
+app-update-line = There is a new version, { $version }, { $size }. All that you have filled in stays.
+app-update-at-centre = This version is too old. Please take the terminal to the centre, where an administrator replaces it. All that you have filled in stays and can still be sent.
+app-update-urgent = The centre wants this version replaced soon
+app-update-waits = It can be replaced once everything is sent; something still waits.
+app-update-do = Download and install
+app-update-busy = Downloading

@@ -47,6 +47,13 @@ sync-line-cut = This line is not complete. Copy all of it, from grid-enrol: to i
 sync-code-length = A code has ten or sixteen digits. Please type all that the centre shows.
 enrol-wrong-key = The last six digits of the code do not go with this server. The code was not sent and is still good. Check the digits and the address; if they are right, try another network or tell the centre.
 
+update-none = There is no newer version now.
+update-not-delivered = Something is not sent yet. The version can be replaced once everything is sent.
+update-installing = The system installs it now. Please follow what the screen says.
+update-here = The new version is here: { $path }.
+update-not-kept = There is no room for the new version. Please free some storage and try again; what was downloaded is kept.
+update-not-verified = What was downloaded is not what the centre has. It was removed and not installed. Please download it again; if that does not help, tell the centre.
+
 # What Android itself shows (notices, the reminder after the start, a component that is too old). grid_text.xml below app/android/res
 # is made from it.
 android-app-name = Grid Terminal

@@ -47,6 +47,13 @@ sync-line-cut = 这行文字不完整。请从 grid-enrol: 开始，整行复制
 sync-code-length = 登记码是十个或十六个数字，请照中心显示的输全。
 enrol-wrong-key = 登记码的最后六个数字跟这台服务器对不上，登记码没有发出去，还能用。看看数字和地址有没有输错；没输错就换一个网络，或者告诉中心。
 
+update-none = 现在没有新版本。
+update-not-delivered = 还有没上传的改动，全部上传以后再换新版本。
+update-installing = 已经交给系统安装，请照屏幕上的提示做。
+update-here = 新版本已下载：{ $path }。
+update-not-kept = 新版本存不下，请腾出一些存储空间再试。下载过的部分还在。
+update-not-verified = 下载的新版本和中心的对不上，已经删掉，没有安装。请再下载一次；还不行就告诉中心。
+
 # 安卓系统自己显示的话（通知、开机提醒、系统组件太旧）。app/android/res 里的 grid_text.xml 由这里生成。
 android-app-name = 网格终端
 android-channel = 上传与提醒

@@ -26,3 +26,4 @@ mod tls;
 mod told;
 mod turns;
 mod tus;
+mod updates;

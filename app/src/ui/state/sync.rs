@@ -8,7 +8,9 @@ use shared::path::Path;
 use shared::value::Value;
 
 use super::State;
-use crate::handheld::{Estimate, Lights, Message, OutboxCounts, OutboxItem, SaveError, Saved, SyncError, TrayItem};
+use crate::handheld::{
+    Estimate, Lights, Message, OutboxCounts, OutboxItem, SaveError, Saved, SyncError, TrayItem, Update,
+};
 use crate::store::{Checked, Exported};
 use crate::sync::{Phase, SyncProgress};
 
@@ -144,6 +146,19 @@ impl State {
     /// What a sync would carry.
     pub fn estimate(&self) -> Estimate {
         self.read(self.handheld.estimate())
+    }
+
+    /// What there is to be updated to.
+    pub fn update(&self) -> Option<Update> {
+        self.follow();
+        self.read(self.handheld.update())
+    }
+
+    /// Fetches it and hands it to the system.
+    pub async fn install_update(&self) -> Result<Message, SyncError> {
+        let done = self.handheld.install_update().await;
+        self.touched();
+        done
     }
 
     /// The two lamps.

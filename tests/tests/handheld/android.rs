@@ -116,7 +116,7 @@ fn rust_and_kotlin_call_each_other_by_the_same_names() {
 
 /// What has each permission used: text of the sources, the page's script or the manifest.
 const USED: [(&str, &str); 10] = [
-    ("INTERNET", "connect: Arc::new(HttpConnect)"),
+    ("INTERNET", "connect: Arc::new(FoldersConnect"),
     ("ACCESS_NETWORK_STATE", "ConnectivityManager"),
     // The window's own class asks for it before it opens the camera for such an input.
     ("CAMERA", "capture: \"environment\""),

@@ -11,7 +11,10 @@ use super::java::{Arg, Java, JavaError};
 use super::jni_table as table;
 use crate::lock::Cost;
 use crate::platform::{Boxed, Device, KeyStore, KeyStoreError, Line, Location, Network, Services};
-use crate::sync::HttpConnect;
+use crate::sync::FoldersConnect;
+
+/// Where Android keeps the certificates it trusts: since Android 14, and before.
+const ROOTS: [&str; 2] = ["/apex/com.android.conscrypt/cacerts", "/system/etc/security/cacerts"];
 
 /// The Android that this process runs on. Cheap to clone.
 #[derive(Clone)]
@@ -34,7 +37,7 @@ impl Android {
         Ok(Services {
             keys: Arc::new(self.clone()),
             pin_cost: Cost::USUAL,
-            connect: Arc::new(HttpConnect),
+            connect: Arc::new(FoldersConnect(ROOTS.map(PathBuf::from).to_vec())),
             location: Arc::new(self.clone()),
             network: Arc::new(self.clone()),
             device: Arc::new(self.clone()),

@@ -47,6 +47,7 @@ use shared::wire::{HistoryEntry, Setup};
 use shared::workflow::{Limit, MAX_DAYS};
 use tokio::sync::watch;
 
+use crate::photo::Codes;
 use crate::platform::Services;
 use crate::store::{Checked, ExportError, Exported, Rules, StoreError};
 use crate::sync::{Fetched, SyncProgress};
@@ -377,6 +378,19 @@ impl Handheld {
         at: Option<DateTime<Utc>>,
     ) -> Result<TakenIn, PhotoError> {
         self.0.take_in(bytes, position, at)
+    }
+
+    /// The texts of the QR codes in a picture, one at least; or, in words, why none can be read. Nothing of it is kept. Up to a
+    /// second.
+    pub fn read_codes(&self, picture: &[u8]) -> Result<Vec<String>, Message> {
+        let read = crate::photo::read_codes(picture);
+        self.0.services().device.forget_pictures();
+        match read {
+            Ok(Codes::Read(texts)) => Ok(texts),
+            Ok(Codes::Unclear) => Err(Message::of("scan-unclear")),
+            Ok(Codes::None) => Err(Message::of("scan-none")),
+            Err(bad) => Err(bad.message()),
+        }
     }
 
     /// JPEG bytes of a photo or thumbnail held on this handheld.

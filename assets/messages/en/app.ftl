@@ -87,6 +87,9 @@ app-enrol-server-like = https://
 app-enrol-code = Code
 app-enrol-code-help = Ten or sixteen digits; works once. Blanks may be left out. The whole line from the centre can be pasted here too.
 app-enrol-unreached = Nobody answers at this address. Check it and the network, then try again.
+app-scan = Take a picture of the QR code
+app-scan-busy = Reading it
+app-scan-done = Read: this handheld goes to { $server }. Set a PIN, then press “Enrol”.
 app-enrol-do = Enrol
 app-enrol-busy = Enrolling
 

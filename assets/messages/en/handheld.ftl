@@ -29,6 +29,9 @@ sync-text-only = Only text is sent now; photos wait.
 sync-too-large = Too much was sent at once; the centre did not take it. Please ask the administrator.
 sync-under-way = Being sent.
 
+scan-none = There is no QR code in this picture. Please fill most of the picture with the code on the screen and take it again.
+scan-unclear = The QR code cannot be made out. Please hold still, wipe the lens, avoid glare and take it again; or type the digits.
+scan-another = This QR code is not for enrolling. Please take the one on the administrator's page “Terminals”.
 export-no-recipient = The centre's key is not known yet: sync once, then export.
 export-failed = The export could not be written. Please check the storage.
 sync-revoked = The centre has revoked this terminal. What was not sent stays here and goes on with a new code.

@@ -87,6 +87,9 @@ app-enrol-server-like = https://
 app-enrol-code = 登记码
 app-enrol-code-help = 十个或十六个数字，空格可以不写。也可以把中心给的整行文字粘贴在这里。
 app-enrol-unreached = 连不上这个地址。看看地址对不对、有没有网，再试一次。
+app-scan = 拍二维码
+app-scan-busy = 正在认
+app-scan-done = 认出来了：登记到 { $server }。设好 PIN，再按“登记”。
 app-enrol-do = 登记
 app-enrol-busy = 正在登记
 

@@ -29,6 +29,9 @@ sync-text-only = 现在只传文字，照片先留着。
 sync-too-large = 一次发得太多，中心没有收下，请找管理员。
 sync-under-way = 正在传。
 
+scan-none = 这张照片里没有二维码。请对准屏幕上的二维码，让它占大半个画面，再拍一张。
+scan-unclear = 二维码没拍清楚。请拿稳、擦擦镜头、避开反光，再拍一张；也可以直接输入数字。
+scan-another = 这个二维码不是登记用的。请拍管理员“终端”页上的那一个。
 export-no-recipient = 还不知道中心的密钥：请先同步一次再导出。
 export-failed = 导出文件没有写成，请检查存储空间。
 sync-revoked = 这台终端已被中心停用。没传的改动都留着，凭新的登记码可以接着用。

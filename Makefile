@@ -22,7 +22,7 @@ ON_FILES := keep:: folder:: an_entry_that_was entries_that_were the_database_its
 	recount what_lists_show by_the_towns_own_file a_server_brought_up a_batch_sealed_by_an_older a_manifest_that_was_altered \
 	the_page_says_whether_it_fits office:: sets_up_codes holds_it_nowhere
 
-.PHONY: test-postgres processes load chromium80 help setup setup-browser build demo demo-codes demo-reset test lint unit bench bench-peers pictures simulate crashes hostile import-72000 bad-line test-window test-office test-api fuzz fuzz-minute deny
+.PHONY: android-check android-target android-link apk test-postgres processes load chromium80 help setup setup-browser build demo demo-codes demo-reset test lint unit bench bench-peers pictures simulate crashes hostile import-72000 bad-line test-window test-office test-api fuzz fuzz-minute deny
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -57,7 +57,21 @@ unit: setup
 chromium80: setup-browser ## Whether scripts and styles of the pages use anything newer than Chromium 80
 	node tests/chromium80/check.mjs assets/styles/*.css $$(git ls-files '*.js' ':!tests')
 
-test: setup-browser lint chromium80 unit fuzz-minute ## Everything: format, lints, unit, property, real-HTTP and browser tests
+android-check: setup ## The app's half of what is called on Android, compiled on this machine
+	$(CARGO) clippy $(SELECT),app/android-check --lib -- -D warnings
+
+android-target: ## The app type-checked for both processors of Android (Debian's own Rust; a few minutes the first time)
+	@tests/setup.sh build android
+	app/android/check.sh
+
+android-link: ## Android's resources compiled and the manifest linked with them, as far as Debian's Android knows them
+	@tests/setup.sh android-link
+	app/android/link.sh
+
+apk: ## The app for Android, on a machine with its SDK and NDK; says what is missing on another
+	app/android/apk.sh
+
+test: setup-browser lint chromium80 android-check unit fuzz-minute ## Everything: format, lints, unit, property, real-HTTP and browser tests
 
 test-window: build ## The desktop window (WebKitGTK) on a screen that nobody sees, with real keys: enrolled, killed, delivered
 	@tests/setup.sh build window

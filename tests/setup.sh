@@ -2,6 +2,8 @@
 # Installs what is missing, and only that, with apt-get. Asks nothing.
 #   setup.sh build            C and C++ compiler, perl, make, pkg-config (SQLCipher and its OpenSSL are compiled)
 #   setup.sh build window     also WebKitGTK to build against, a screen that nobody sees, keys and a pointer for it
+#   setup.sh build android    also Debian's Rust with the sources of the standard library, to type-check for Android
+#   setup.sh android-link     Android's resource compiler and its framework's resources
 #   setup.sh office           LibreOffice's spreadsheet without a screen
 #   setup.sh postgres         PostgreSQL, for the tests of its store
 #   setup.sh build peers      also node and npm, and by npm PouchDB, which `make bench-peers` measures
@@ -44,6 +46,15 @@ for group in "$@"; do
       need xdotool xdotool
       [ -e /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc ] || packages[fonts-noto-cjk]=1
       ;;
+    android)
+      need /usr/bin/cargo cargo-web
+      need /usr/bin/rustc rustc-web
+      [ -e /usr/lib/rustlib/src/rust/library/std/Cargo.toml ] || packages[rust-web-src]=1
+      ;;
+    android-link)
+      need aapt2 aapt
+      [ -e /usr/share/android-framework-res/framework-res.apk ] || packages[android-framework-res]=1
+      ;;
     office)
       need soffice libreoffice-calc-nogui
       ;;
@@ -55,7 +66,7 @@ for group in "$@"; do
       need npm npm
       ;;
     *)
-      echo "setup.sh: unknown group '$group' (build, browser, office, peers, postgres, window)" >&2
+      echo "setup.sh: unknown group '$group' (build, android, android-link, browser, office, peers, postgres, window)" >&2
       exit 2
       ;;
   esac

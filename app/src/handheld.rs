@@ -27,6 +27,7 @@ mod syncing;
 #[cfg(test)]
 mod tests;
 mod types;
+mod update;
 #[cfg(test)]
 mod work_tests;
 
@@ -46,6 +47,7 @@ use shared::wire::{HistoryEntry, Setup};
 use shared::workflow::{Limit, MAX_DAYS};
 use tokio::sync::watch;
 
+use crate::photo::Codes;
 use crate::platform::Services;
 use crate::store::{Checked, ExportError, Exported, Rules, StoreError};
 use crate::sync::{Fetched, SyncProgress};
@@ -55,6 +57,7 @@ pub use closing::{Closed, Closing};
 pub use door::{AWAY, Door, Resident, key_behind};
 pub use moving::moved_from;
 pub use types::*;
+pub use update::Update;
 
 /// In a look: not one field but the restricted part was shown.
 pub const RESTRICTED: &str = "restricted";
@@ -377,6 +380,19 @@ impl Handheld {
         self.0.take_in(bytes, position, at)
     }
 
+    /// The texts of the QR codes in a picture, one at least; or, in words, why none can be read. Nothing of it is kept. Up to a
+    /// second.
+    pub fn read_codes(&self, picture: &[u8]) -> Result<Vec<String>, Message> {
+        let read = crate::photo::read_codes(picture);
+        self.0.services().device.forget_pictures();
+        match read {
+            Ok(Codes::Read(texts)) => Ok(texts),
+            Ok(Codes::Unclear) => Err(Message::of("scan-unclear")),
+            Ok(Codes::None) => Err(Message::of("scan-none")),
+            Err(bad) => Err(bad.message()),
+        }
+    }
+
     /// JPEG bytes of a photo or thumbnail held on this handheld.
     pub fn picture(&self, hash: &PhotoHash) -> Result<Option<Vec<u8>>, PhotoError> {
         self.0.picture(hash)
@@ -437,6 +453,11 @@ impl Handheld {
     /// Where an export is put if nobody says otherwise.
     pub fn export_path(&self) -> PathBuf {
         session::export_path(self.0.paths().root(), self.0.outside())
+    }
+
+    /// Offers a file that was written here to the other programs of the device, if it has such a way.
+    pub fn share(&self, file: &FilePath, mime: &str) -> bool {
+        self.0.services().device.share(file, mime)
     }
 
     /// What a sync would carry.

@@ -230,6 +230,7 @@ async fn page(State(preview): State<Preview>) -> Html<String> {
         include_str!("preview.html")
             .replace("LANG", lang.tag())
             .replace("TITLE", &words.text("app-preview-title"))
+            .replace("OLD_VIEW", &crate::ui::shell::head(lang))
             .replace("NAME", &escaped(&name))
             .replace("NO_NETWORK", &words.text("app-preview-no-network"))
             .replace("GLUE", &glue),

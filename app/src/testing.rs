@@ -73,6 +73,7 @@ pub fn setup(user: UserId) -> Setup {
     let area = |id, parent, level, name: &str| Area::new(AreaId(id), parent, level, name, "");
     Setup {
         edition: None,
+        app: None,
         version: "1".to_owned(),
         town: AreaId(2),
         user: Me { id: user, name: "马兰".to_owned(), role: Role::GridMember, cleared: true },
@@ -502,6 +503,7 @@ pub fn open_on(
         connect: Arc::new(To(Arc::clone(server))),
         location: Arc::new(NoLocation),
         network,
+        device: Arc::new(crate::platform::Desk),
         no_backup: None,
     };
     let handheld = Handheld::open(dir, services, Arc::clone(outside) as Arc<dyn Outside>)?;

@@ -33,6 +33,9 @@ pub mod styles {
 /// The script of the public report that fills in the position; the page works without it.
 pub const POSITION: &str = include_str!("../scripts/position.js");
 
+/// The script at the head of the handheld's page that says when the web view is too old for it.
+pub const OLD_VIEW: &str = include_str!("../scripts/old-view.js");
+
 /// The icons, one SVG `symbol` each, to be set at the head of a page once.
 pub const SPRITE: &str = include_str!("../icons/sprite.svg");
 

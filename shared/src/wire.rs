@@ -1,5 +1,6 @@
 //! What travels between a handheld and the server: one request, one answer (`sync.md`, "One round").
 
+mod app;
 mod edition;
 mod enrol;
 mod slot;
@@ -19,6 +20,7 @@ use crate::record::{Part, RecordKind};
 use crate::value::Value;
 use crate::vector::VectorTimestamp;
 
+pub use app::{AppOffer, Package, numbers};
 pub use edition::Edition;
 pub use enrol::{Before, EnrolAnswer, EnrolRequest, Handler, Me, SealedKey, Setup};
 pub use slot::{Fork, KeptEdit, SlotAnswer, SlotRequest};

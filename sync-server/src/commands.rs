@@ -16,6 +16,7 @@ use crate::blobs::place::{Place, Unfit};
 use crate::config::{
     AreaCommand, Command, DataArgs, EnrolCodeArgs, MigrateArgs, ServeArgs, UserAddArgs, UserArgs, UserCommand,
 };
+use crate::package::Packages;
 use crate::store::{self, Audit, StoreError, User};
 use crate::system::System;
 use crate::{App, AppState, backup, batch};
@@ -189,6 +190,10 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     let state = Arc::get_mut(&mut app).context("the data are in use already")?;
     (state.lease_hours, state.token_hours, state.behind_proxy, state.stamp_photos) =
         (args.lease_hours, args.token_hours, args.behind_proxy, args.stamp_photos);
+    state.packages = Packages::of(args.apps.clone(), args.least_app.clone());
+    if args.apps.is_some() && state.packages.offer().and_then(|offer| offer.newest).is_none() {
+        tracing::warn!("there is no package of the app yet where --apps says: handhelds are offered none");
+    }
     (state.tls, state.public_url) = (args.tls.open(&args.data.data)?, args.tls.public_url.clone());
     settle_photos(state, args)?;
     let tls = state.tls.is_spoken();

@@ -174,9 +174,20 @@ pub struct ServeArgs {
     #[arg(long, default_value_t = crate::auth::token::HOURS, env = "SYNC_SERVER_TOKEN_HOURS",
         value_parser = clap::value_parser!(u32).range(1..=8_760))]
     pub token_hours: u32,
+    /// Offers handhelds the newest signed package of the app in this folder, named as `make apk` does.
+    #[arg(long, env = "SYNC_SERVER_APPS")]
+    pub apps: Option<PathBuf>,
+    /// Handhelds with an older version of the app say that it is to be replaced: 0.2.0. They deliver all the same.
+    #[arg(long, env = "SYNC_SERVER_LEAST_APP", value_parser = app_version)]
+    pub least_app: Option<String>,
     /// The intake of reports from any phone.
     #[command(flatten)]
     pub pull: crate::intake::cli::PullArgs,
+}
+
+fn app_version(text: &str) -> Result<String, String> {
+    let is_one = shared::wire::numbers(text).len() == 3 && text.chars().all(|c| c.is_ascii_digit() || c == '.');
+    if is_one { Ok(text.to_owned()) } else { Err("three numbers with points are wanted, 0.2.0".to_owned()) }
 }
 
 /// `area …`

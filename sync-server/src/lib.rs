@@ -19,6 +19,7 @@ pub mod in_force;
 pub mod intake;
 pub mod metrics;
 pub mod outbox;
+pub mod package;
 pub mod person;
 pub mod redraw;
 pub mod report;
@@ -75,6 +76,8 @@ pub struct AppState {
     pub stamp_photos: bool,
     /// How long a handheld uses one credential before it is given the next, hours.
     pub token_hours: u32,
+    /// The app's packages that handhelds are offered.
+    pub packages: package::Packages,
     /// How long the head of a request may take to arrive.
     pub head_time: Duration,
     /// How long a request may take, and what is under way when the server stops.
@@ -182,6 +185,7 @@ impl AppState {
             lease_hours: sync::lease::HOURS,
             stamp_photos: false,
             token_hours: auth::token::HOURS,
+            packages: package::Packages::default(),
             head_time: http::connections::HEAD_TIME,
             request_time: http::REQUEST_TIME,
             write_time: http::connections::WRITE_TIME,

@@ -7,7 +7,8 @@ use anyhow::Context;
 use app::handheld::Handheld;
 use app::platform::Services;
 use app::system::System;
-use app::ui::App;
+use app::ui::{App, shell};
+use assets::messages::Lang;
 use dioxus::LaunchBuilder;
 
 fn main() -> anyhow::Result<()> {
@@ -19,7 +20,9 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
     let _entered = runtime.enter();
     handheld.start();
-    LaunchBuilder::desktop().with_context(handheld).launch(App);
+    let head = shell::head(Lang::from_tag(&handheld.settings().language));
+    let window = dioxus::desktop::Config::new().with_custom_head(head);
+    LaunchBuilder::desktop().with_cfg(window).with_context(handheld).launch(App);
     Ok(())
 }
 

@@ -34,7 +34,11 @@ impl Inner {
         if !session.is_news((delivery.undelivered, delivery.safe)) {
             return Ok(());
         }
-        let path = self.paths().user(session.setup().user.id).join(FILE);
+        let me = session.setup().user.id;
+        let others = self.others(me)?;
+        let waits = |other: &Option<Delivery>| other.is_some_and(|other| other.undelivered > 0);
+        self.services().device.undelivered(delivery.undelivered > 0 || others.iter().any(waits));
+        let path = self.paths().user(me).join(FILE);
         let json = serde_json::to_vec(&delivery).unwrap_or_default();
         disk::replace(&path, &json).map_err(|source| StoreError::File {
             what: "noting what is delivered",
@@ -45,19 +49,23 @@ impl Inner {
 
     /// How many others who use this handheld have something that is not delivered, or in no backup.
     pub(super) fn others_open(&self, me: UserId) -> Result<u64, StoreError> {
+        let others = self.others(me)?;
+        Ok(others.iter().filter(|other| other.is_none_or(|delivery| !delivery.safe)).count() as u64)
+    }
+
+    /// What the others told; one who has not told used an earlier version of the app, or never saved anything.
+    fn others(&self, me: UserId) -> Result<Vec<Option<Delivery>>, StoreError> {
         let folder = self.paths().users();
         let read = |source| StoreError::File { what: "looking for other users", path: folder.clone(), source };
-        let mut open = 0;
+        let mut others = Vec::new();
         for entry in disk::list(&folder).map_err(read)? {
             let name = entry.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if !entry.is_folder || name == me.to_string() {
                 continue;
             }
-            // A user without the file has not told: an earlier version of the app, or nothing ever saved.
-            let delivery: Option<Delivery> =
-                disk::read(&entry.path.join(FILE)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-            open += u64::from(delivery.is_none_or(|delivery| !delivery.safe));
+            let told = disk::read(&entry.path.join(FILE)).ok();
+            others.push(told.and_then(|bytes| serde_json::from_slice(&bytes).ok()));
         }
-        Ok(open)
+        Ok(others)
     }
 }

@@ -56,6 +56,8 @@ impl Inner {
         let stamp = session.writing(taken_at);
         let taken = photo::take_in(bytes, &stamp).map_err(|error| PhotoError(error.message()))?;
         session.store.keep_taken(&taken, bytes, &stamp, outside).map_err(said)?;
+        // Only now: until it is kept the camera's file is the only one there is.
+        self.services().device.forget_pictures();
         let particulars = PhotoParticulars {
             thumbnail: taken.thumbnail_hash,
             bytes: taken.jpeg.len() as u64,

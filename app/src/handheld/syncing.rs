@@ -71,7 +71,7 @@ impl Inner {
             before,
             protocol: PROTOCOL,
             code,
-            name: device_name(),
+            name: self.services().device.name(),
             app: env!("CARGO_PKG_VERSION").to_owned(),
             keys: self.keys_for_centre(),
         };
@@ -140,6 +140,8 @@ impl Inner {
                 if !std::mem::replace(&mut attempts.tidied, true) {
                     let old = session.store.forget_old(now)?;
                     session.store.remove_photo_files(&old);
+                    let offer = session.setup().app.clone().unwrap_or_default();
+                    self.tidy_updates(offer.newer_than(env!("CARGO_PKG_VERSION")));
                 }
                 self.moved(|progress| {
                     progress.phase = Phase::Idle;
@@ -208,7 +210,7 @@ impl Inner {
         let device = (attempts.told != telling).then(|| DeviceState {
             web_view: self.web_view(),
             app: env!("CARGO_PKG_VERSION").to_owned(),
-            battery: None,
+            battery: self.services().device.battery(),
             clock: self.outside().now(),
             undelivered: 0,
         });
@@ -341,12 +343,6 @@ impl Inner {
             seconds: (bytes / speed) + u64::from(bytes > 0),
         })
     }
-}
-
-/// What the list of terminals calls this machine.
-fn device_name() -> String {
-    let name = std::env::consts::OS;
-    format!("{name} {}", std::env::consts::ARCH)
 }
 
 /// Runs syncs until the handheld is dropped.

@@ -2,6 +2,9 @@
 
 use std::io::Cursor;
 
+use image::ImageDecoder;
+use image::codecs::png::PngDecoder;
+use image::codecs::webp::WebPDecoder;
 use sha2::{Digest, Sha256};
 use shared::ids::PhotoHash;
 use shared::limits::{PHOTO_BYTES, PHOTO_PIXELS, PHOTO_SIDE, THUMBNAIL_SIDE};
@@ -92,16 +95,9 @@ pub fn shot(bytes: &[u8]) -> Shot {
 /// Takes a picture in. `stamp` is written into its lower left corner, empty for none. The same bytes and stamp give the same
 /// photo, byte for byte: what was lost can be made again of the original.
 pub fn take_in(bytes: &[u8], stamp: &str) -> Result<Taken, BadPhoto> {
-    if bytes.is_empty() {
-        return Err(BadPhoto::Empty);
-    }
-    if bytes.len() > FILE_BYTES {
-        return Err(BadPhoto::TooManyBytes(bytes.len()));
-    }
     let orientation = shot::read(bytes).1;
-    let picture = if bytes.starts_with(&[0xff, 0xd8, 0xff]) { jpeg(bytes)? } else { other(bytes)? };
     // Shrunk first, turned then: turning 12 megapixels costs more than shrinking them.
-    let mut picture = picture.fit(PHOTO_SIDE).map_err(BadPhoto::Damaged)?.turned(orientation);
+    let mut picture = read(bytes)?.fit(PHOTO_SIDE).map_err(BadPhoto::Damaged)?.turned(orientation);
     stamp::draw(&mut picture, stamp);
     let thumbnail = picture.fit(THUMBNAIL_SIDE).map_err(BadPhoto::Damaged)?;
     let (jpeg, thumbnail) = (encode(&picture)?, encode(&thumbnail)?);
@@ -113,6 +109,17 @@ pub fn take_in(bytes: &[u8], stamp: &str) -> Result<Taken, BadPhoto> {
         jpeg,
         thumbnail,
     })
+}
+
+/// The pixels of a picture as it lies in its file.
+pub(super) fn read(bytes: &[u8]) -> Result<Pixels, BadPhoto> {
+    if bytes.is_empty() {
+        return Err(BadPhoto::Empty);
+    }
+    if bytes.len() > FILE_BYTES {
+        return Err(BadPhoto::TooManyBytes(bytes.len()));
+    }
+    if bytes.starts_with(&[0xff, 0xd8, 0xff]) { jpeg(bytes) } else { other(bytes) }
 }
 
 /// The SHA-256 of a photo's bytes.
@@ -172,23 +179,24 @@ fn ends(bytes: &[u8]) -> bool {
 }
 
 fn other(bytes: &[u8]) -> Result<Pixels, BadPhoto> {
-    let reader = || {
-        image::ImageReader::new(Cursor::new(bytes))
-            .with_guessed_format()
-            .map_err(|error| BadPhoto::Damaged(error.to_string()))
-    };
-    match reader()?.format() {
-        Some(image::ImageFormat::Png | image::ImageFormat::WebP) => {}
-        _ if is_heic(bytes) => return Err(BadPhoto::Heic),
-        _ => return Err(BadPhoto::NotAPicture),
-    }
-    let (width, height) = reader()?.into_dimensions().map_err(said)?;
-    check_pixels(width as usize, height as usize)?;
-    let mut limited = reader()?;
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(PHOTO_PIXELS * 16);
-    limited.limits(limits);
-    let picture = limited.decode().map_err(said)?.into_rgb8();
+    // Each by its own name: the ready-made reader would bring every decoder that the window's library asks for into the app.
+    match image::guess_format(bytes) {
+        Ok(image::ImageFormat::Png) => {
+            decoded(PngDecoder::with_limits(Cursor::new(bytes), limits.clone()).map_err(said)?, limits)
+        }
+        Ok(image::ImageFormat::WebP) => decoded(WebPDecoder::new(Cursor::new(bytes)).map_err(said)?, limits),
+        _ if is_heic(bytes) => Err(BadPhoto::Heic),
+        _ => Err(BadPhoto::NotAPicture),
+    }
+}
+
+fn decoded(mut decoder: impl ImageDecoder, limits: image::Limits) -> Result<Pixels, BadPhoto> {
+    let (width, height) = decoder.dimensions();
+    check_pixels(width as usize, height as usize)?;
+    decoder.set_limits(limits).map_err(said)?;
+    let picture = image::DynamicImage::from_decoder(decoder).map_err(said)?.into_rgb8();
     Pixels::new(Space::Rgb, width as usize, height as usize, picture.into_raw())
         .ok_or_else(|| BadPhoto::Damaged("not three bytes a pixel".to_owned()))
 }

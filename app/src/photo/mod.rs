@@ -4,12 +4,14 @@
 
 mod intake;
 mod pixels;
+mod qr;
 mod shot;
 mod stamp;
 #[cfg(test)]
 mod tests;
 
 pub use intake::{BadPhoto, Taken, hash, shot, take_in};
+pub use qr::{Codes, read as read_codes};
 pub use shot::Shot;
 
 #[cfg(test)]

@@ -268,3 +268,42 @@ fn what_the_town_writes_into_its_photos_is_there_to_be_read() {
     let small = picture(200, 150);
     assert_eq!(super::take_in(&small, "2026-11-26").unwrap(), take_in(&small).unwrap());
 }
+
+/// A picture of 12 megapixels with a code in its middle, each module `module` pixels wide, as grey as in a dim room; `spoil` says
+/// of which modules the camera sees the opposite.
+fn photographed(text: &str, module: usize, spoil: impl Fn(usize, usize) -> bool) -> Vec<u8> {
+    let (width, height) = (4_000_usize, 3_000_usize);
+    let code = qrcode::QrCode::with_error_correction_level(text, qrcode::EcLevel::L).unwrap();
+    let side = code.width();
+    let (left, top) = ((width - side * module) / 2, (height - side * module) / 2);
+    let mut data = Vec::with_capacity(width * height * 3);
+    for y in 0..height {
+        for x in 0..width {
+            let (column, row) = (x.wrapping_sub(left) / module, y.wrapping_sub(top) / module);
+            let dark =
+                column < side && row < side && (code[(column, row)] == qrcode::Color::Dark) != spoil(column, row);
+            data.extend_from_slice(&[if dark { 60 } else { 150 }; 3]);
+        }
+    }
+    let mut jpeg = Vec::new();
+    jpeg_encoder::Encoder::new(&mut jpeg, 80)
+        .encode(&data, width as u16, height as u16, jpeg_encoder::ColorType::Rgb)
+        .unwrap();
+    jpeg
+}
+
+#[test]
+fn a_code_is_read_off_a_picture_of_the_camera_large_or_small_and_else_it_is_said_why_not() {
+    use super::{Codes, read_codes};
+    let line = "grid-enrol:?code=1234567890&pin=2jmj7l5rSw0yVb/vlWAYkK/YBwk=&server=https://wg.example.cn";
+    for module in [8, 12, 40] {
+        let read = read_codes(&photographed(line, module, |_, _| false));
+        assert_eq!(read, Ok(Codes::Read(vec![line.to_owned()])), "{module} pixels a module");
+    }
+    // Its corners are seen, what is between them is glare.
+    let glare = |column: usize, row: usize| column > 8 && row > 8 && (column * 7 + row * 3) % 5 < 2;
+    assert_eq!(read_codes(&photographed(line, 12, glare)), Ok(Codes::Unclear));
+    assert_eq!(read_codes(&picture(4_000, 3_000)), Ok(Codes::None));
+    assert_eq!(read_codes(b"no picture"), Err(BadPhoto::NotAPicture));
+    assert_eq!(read_codes(b""), Err(BadPhoto::Empty));
+}

@@ -1,5 +1,7 @@
 //! What differs between an Android handheld, a desktop window and the preview: one trait each, chosen at start.
 
+pub mod android;
+mod device;
 mod files;
 
 use std::future::Future;
@@ -11,6 +13,9 @@ use shared::form::Position;
 use shared::outside::Outside;
 use zeroize::Zeroizing;
 
+#[cfg(any(target_os = "android", feature = "android-check"))]
+pub use android::{Android, JavaError};
+pub use device::{Desk, Device};
 pub use files::{FileKeyStore, FixedLocation, NoLocation};
 
 use crate::lock::Cost;
@@ -144,6 +149,8 @@ pub struct Services {
     pub location: Arc<dyn Location>,
     /// What the line costs.
     pub network: Arc<dyn Network>,
+    /// Its name, its battery, what it offers to others.
+    pub device: Arc<dyn Device>,
     /// The folder for what no backup of the device may hold (`Context.getNoBackupFilesDir()`); `None`: one below the
     /// handheld's own.
     pub no_backup: Option<PathBuf>,
@@ -158,6 +165,7 @@ impl Services {
             connect: Arc::new(HttpConnect),
             location: Arc::new(NoLocation),
             network: Arc::new(Line::Free),
+            device: Arc::new(Desk),
             no_backup: None,
         }
     }

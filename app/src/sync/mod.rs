@@ -22,5 +22,5 @@ pub use photos::{Ended, Fetched, Hold, OnItsWay, Way, deliver_photos, fetch_phot
 pub use progress::{Phase, SyncProgress};
 pub(crate) use round::blocking;
 pub use round::{RoundDone, exchange};
-pub use transport::{Connect, HttpConnect, Method, Request, Response, Transport, TransportError};
+pub use transport::{Connect, FoldersConnect, HttpConnect, Method, Request, Response, Transport, TransportError};
 pub use trust::Trust;

@@ -1,5 +1,6 @@
 //! How requests reach the server: a trait, and HTTP over rustls behind it.
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -123,7 +124,18 @@ pub struct HttpConnect;
 
 impl Connect for HttpConnect {
     fn connect(&self, address: &str, trust: &Trust) -> Result<Arc<dyn Transport>, TransportError> {
-        Ok(Arc::new(Http::new(address, trust)?))
+        Ok(Arc::new(Http::new(address, trust, &[])?))
+    }
+}
+
+/// The same on a system that keeps the certificates it trusts as files in one of these folders, and says so to nobody but programs
+/// in Java: Android.
+#[derive(Debug, Clone)]
+pub struct FoldersConnect(pub Vec<PathBuf>);
+
+impl Connect for FoldersConnect {
+    fn connect(&self, address: &str, trust: &Trust) -> Result<Arc<dyn Transport>, TransportError> {
+        Ok(Arc::new(Http::new(address, trust, &self.0)?))
     }
 }
 
@@ -136,7 +148,7 @@ struct Http {
 }
 
 impl Http {
-    fn new(address: &str, trust: &Trust) -> Result<Self, TransportError> {
+    fn new(address: &str, trust: &Trust, roots: &[PathBuf]) -> Result<Self, TransportError> {
         static PROVIDER: OnceLock<()> = OnceLock::new();
         PROVIDER.get_or_init(|| {
             // Fails only if somebody installed one before, which is as good.
@@ -166,7 +178,7 @@ impl Http {
         if loopback {
             builder = builder.no_proxy();
         }
-        match trust.config() {
+        match trust.config(roots) {
             Ok(Some(config)) => builder = builder.tls_backend_preconfigured(config),
             Ok(None) => {}
             Err(error) => return Err(TransportError::Broken(error.to_string())),

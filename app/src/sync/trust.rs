@@ -1,13 +1,16 @@
 //! By what a handheld takes a server for the centre's: a key it was told of, or a certificate that its system trusts.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, FixedOffset, Utc};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, PeerIncompatible, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, PeerIncompatible, RootCertStore,
+    SignatureScheme,
 };
 use shared::key_pin::{Certificate, KeyPin};
 
@@ -35,19 +38,21 @@ impl Trust {
         if pins.is_empty() { Self::System } else { Self::Keys(pins.to_vec()) }
     }
 
-    /// How connections are made; `None`: as the system does it.
-    pub(super) fn config(&self) -> Result<Option<ClientConfig>, Error> {
-        if *self == Self::System {
+    /// How connections are made, where the system keeps what it trusts in `roots`; `None`: as the system does it.
+    pub(super) fn config(&self, roots: &[PathBuf]) -> Result<Option<ClientConfig>, Error> {
+        if *self == Self::System && roots.is_empty() {
             return Ok(None);
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = Arc::new(ByKey { trust: self.clone(), provider: Arc::clone(&provider) });
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-            .dangerous()
-            .with_custom_certificate_verifier(verifier)
-            .with_no_client_auth();
-        Ok(Some(config))
+        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
+        let config = if *self == Self::System {
+            config.with_root_certificates(kept_in(roots))
+        } else {
+            let verifier = Arc::new(ByKey { trust: self.clone(), provider });
+            config.dangerous().with_custom_certificate_verifier(verifier)
+        };
+        Ok(Some(config.with_no_client_auth()))
     }
 
     fn takes(&self, pin: &KeyPin) -> bool {
@@ -57,6 +62,24 @@ impl Trust {
             Self::Code { code, check } => pin.check_digits(code) == *check,
         }
     }
+}
+
+/// The certificates of the first of these folders that has any: files of PEM. One that cannot be read is passed over.
+fn kept_in(folders: &[PathBuf]) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    for folder in folders {
+        let files = disk::list(folder).unwrap_or_default().into_iter().filter(|entry| !entry.is_folder);
+        for bytes in files.filter_map(|entry| disk::read(&entry.path).ok()) {
+            roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&bytes).flatten());
+        }
+        if !roots.is_empty() {
+            break;
+        }
+    }
+    if roots.is_empty() {
+        tracing::warn!("the system's certificates were not found: only a centre that is known by its key is reached");
+    }
+    roots
 }
 
 /// Knows the server by its key. The name is not looked at: the key says who it is. That the server has the key, the

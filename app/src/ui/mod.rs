@@ -46,6 +46,7 @@ pub mod map;
 pub mod pages;
 pub mod route;
 pub mod say;
+pub mod shell;
 pub mod state;
 #[cfg(test)]
 mod tests;

@@ -87,6 +87,9 @@ app-enrol-server-like = https://
 app-enrol-code = Code
 app-enrol-code-help = Ten or sixteen digits; works once. Blanks may be left out. The whole line from the centre can be pasted here too.
 app-enrol-unreached = Nobody answers at this address. Check it and the network, then try again.
+app-scan = Take a picture of the QR code
+app-scan-busy = Reading it
+app-scan-done = Read: this handheld goes to { $server }. Set a PIN, then press “Enrol”.
 app-enrol-do = Enrol
 app-enrol-busy = Enrolling
 
@@ -627,3 +630,12 @@ app-delete-help = Only for what was recorded by mistake or twice. Lists show it 
 app-delete-sure = Delete
 app-delete-not = Keep
 app-bring-back = Bring it back
+
+# A newer version
+app-update = New version
+app-update-line = There is a new version, { $version }, { $size }. All that you have filled in stays.
+app-update-at-centre = This version is too old. Please take the terminal to the centre, where an administrator replaces it. All that you have filled in stays and can still be sent.
+app-update-urgent = The centre wants this version replaced soon
+app-update-waits = It can be replaced once everything is sent; something still waits.
+app-update-do = Download and install
+app-update-busy = Downloading

@@ -29,6 +29,9 @@ sync-text-only = Only text is sent now; photos wait.
 sync-too-large = Too much was sent at once; the centre did not take it. Please ask the administrator.
 sync-under-way = Being sent.
 
+scan-none = There is no QR code in this picture. Please fill most of the picture with the code on the screen and take it again.
+scan-unclear = The QR code cannot be made out. Please hold still, wipe the lens, avoid glare and take it again; or type the digits.
+scan-another = This QR code is not for enrolling. Please take the one on the administrator's page “Terminals”.
 export-no-recipient = The centre's key is not known yet: sync once, then export.
 export-failed = The export could not be written. Please check the storage.
 sync-revoked = The centre has revoked this terminal. What was not sent stays here and goes on with a new code.
@@ -46,3 +49,23 @@ sync-untrusted = It cannot be made sure that this address is the centre's server
 sync-line-cut = This line is not complete. Copy all of it, from grid-enrol: to its end, and paste it again.
 sync-code-length = A code has ten or sixteen digits. Please type all that the centre shows.
 enrol-wrong-key = The last six digits of the code do not go with this server. The code was not sent and is still good. Check the digits and the address; if they are right, try another network or tell the centre.
+
+update-none = There is no newer version now.
+update-not-delivered = Something is not sent yet. The version can be replaced once everything is sent.
+update-installing = The system installs it now. Please follow what the screen says.
+update-here = The new version is here: { $path }.
+update-not-kept = There is no room for the new version. Please free some storage and try again; what was downloaded is kept.
+update-not-verified = What was downloaded is not what the centre has. It was removed and not installed. Please download it again; if that does not help, tell the centre.
+
+# What Android itself shows (notices, the reminder after the start, a component that is too old). grid_text.xml below app/android/res
+# is made from it.
+android-app-name = Grid Terminal
+android-channel = Uploads and reminders
+android-delivering = Uploading what is not sent yet
+android-waiting = Some changes are not sent yet. Please open the app and type your PIN.
+android-does-not-answer = The system does not answer, so the app cannot be opened ({ $why }). Please restart the terminal; if that does not help, take it to the centre. All that you have filled in is still there.
+android-old-view = Please update a system component
+
+    The “Android System WebView” of this terminal is too old (it is { $found }, 80 or newer is needed), so the app cannot be shown. All that you have filled in is still there.
+
+    How: open the system's “Settings” → “Apps” → “Android System WebView” (on some terminals “Chrome”) and press “Update”. If there is no such button, please take the terminal to the centre: an administrator installs the new version, then open this app again.

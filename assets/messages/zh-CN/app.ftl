@@ -87,6 +87,9 @@ app-enrol-server-like = https://
 app-enrol-code = 登记码
 app-enrol-code-help = 十个或十六个数字，空格可以不写。也可以把中心给的整行文字粘贴在这里。
 app-enrol-unreached = 连不上这个地址。看看地址对不对、有没有网，再试一次。
+app-scan = 拍二维码
+app-scan-busy = 正在认
+app-scan-done = 认出来了：登记到 { $server }。设好 PIN，再按“登记”。
 app-enrol-do = 登记
 app-enrol-busy = 正在登记
 
@@ -604,3 +607,12 @@ app-delete-help = 登记错了、登记重了才删。删了列表里就没有�
 app-delete-sure = 确定删除
 app-delete-not = 不删
 app-bring-back = 恢复这条
+
+# 新版本
+app-update = 新版本
+app-update-line = 有新版本 { $version }，大小 { $size }。换上以后照常用，填过的都在。
+app-update-at-centre = 这个版本太旧了。请把终端带到中心，由管理员换新版本。填过的都在，照常能上传。
+app-update-urgent = 中心要求尽快换成新版本
+app-update-waits = 全部上传以后才能换新版本，现在还有没传的改动。
+app-update-do = 下载并安装
+app-update-busy = 正在下载

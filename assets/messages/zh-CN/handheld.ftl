@@ -29,6 +29,9 @@ sync-text-only = 现在只传文字，照片先留着。
 sync-too-large = 一次发得太多，中心没有收下，请找管理员。
 sync-under-way = 正在传。
 
+scan-none = 这张照片里没有二维码。请对准屏幕上的二维码，让它占大半个画面，再拍一张。
+scan-unclear = 二维码没拍清楚。请拿稳、擦擦镜头、避开反光，再拍一张；也可以直接输入数字。
+scan-another = 这个二维码不是登记用的。请拍管理员“终端”页上的那一个。
 export-no-recipient = 还不知道中心的密钥：请先同步一次再导出。
 export-failed = 导出文件没有写成，请检查存储空间。
 sync-revoked = 这台终端已被中心停用。没传的改动都留着，凭新的登记码可以接着用。
@@ -46,3 +49,22 @@ sync-untrusted = 没法确认这个地址就是中心的服务器，所以没有
 sync-line-cut = 这行文字不完整。请从 grid-enrol: 开始，整行复制再粘贴一次。
 sync-code-length = 登记码是十个或十六个数字，请照中心显示的输全。
 enrol-wrong-key = 登记码的最后六个数字跟这台服务器对不上，登记码没有发出去，还能用。看看数字和地址有没有输错；没输错就换一个网络，或者告诉中心。
+
+update-none = 现在没有新版本。
+update-not-delivered = 还有没上传的改动，全部上传以后再换新版本。
+update-installing = 已经交给系统安装，请照屏幕上的提示做。
+update-here = 新版本已下载：{ $path }。
+update-not-kept = 新版本存不下，请腾出一些存储空间再试。下载过的部分还在。
+update-not-verified = 下载的新版本和中心的对不上，已经删掉，没有安装。请再下载一次；还不行就告诉中心。
+
+# 安卓系统自己显示的话（通知、开机提醒、系统组件太旧）。app/android/res 里的 grid_text.xml 由这里生成。
+android-app-name = 网格终端
+android-channel = 上传与提醒
+android-delivering = 正在上传没传完的改动
+android-waiting = 还有没上传的改动，请打开应用，输入 PIN 后就会上传
+android-does-not-answer = 系统没有回应，应用打不开（{ $why }）。请重启终端再试；还不行就送到中心。您已经填的都在，不会丢。
+android-old-view = 请升级系统组件
+
+    这台终端的“Android System WebView”版本太旧（现在是 { $found }，要 80 或更新），打不开应用。您已经填的都在，不会丢。
+
+    怎么升级：打开系统的“设置”→“应用”→“Android System WebView”（有的终端叫“系统 WebView”或“Chrome”），点“更新”。没有“更新”的，请到中心，由管理员安装新版本，再打开本应用。

@@ -106,6 +106,9 @@ pub struct Setup {
     /// and calendar count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edition: Option<String>,
+    /// The app's newest version, and the oldest that is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<super::AppOffer>,
 }
 
 fn is_false(stamp: &bool) -> bool {

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use maud::{Markup, html};
 use serde::Deserialize;
+use shared::wire::numbers;
 
 use super::Ctx;
 use super::layout::{ago, light};
@@ -28,12 +29,6 @@ const SORTS: [(&str, &str); 6] = [
     ("battery", "console-battery"),
 ];
 
-/// A version as its numbers: 0.10 is later than 0.9.
-fn version(text: &str) -> Vec<u64> {
-    let numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty());
-    numbers.map(|part| part.parse().unwrap_or(u64::MAX)).collect()
-}
-
 fn app(device: &Device) -> &str {
     device.seen.as_ref().map(|seen| seen.app.as_str()).unwrap_or_default()
 }
@@ -52,10 +47,10 @@ pub fn show(ctx: &Ctx, devices: &[Device], choice: &Choice) -> Markup {
     let newest = devices
         .iter()
         .filter(|device| !is_ended(ctx, device))
-        .map(|device| version(app(device)))
+        .map(|device| numbers(app(device)))
         .max()
         .unwrap_or_default();
-    let is_old = |device: &Device| !is_ended(ctx, device) && !app(device).is_empty() && version(app(device)) < newest;
+    let is_old = |device: &Device| !is_ended(ctx, device) && !app(device).is_empty() && numbers(app(device)) < newest;
     let wanted = |view: &str, device: &Device| match view {
         "silent" => is_silent(device, ctx.now),
         "old" => is_old(device),
@@ -73,7 +68,7 @@ pub fn show(ctx: &Ctx, devices: &[Device], choice: &Choice) -> Markup {
         "seen" => listed.sort_by_key(|device| device.seen.as_ref().map(|seen| seen.at)),
         "user" => listed.sort_by_key(|device| user(device)),
         "owes" => listed.sort_by_key(|device| Reverse(owes(device))),
-        "app" => listed.sort_by_key(|device| version(app(device))),
+        "app" => listed.sort_by_key(|device| numbers(app(device))),
         "battery" => {
             listed.sort_by_key(|device| device.seen.as_ref().and_then(|seen| seen.battery).map_or(u8::MAX, |it| it))
         }

@@ -1,6 +1,7 @@
 //! HTTP: the routes, and what is around all of them. Handlers read the request, call [`crate::sync`] off the async
 //! threads, and write the answer.
 
+mod app;
 mod body;
 mod caller;
 pub mod connections;
@@ -51,6 +52,7 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/sync", post(sync::sync))
         .route("/api/v1/slot", post(slot::slot))
         .route("/api/v1/edition", get(edition::edition))
+        .route("/api/v1/app/{sha256}", get(app::package))
         .route("/api/v1/wiped", post(farewell::wiped))
         .route("/api/v1/handed-over", post(farewell::handed_over))
         .route("/api/v1/records/{id}/history", get(records::history))

@@ -6,7 +6,7 @@ use shared::area::{Area, AreaId, AreaTree};
 use shared::author::Role;
 use shared::key_pin::KeyPin;
 use shared::outline::Outline;
-use shared::wire::{Handler, Me, Setup};
+use shared::wire::{AppOffer, Handler, Me, Setup};
 
 use crate::AppState;
 use crate::auth::Who;
@@ -28,6 +28,8 @@ pub struct Fixed<'a> {
     pins: Vec<KeyPin>,
     /// What the town has published.
     edition: Option<String>,
+    /// Which app there is to be had.
+    offer: Option<AppOffer>,
 }
 
 impl<'a> Fixed<'a> {
@@ -40,6 +42,7 @@ impl<'a> Fixed<'a> {
             stamp: app.stamp_photos,
             pins: app.tls.pins(),
             edition: app.in_force(town)?.edition.as_ref().map(|edition| edition.version.clone()),
+            offer: app.packages.offer(),
         })
     }
 
@@ -50,7 +53,11 @@ impl<'a> Fixed<'a> {
             self.pins.iter().map(|pin| format!(".{}", pin.to_string().chars().take(6).collect::<String>())).collect();
         let stamp = if self.stamp { ".s" } else { "" };
         let edition = self.edition.iter().map(|version| format!(".e{version}")).collect::<String>();
-        format!("{SHAPE}.{}.{key}.{}{stamp}{pins}{edition}", self.directory, self.lease_hours)
+        let newest = self.offer.iter().flat_map(|offer| &offer.newest);
+        let newest: String = newest.flat_map(|package| [".a", package.sha256.get(..8).unwrap_or_default()]).collect();
+        let least =
+            self.offer.iter().flat_map(|offer| &offer.least).map(|least| format!(".l{least}")).collect::<String>();
+        format!("{SHAPE}.{}.{key}.{}{stamp}{pins}{edition}{newest}{least}", self.directory, self.lease_hours)
     }
 }
 
@@ -88,5 +95,6 @@ pub fn setup(who: &Who, areas: &AreaTree, users: &[User], fixed: &Fixed<'_>) -> 
         stamp: fixed.stamp,
         pins: fixed.pins.clone(),
         edition: fixed.edition.clone(),
+        app: fixed.offer.clone(),
     }
 }

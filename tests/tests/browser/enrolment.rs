@@ -21,10 +21,17 @@ async fn whoever_pastes_the_line_or_scans_the_picture_of_the_console_is_enrolled
         let meant: EnrolLine = line.trim().parse().context("the line can be read")?;
         ensure!(digits.starts_with(&meant.code), "digits and line are one code: {digits}, {line}");
         ensure!(page.text(".code-panel").await?.contains(meant.server.as_str()), "the address is said");
-        ensure!(scanned(&page.picture(true).await?)? == line.trim(), "the picture says the same as the line");
+        // What a camera takes: one picture of the wall, one of the screen.
+        let (wall, screen) = (dir.path().join("wall.png"), dir.path().join("screen.png"));
+        image::RgbImage::from_pixel(900, 700, image::Rgb([180, 180, 170])).save(&wall)?;
+        std::fs::write(&screen, page.picture(true).await?)?;
 
         let hand = Hand::take(&browser, &dir.path().join("hand")).await?;
-        hand.page.type_into("#enrol-code", line.trim()).await?;
+        hand.page.attach("#p-scan", &wall).await?;
+        hand.page.see("[data-problem=scan-none]").await?;
+        hand.page.attach("#p-scan", &screen).await?;
+        hand.page.see("[data-scanned]").await?;
+        ensure!(hand.page.text("main").await?.contains(meant.server.as_str()), "it says which centre");
         hand.page.type_into("#enrol-pin", PIN).await?;
         hand.page.type_into("#enrol-again", PIN).await?;
         hand.page.press("[data-do=enrol]").await?;
@@ -46,11 +53,28 @@ async fn whoever_pastes_the_line_or_scans_the_picture_of_the_console_is_enrolled
     .await
 }
 
-/// What a camera reads off the screen.
-fn scanned(png: &[u8]) -> Result<String> {
-    let picture = image::load_from_memory(png).context("a screenshot")?.to_luma8();
-    let mut camera = rqrr::PreparedImage::prepare(picture);
-    let found = camera.detect_grids();
-    let (_, text) = found.first().context("no code is seen")?.decode().context("reading the code")?;
-    Ok(text)
+#[tokio::test(flavor = "multi_thread")]
+async fn a_web_view_that_is_too_old_says_so_and_how_to_have_a_newer_one() -> Result<()> {
+    Browser::with(|browser| async move {
+        let dir = tempfile::tempdir()?;
+        let hand = Hand::take(&browser, &dir.path().join("hand")).await?;
+        hand.on("enrol").await?;
+        let address = hand.page.address().await?;
+        for (version, is_old) in [("79.0.3945.136", true), ("80.0.3987.99", false), ("120.0.6099.43", false)] {
+            let agent = format!(
+                "Mozilla/5.0 (Linux; Android 8.1.0; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/{version} \
+                 Mobile Safari/537.36"
+            );
+            hand.page.devtools("Emulation.setUserAgentOverride", serde_json::json!({ "userAgent": agent })).await?;
+            hand.page.goto(&address).await?;
+            hand.page.see("#screen").await?;
+            ensure!(hand.page.has("#old-view").await == is_old, "Chromium {version}");
+            if is_old {
+                let said = hand.page.text("#old-view").await?;
+                ensure!(said.contains("请升级系统组件") && said.contains("79") && said.contains("“更新”"), "{said}");
+            }
+        }
+        Ok(())
+    })
+    .await
 }

@@ -8,6 +8,7 @@
     reason = "what a test did not expect fails it; the linter knows tests by their attribute and misses their helpers"
 )]
 
+mod android;
 mod closing;
 mod dependencies;
 mod editions;
@@ -26,3 +27,4 @@ mod tls;
 mod told;
 mod turns;
 mod tus;
+mod updates;

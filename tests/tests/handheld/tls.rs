@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context, Result, ensure};
 use app::handheld::{Handheld, SyncError};
 use app::platform::Services;
-use app::sync::{Connect, HttpConnect, Method, Request, Trust};
+use app::sync::{Connect, FoldersConnect, HttpConnect, Method, Request, Trust};
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::key_pin::EnrolLine;
 use shared::outside::Outside as _;
@@ -471,5 +471,25 @@ fn the_commands_make_keep_and_show_a_certificate() -> Result<()> {
     ensure!(well, "{said}");
     let (_, said) = run(&["cert", "show", "--data", &back.to_string_lossy()])?;
     ensure!(said.contains(&format!("\npin {next}\n")), "{said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_system_keeps_what_it_trusts_in_a_folder_that_is_taken_and_nothing_else() -> Result<()> {
+    let centre = Centre::open().await?;
+    let (none, some) = (centre.dir.path().join("none"), centre.dir.path().join("cacerts"));
+    std::fs::create_dir(&some)?;
+    std::fs::write(some.join("00000000.0"), "of no use")?;
+    let enrol = async |name: &str, folders: Vec<PathBuf>| -> Result<Result<(), SyncError>> {
+        let folder = centre.dir.path().join(name);
+        let services = Services { connect: Arc::new(FoldersConnect(folders)), ..quick(&folder) };
+        let hand = Handheld::open(&folder, services, Arc::new(app::system::System))?;
+        let code = make_code(&centre.app, &near::person(&centre.app, "a")?)?;
+        Ok(hand.enrol(&centre.url(), &code, PIN).await.map(|_| ()))
+    };
+    let refused = enrol("stranger", vec![none.clone(), some.clone()]).await?.err().context("nobody is trusted")?;
+    ensure!(refused.message.key == "sync-untrusted", "{}", refused.detail);
+    std::fs::copy(centre.data().join("tls.pem"), some.join("11111111.0"))?;
+    enrol("known", vec![none, some]).await?.map_err(|error| anyhow::anyhow!("{error}: {}", error.detail))?;
     Ok(())
 }

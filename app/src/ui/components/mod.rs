@@ -8,6 +8,7 @@ pub mod pick;
 pub mod pin;
 pub mod position;
 pub mod row;
+pub mod scan;
 pub mod steps;
 
 use dioxus::prelude::*;

@@ -26,5 +26,7 @@ for (const id of ['p-INPUT', 'g-INPUT']) {
     event.stopPropagation();
     taken(input);
   });
+  // Whoever was quicker than this script.
+  if (input.files.length) taken(input);
 }
 await new Promise(() => {});

@@ -19,10 +19,11 @@ use crate::ui::say;
 use crate::ui::state::State;
 use crate::ui::words::words;
 
-const READ: &str = include_str!("photo.js");
+/// Hands over what the inputs `p-INPUT` and `g-INPUT` are given.
+pub(super) const READ: &str = include_str!("photo.js");
 
 /// The most bytes taken from the camera: above it the picture is refused anyway, so they are not even collected.
-const MOST: usize = 64 * 1024 * 1024;
+pub(super) const MOST: usize = 64 * 1024 * 1024;
 
 /// Pictures on their way in: which of how many, and how much of it has come, percent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use shared::key_pin::EnrolLine;
 use crate::handheld::Message;
 use crate::ui::components::frame::{Dock, Head};
 use crate::ui::components::pin::PinField;
+use crate::ui::components::scan::Scan;
 use crate::ui::components::{Icon, Mark};
 use crate::ui::pages::pin::unlike;
 use crate::ui::state::State;
@@ -27,6 +28,8 @@ pub fn Enrol(onback: Option<EventHandler<()>>) -> Element {
     let start = use_hook(|| state.server());
     let mut server = use_signal(|| start.clone());
     let mut code = use_signal(String::new);
+    // A line read by the camera, and how many were: an input takes its first value only when it is drawn anew.
+    let mut scanned = use_signal(|| (0_u32, None::<EnrolLine>));
     let mut busy = use_signal(|| false);
     let mut problem = use_signal(|| None::<Message>);
     let pin = use_signal(String::new);
@@ -68,8 +71,10 @@ pub fn Enrol(onback: Option<EventHandler<()>>) -> Element {
                     div { class: if other.is_some() { "field field--problem" } else { "field" },
                         label { class: "field__label", r#for: "enrol-code", {words.t("app-enrol-code")} }
                         input {
+                            key: "{scanned.read().0}",
                             class: "field__ctl num",
                             id: "enrol-code",
+                            initial_value: "{code.peek()}",
                             name: "code",
                             r#type: "text",
                             inputmode: "numeric",
@@ -77,6 +82,22 @@ pub fn Enrol(onback: Option<EventHandler<()>>) -> Element {
                             oninput: move |event| code.set(event.value()),
                         }
                         p { class: "field__help", {words.t("app-enrol-code-help")} }
+                        if let Some(line) = scanned.read().1.clone() {
+                            p { class: "field__say", role: "status", "data-scanned": line.server.clone(),
+                                Icon { name: Mark::Green.icon() }
+                                span { {words.s("app-scan-done", "server", &line.server)} }
+                            }
+                        }
+                        Scan {
+                            label: words.t("app-scan"),
+                            is_wanted: move |text: String| EnrolLine::is_meant(&text),
+                            onread: move |text: String| {
+                                let n = scanned.peek().0 + 1;
+                                scanned.set((n, text.parse().ok()));
+                                code.set(text);
+                                problem.set(None);
+                            },
+                        }
                         if let Some(said) = other.clone() {
                             Said { said }
                         }

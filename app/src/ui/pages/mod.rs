@@ -33,4 +33,5 @@ pub mod today;
 pub mod track;
 pub mod tray;
 pub mod unlock;
+pub mod update;
 pub mod work;

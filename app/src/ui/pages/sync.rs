@@ -2,6 +2,7 @@
 
 use dioxus::prelude::*;
 
+use super::update::UpdateOffer;
 use crate::handheld::{Lights, Message, OutboxItem, OutboxWhat};
 use crate::sync::Phase;
 use crate::ui::components::frame::{Foot, Nav, NavEnd};
@@ -135,6 +136,7 @@ pub fn SyncPanel(hand_over: bool) -> Element {
                 }
             }
         }
+        UpdateOffer {}
         More { lights }
         if counts.tray > 0 {
             section { class: "group",

@@ -42,6 +42,19 @@ pub fn Today() -> Element {
         SyncLine {}
         main {
             ToldRow {}
+            if state.update().is_some_and(|update| update.urgent) {
+                section { class: "group",
+                    ul { class: "list",
+                        li {
+                            Go { class: "row row--one", to: Route::SyncPage {}, hook: "update-wanted",
+                                Icon { name: "sync" }
+                                span { class: "row__main", {words.t("app-update-urgent")} }
+                                span { class: "row__end", Icon { name: "next" } }
+                            }
+                        }
+                    }
+                }
+            }
             if today.conflicts > 0 {
                 section { class: "group",
                     ul { class: "list",

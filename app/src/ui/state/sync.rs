@@ -8,7 +8,9 @@ use shared::path::Path;
 use shared::value::Value;
 
 use super::State;
-use crate::handheld::{Estimate, Lights, Message, OutboxCounts, OutboxItem, SaveError, Saved, SyncError, TrayItem};
+use crate::handheld::{
+    Estimate, Lights, Message, OutboxCounts, OutboxItem, SaveError, Saved, SyncError, TrayItem, Update,
+};
 use crate::store::{Checked, Exported};
 use crate::sync::{Phase, SyncProgress};
 
@@ -73,7 +75,13 @@ impl State {
     /// Writes what is not delivered into a file and says where it is.
     pub async fn export_outbox(&self) -> Message {
         let handheld = self.handheld.clone();
-        let work = tokio::task::spawn_blocking(move || handheld.export_outbox(&handheld.export_path()));
+        let work = tokio::task::spawn_blocking(move || {
+            let done = handheld.export_outbox(&handheld.export_path());
+            if let Ok(done) = &done {
+                handheld.share(&done.path, "application/octet-stream");
+            }
+            done
+        });
         match work.await {
             Ok(Ok(done)) => exported(&done),
             Ok(Err(error)) => error.message(),
@@ -84,7 +92,10 @@ impl State {
     /// Writes how this handheld is into a file and says where it is.
     pub fn write_diagnostics(&self) -> Message {
         match self.handheld.write_diagnostics() {
-            Ok(path) => Message::of("app-diagnostics-done").with("path", path.display()),
+            Ok(path) => {
+                self.handheld.share(&path, "application/json");
+                Message::of("app-diagnostics-done").with("path", path.display())
+            }
             Err(error) => error.message(),
         }
     }
@@ -135,6 +146,19 @@ impl State {
     /// What a sync would carry.
     pub fn estimate(&self) -> Estimate {
         self.read(self.handheld.estimate())
+    }
+
+    /// What there is to be updated to.
+    pub fn update(&self) -> Option<Update> {
+        self.follow();
+        self.read(self.handheld.update())
+    }
+
+    /// Fetches it and hands it to the system.
+    pub async fn install_update(&self) -> Result<Message, SyncError> {
+        let done = self.handheld.install_update().await;
+        self.touched();
+        done
     }
 
     /// The two lamps.

@@ -68,6 +68,13 @@ impl State {
         door.set(now);
     }
 
+    /// The texts of the codes in a picture, one at least.
+    pub async fn read_codes(&self, picture: Vec<u8>) -> Result<Vec<String>, Message> {
+        let handheld = self.handheld.clone();
+        let work = tokio::task::spawn_blocking(move || handheld.read_codes(&picture));
+        work.await.unwrap_or_else(|_| Err(Message::of("scan-unclear")))
+    }
+
     /// Enrols with a one-time code and sets the PIN.
     pub async fn enrol(&self, server: &str, code: &str, pin: &str) -> Result<(), SyncError> {
         let done = self.handheld.enrol(server, code, pin).await?;

@@ -186,8 +186,11 @@ impl FromStr for At {
             virtual_hosted: false,
             allow_http: false,
         };
+        // As it was written: the address above has `..` taken out of it, and would be another place than was meant.
+        let written = text.split(['?', '#']).next().unwrap_or_default();
+        let written = written.strip_prefix("s3://").unwrap_or_default();
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-        if !at.prefix.chars().all(plain) || at.prefix.split('/').any(|part| part == "." || part == "..") {
+        if !written.chars().all(plain) || written.split('/').any(|part| part == "." || part == "..") {
             return Err("a prefix is of letters, digits, - _ . and /".to_owned());
         }
         let yes = |value: &str| match value {

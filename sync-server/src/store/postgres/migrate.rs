@@ -227,6 +227,21 @@ fn tables() -> impl Iterator<Item = &'static str> {
     TABLES.into_iter().chain(LATER)
 }
 
+/// That no table stays behind which a later schema has and the lists above forgot.
+fn all_named(conn: &Conn<'_>) -> Result<(), StoreError> {
+    let query = conn.prepare_cached(
+        "SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace
+         AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'schema_version'",
+    )?;
+    let there: Vec<String> = query.map(&[], |row| row.get(0))?;
+    match there.iter().find(|table| !tables().any(|named| named == table.as_str())) {
+        Some(table) => {
+            Err(StoreError::Corrupt { what: "list of tables".to_owned(), why: format!("{table} is not in it") })
+        }
+        None => Ok(()),
+    }
+}
+
 fn differ(what: &BTreeMap<&str, (Held, Held)>) -> Result<Moved, StoreError> {
     let wrong: Vec<&str> = what.iter().filter(|(_, (from, to))| from != to).map(|(table, _)| *table).collect();
     if !wrong.is_empty() {
@@ -249,6 +264,7 @@ pub fn bring_in<E: From<StoreError>>(from: &Path, to: &str, there: impl FnOnce()
     }
     let mut client = store.connection()?;
     let conn = Conn::new(store.begin(&mut client, false)?);
+    all_named(&conn)?;
     conn.execute_batch("DELETE FROM meta")?;
     let mut held = BTreeMap::new();
     for table in tables() {
@@ -328,6 +344,7 @@ pub fn take_out(from: &str, to: &Path) -> Result<Moved, StoreError> {
     let store = PostgresStore::open(from)?;
     let mut client = store.connection()?;
     let conn = Conn::new(store.begin(&mut client, false)?);
+    all_named(&conn)?;
     let gates = GATES.map(|table| format!("\"{table}\"")).join(", ");
     conn.execute_batch(&format!("LOCK TABLE {gates} IN EXCLUSIVE MODE"))?;
     drop(SqliteStore::open(to)?);

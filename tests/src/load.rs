@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use serde::de::IgnoredAny;
 use shared::area::AreaId;
 use shared::author::{Author, Role};
 use shared::edit::Edit;
@@ -18,7 +19,7 @@ use shared::outside::Outside;
 use shared::record::{Part, RecordKind};
 use shared::value::Value;
 use shared::vector::VectorTimestamp;
-use shared::wire::{EnrolAnswer, EnrolRequest, Outcome, SyncAnswer, SyncRequest};
+use shared::wire::{EnrolAnswer, EnrolRequest, Outcome, Receipt, SyncRequest};
 use sync_server::auth::enrol::make_code;
 use sync_server::store::{self, PartFilter, StoreError, User};
 use sync_server::system::System;
@@ -74,6 +75,23 @@ pub struct Borne {
     pub cpu: f64,
     /// MB.
     pub memory: f64,
+}
+
+/// What is read of an answer: handhelds have processors of their own, here they share the server's.
+#[derive(serde::Deserialize)]
+struct Told {
+    #[serde(default)]
+    receipts: Vec<Receipt>,
+    #[serde(default)]
+    items: Vec<IgnoredAny>,
+    cursor: String,
+    more: Option<bool>,
+    setup: Option<Version>,
+}
+
+#[derive(serde::Deserialize)]
+struct Version {
+    version: String,
 }
 
 /// A handheld that keeps a cursor.
@@ -160,7 +178,7 @@ impl Hand {
         let bytes = response.bytes().await?;
         borne.bytes.1 += bytes.len();
         let bytes = if packed { zstd::decode_all(&*bytes)? } else { bytes.to_vec() };
-        let answer: SyncAnswer = serde_json::from_slice(&bytes)?;
+        let answer: Told = serde_json::from_slice(&bytes)?;
         for receipt in &answer.receipts {
             match &receipt.outcome {
                 Outcome::Applied { .. } => borne.edits += 1,
@@ -172,7 +190,7 @@ impl Hand {
         if let Some(setup) = answer.setup {
             self.setup = Some(setup.version);
         }
-        Ok(answer.more)
+        Ok(answer.more.unwrap_or_default())
     }
 
     async fn catch_up(&mut self, edits: Vec<Edit>, borne: &mut Borne) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Bodies: read up to a limit, decompressed up to a limit, JSON without duplicate keys; answers compressed.
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::time::Duration;
 
@@ -12,12 +13,15 @@ use serde::de::DeserializeOwned;
 use shared::json::{self, BadJson};
 use shared::limits::{EDIT_BYTES_A_ROUND, REQUEST_BYTES};
 
+use super::pressure::Pressure;
 use crate::error::Problem;
 
 /// Below this many bytes an answer is sent as it is: the headers would cost what compressing saves.
 const SMALL: usize = 400;
 /// The compression level of answers: 1 gives pages a fifth larger, 5 and up cost more time than a slow line saves.
 const LEVEL: i32 = 3;
+/// The same while others wait for their turn: it takes half the time.
+const HURRIED: i32 = 1;
 /// A body may open to so many times its size: ids and times, of which a round is full, do not pack so well.
 const RATIO: usize = 100;
 /// Whatever it was packed to, what opens to no more than this is read: twice a full round of a handheld, whose notes may be
@@ -51,18 +55,26 @@ pub fn let_pass(body: Body, most: usize, time: Duration) {
 
 /// Decompresses and reads a `T`. Call where it may block.
 pub fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Problem> {
+    Ok(read_sized(headers, body)?.0)
+}
+
+/// The same, and how many bytes it was when unpacked.
+pub fn read_sized<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<(T, usize), Problem> {
     let encoding = headers.get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?"));
-    match encoding.map(str::trim) {
-        None | Some("identity") => parse(body),
+    let open = match encoding.map(str::trim) {
+        None | Some("identity") => Cow::Borrowed(body),
         Some("zstd") => {
             let mut decoder = zstd::Decoder::new(body)?;
             decoder.window_log_max(WINDOW_LOG)?;
-            parse(&unpacked(decoder, body.len(), "body_not_zstd")?)
+            Cow::Owned(unpacked(decoder, body.len(), "body_not_zstd")?)
         }
-        Some("gzip") => parse(&unpacked(flate2::read::MultiGzDecoder::new(body), body.len(), "body_not_gzip")?),
-        Some(_) => Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding_unknown")
-            .header("accept-encoding", "zstd, gzip")),
-    }
+        Some("gzip") => Cow::Owned(unpacked(flate2::read::MultiGzDecoder::new(body), body.len(), "body_not_gzip")?),
+        Some(_) => {
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding_unknown")
+                .header("accept-encoding", "zstd, gzip"));
+        }
+    };
+    Ok((parse(&open)?, open.len()))
 }
 
 fn unpacked(reader: impl Read, packed: usize, code: &'static str) -> Result<Vec<u8>, Problem> {
@@ -123,11 +135,20 @@ pub fn packing(headers: &HeaderMap) -> Packing {
 
 /// An answer as JSON. Call where it may block.
 pub fn write<T: Serialize>(packing: Packing, answer: &T) -> Result<Response, Problem> {
+    write_at(LEVEL, packing, answer)
+}
+
+/// The same where others wait, perhaps.
+pub fn write_under<T: Serialize>(pressure: &Pressure, packing: Packing, answer: &T) -> Result<Response, Problem> {
+    write_at(if pressure.is_high() { HURRIED } else { LEVEL }, packing, answer)
+}
+
+fn write_at<T: Serialize>(level: i32, packing: Packing, answer: &T) -> Result<Response, Problem> {
     let json = serde_json::to_vec(answer).map_err(|error| Problem::internal(error.into()))?;
     let (body, encoding) = match packing {
         _ if json.len() < SMALL => (json, None),
         Packing::None => (json, None),
-        Packing::Zstd => (zstd::encode_all(json.as_slice(), LEVEL)?, Some("zstd")),
+        Packing::Zstd => (zstd::bulk::compress(&json, level)?, Some("zstd")),
         Packing::Gzip => {
             use std::io::Write;
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

@@ -50,17 +50,37 @@ pub fn body(edit: &Edit) -> Result<String, StoreError> {
 /// More areas than this are not looked for one by one: so large a scope wants most of what there is.
 const AREAS_NEAR: usize = 8;
 
+/// The rows of `part` that are not found by the one area they lie in: somebody is named, or it lies in several. The indexes
+/// `part_near` and `part_beside` share the rows by this very text.
+const BESIDE: &str = "(readers <> ',' OR instr(substr(areas, 2), ',') < length(areas) - 1)";
+
+/// Where the rows of a feed are looked for, each of which stands in one place only.
+pub struct Place {
+    /// Of the indexes of `part`.
+    pub index: &'static str,
+    /// More that SQL asks of a row, from ` AND` on; empty: nothing.
+    pub asked: String,
+}
+
 impl Near {
-    /// What SQL asks of `areas` and `readers`, by a function that finds a text in one, and the texts of its parameters, which
-    /// are counted from `first`.
-    pub fn texts(&self, find: &str, mark: &str, first: usize) -> (String, Vec<String>) {
+    /// The places SQL looks at, by a function that finds a text in another, and the texts of its parameters, which are counted
+    /// from `first`.
+    pub fn places(&self, find: &str, mark: &str, first: usize) -> (Vec<Place>, Vec<String>) {
         let Some((areas, user)) = self.lies.as_ref().filter(|(areas, _)| areas.len() <= AREAS_NEAR) else {
-            return (String::new(), Vec::new());
+            return (vec![Place { index: "part_feed", asked: String::new() }], Vec::new());
         };
-        let asked = |at: usize| if at < areas.len() { "areas" } else { "readers" };
-        let asked: Vec<String> =
-            (0..=areas.len()).map(|at| format!("{find}({}, {mark}{}) > 0", asked(at), first + at)).collect();
+        let beside = BESIDE.replace("instr", find);
+        let in_area = |at: usize| Place {
+            index: "part_near",
+            asked: format!(" AND areas = {mark}{} AND NOT {beside}", first + at),
+        };
+        let named = |at: usize| {
+            let column = if at < areas.len() { "areas" } else { "readers" };
+            format!("{find}({column}, {mark}{}) > 0", first + at)
+        };
+        let named: Vec<String> = (0..=areas.len()).map(named).collect();
+        let others = Place { index: "part_beside", asked: format!(" AND {beside} AND ({})", named.join(" OR ")) };
         let texts = areas.iter().map(|area| areas_text(&[*area])).chain([users_text(&[*user])]);
-        (format!(" AND ({})", asked.join(" OR ")), texts.collect())
+        ((0..areas.len()).map(in_area).chain([others]).collect(), texts.collect())
     }
 }

@@ -21,14 +21,17 @@ pub mod place;
 pub mod postgres;
 mod second;
 pub mod sqlite;
+mod states;
 #[cfg(test)]
 mod tests;
 mod titles;
 mod uploads;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use serde_json::value::RawValue;
 use shared::area::{Area, AreaId};
 use shared::ids::{DeviceId, EditId, PhotoHash, RecordId, Slot, UserId};
 use shared::record::Part;
@@ -232,6 +235,8 @@ pub trait Read:
     ) -> Result<(), StoreError>;
     /// The state (JSON of a `PartState`) and kind at a place the feed named.
     fn feed_state(&self, row: i64) -> Result<String, StoreError>;
+    /// The same by its number in the feed too, to tell one reader after the other of a change: as it was read lately.
+    fn told_state(&self, part: Part, seq: u64, row: i64) -> Result<Arc<RawValue>, StoreError>;
     /// The last sequence number taken of a part.
     fn last_seq(&self, part: Part) -> Result<u64, StoreError>;
 

@@ -62,7 +62,7 @@ pub fn page(
                     let reach = Reach { kind, areas: lies, readers, visit };
                     let visible = authorize(who, Action::Read(part), Some(&reach), &reach, areas).is_ok();
                     if visible && !settled.contains(&(entry.record, part)) {
-                        match shown(who, read.feed_state(row)?, anonymous) {
+                        match read.told_state(part, entry.seq, row).and_then(|state| shown(who, &state, anonymous)) {
                             Ok(state) => {
                                 bytes += state.get().len();
                                 page.items.push(Item {
@@ -125,7 +125,7 @@ pub fn again(
             items.push(gone(*record, *part));
             continue;
         };
-        match shown(who, stored.state, stored.anonymous) {
+        match raw(stored.state).and_then(|state| shown(who, &state, stored.anonymous)) {
             Ok(state) => {
                 let (kind, state) = (Some(stored.kind), Some(state));
                 items.push(Item { id: *record, part: *part, kind, state, erased: false });
@@ -192,14 +192,19 @@ pub(super) fn is_masked(who: &Who, anonymous: bool) -> bool {
     anonymous && !knows_names(who)
 }
 
+/// A stored state as JSON, or [`StoreError::Corrupt`].
+pub(super) fn raw(state: String) -> Result<Box<RawValue>, StoreError> {
+    RawValue::from_string(state).map_err(corrupt)
+}
+
+fn corrupt(error: serde_json::Error) -> StoreError {
+    StoreError::Corrupt { what: "state".to_owned(), why: format!("line {}, column {}", error.line(), error.column()) }
+}
+
 /// The state as this reader may see it: passed on as it is stored unless an author has to be masked.
-pub(super) fn shown(who: &Who, state: String, anonymous: bool) -> Result<Box<RawValue>, StoreError> {
-    let corrupt = |error: serde_json::Error| StoreError::Corrupt {
-        what: "state".to_owned(),
-        why: format!("line {}, column {}", error.line(), error.column()),
-    };
+pub(super) fn shown(who: &Who, state: &RawValue, anonymous: bool) -> Result<Box<RawValue>, StoreError> {
     if is_masked(who, anonymous) {
-        let part: PartState = serde_json::from_str(&state).map_err(corrupt)?;
+        let part: PartState = serde_json::from_str(state.get()).map_err(corrupt)?;
         let others = part.all_live().any(|(_, write)| {
             write.head.author.role.is_anonymous_to_others() && write.head.author.user != Some(who.user.id)
         });
@@ -207,7 +212,7 @@ pub(super) fn shown(who: &Who, state: String, anonymous: bool) -> Result<Box<Raw
             return serde_json::value::to_raw_value(&part.with_masked_authors()).map_err(corrupt);
         }
     }
-    RawValue::from_string(state).map_err(corrupt)
+    Ok(state.to_owned())
 }
 
 /// 实名仅中心可见

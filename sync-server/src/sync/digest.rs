@@ -6,7 +6,7 @@ use shared::ids::RecordId;
 use shared::record::Part;
 use shared::wire::{Branch, DigestAnswer, DigestAsk};
 
-use super::changes::{is_masked, near, parts, shown};
+use super::changes::{is_masked, near, parts, raw, shown};
 use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize};
 use crate::store::{FeedWhat, Read, StoreError};
@@ -50,7 +50,7 @@ pub fn sums(read: &dyn Read, who: &Who, areas: &AreaTree, ask: &DigestAsk) -> Re
             let text = read.feed_state(row)?;
             let leaf = |text: &str| Sum::leaf(entry.record, part, kind, text);
             let leaf = if is_masked(who, anonymous) {
-                match shown(who, text, anonymous) {
+                match raw(text).and_then(|state| shown(who, &state, anonymous)) {
                     Ok(state) => leaf(state.get()),
                     Err(StoreError::Corrupt { .. }) => leaf(""),
                     Err(error) => return Err(error),

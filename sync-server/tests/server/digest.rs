@@ -185,6 +185,8 @@ async fn one_altered_value_among_72_000_records_is_found_mended_and_counted() {
         assert_eq!(database.execute(sql, rusqlite::params![victim.0.as_bytes(), at, to]).unwrap(), 1);
     };
     alter("13900000000");
+    // As after a restart: what the server told lately it has in memory.
+    centre.app.store.scrub().unwrap();
     let mut late = Reader { hand: centre.enrol(&wei).await, held: BTreeMap::new() };
     late.fill().await;
     assert!(late.held[&(victim, Part::Open)].1.contains("13900000000"), "whoever fills now is told the altered one");

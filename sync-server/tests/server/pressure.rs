@@ -31,7 +31,7 @@ async fn when_the_queue_is_full_writers_are_sent_away_with_a_time_and_readers_ar
     let mut alice = centre.enrol(&wei).await;
     alice.catch_up().await;
     let edit = alice.resident("张伟", GRID);
-    let place = centre.app.pressure.place().ok().unwrap();
+    let place = centre.app.pressure.place(0).ok().unwrap();
     let mut waits = Vec::new();
     for _ in 0..12 {
         let response = alice.try_sync(vec![edit.clone()]).await;
@@ -49,7 +49,7 @@ async fn a_question_takes_a_place_only_for_who_may_ask_it() {
     let centre = narrow(1).await;
     let alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
     let question = alice.question(false, &[]);
-    let place = centre.app.pressure.place().ok().unwrap();
+    let place = centre.app.pressure.place(0).ok().unwrap();
     let body = serde_json::to_vec(&question).unwrap();
     let stranger = centre.post("/api/v1/slot", Some("not-a-credential"), body, &[]).await;
     assert_eq!(

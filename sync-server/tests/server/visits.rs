@@ -150,7 +150,8 @@ async fn a_server_brought_up_to_date_closes_the_visits_it_has() {
     let copy = centre.copy();
     let sql = rusqlite::Connection::open(copy.path().join("town.db")).unwrap();
     sql.execute_batch(
-        "DROP TABLE event; DROP TABLE event_count; DROP INDEX part_counts;
+        "DROP INDEX part_near; DROP INDEX part_beside;
+         DROP TABLE event; DROP TABLE event_count; DROP INDEX part_counts;
          ALTER TABLE part DROP COLUMN missing;
          DELETE FROM meta WHERE key LIKE '%/beside';
          DROP INDEX part_feed; DROP INDEX quarantine_open; DROP INDEX remain_shown_by;

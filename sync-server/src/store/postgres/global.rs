@@ -212,6 +212,7 @@ impl Store for PostgresStore {
     }
 
     fn scrub(&self) -> Result<(), StoreError> {
+        self.states.clear();
         self.sweep()
     }
 
@@ -238,6 +239,7 @@ impl Store for PostgresStore {
 
     fn follow(&self, lineage: &str) {
         lock(&self.lineage).followed = Some(lineage.to_owned());
+        self.states.clear();
     }
 
     fn strays(&self) -> bool {

@@ -27,7 +27,6 @@ mod titles;
 mod uploads;
 mod write;
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -37,6 +36,7 @@ use tokio::runtime::Runtime;
 use tokio_postgres::IsolationLevel;
 
 use super::columns;
+use super::states::States;
 use super::{End, Read, StoreError, Tx};
 use failure::{failure, no_connection};
 use lineage::Lineage;
@@ -53,14 +53,14 @@ pub struct PostgresStore {
     /// One writer of a town waits for the lock with a connection in its hands; its neighbours in this process wait here.
     towns: Mutex<BTreeMap<AreaId, Arc<Mutex<()>>>>,
     lineage: Arc<Mutex<Lineage>>,
+    states: States,
 }
 
 /// One connection inside a transaction of one town.
 struct InTown<'a> {
     conn: &'a Conn<'a>,
     town: AreaId,
-    /// States that came with a page of the feed, by their place in it, until they are asked for.
-    states: RefCell<BTreeMap<i64, String>>,
+    states: &'a States,
 }
 
 impl Drop for PostgresStore {
@@ -100,7 +100,7 @@ impl PostgresStore {
     ) -> Result<(), StoreError> {
         let mut client = self.connection()?;
         let conn = Conn::new(self.begin(&mut client, true)?);
-        work(&InTown { conn: &conn, town, states: RefCell::default() })?;
+        work(&InTown { conn: &conn, town, states: &self.states })?;
         wait(conn.into_inner().commit()).map_err(failure)
     }
 
@@ -133,7 +133,7 @@ impl PostgresStore {
         let conn = Conn::new(self.begin(&mut client, false)?);
         conn.prepare_cached("SELECT pg_advisory_xact_lock(hashtext(current_schema()), $1)")?
             .exists(params![i64::from(i32::from_ne_bytes(town.0.to_ne_bytes()))])?;
-        let end = work(&mut InTown { conn: &conn, town, states: RefCell::default() });
+        let end = work(&mut InTown { conn: &conn, town, states: &States::default() });
         *again = conn.again.get();
         let failed = conn.failed.get();
         let tx = conn.into_inner();

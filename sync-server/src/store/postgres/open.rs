@@ -14,9 +14,10 @@ use super::failure::failure;
 use super::lineage;
 use super::sql::{params, wait};
 use crate::store::StoreError;
+use crate::store::states::States;
 
 /// In order; how many of them a schema has seen stands in its table `schema_version`. Append only.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/001_begin.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/001_begin.sql"), include_str!("migrations/002_near.sql")];
 
 /// Connections of one process at most.
 const CONNECTIONS: usize = 16;
@@ -110,7 +111,7 @@ impl PostgresStore {
             .wait_timeout(Some(WAIT))
             .build()
             .map_err(other("began to talk to PostgreSQL"))?;
-        let store = Self { pool, runtime: Some(runtime), towns: Mutex::default(), lineage };
+        let store = Self { pool, runtime: Some(runtime), towns: Mutex::default(), lineage, states: States::default() };
         store.migrate()?;
         Ok(store)
     }

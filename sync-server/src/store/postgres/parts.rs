@@ -7,7 +7,7 @@ use shared::record::{Part, RecordKind};
 use super::InTown;
 use super::columns::{areas, count, int, key, kind, part, users, uuid};
 use super::sql::{AsValue as _, Row, Value, params};
-use crate::store::common::first_made_at;
+use crate::store::common::{Place, first_made_at};
 use crate::store::{FeedEntry, FeedWhat, Near, PartFilter, StoreError, StoredPart, number_word};
 
 /// The columns [`stored_part`] reads, in order.
@@ -141,19 +141,26 @@ impl InTown<'_> {
     /// See [`crate::store::Read::feed`].
     pub(super) fn walk_feed(
         &self,
-        of: &str,
+        of: Part,
         after: u64,
         near: &Near,
         each: &mut dyn FnMut(FeedEntry) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        let (wanted, texts) = near.texts("strpos", "$", 4);
-        let state = if near.states { ", state" } else { "" };
-        let parts = format!(
-            "SELECT seq, record, kind, areas, readers, anonymous, visit{state} FROM part {AFTER}{wanted} {PAGE}"
-        );
-        let mut parts = Pages::of(self, parts, (of, after), texts, feed_part);
+        let (places, texts) = near.places("strpos", "$", 4);
+        let place = |place: &Place| {
+            let columns = "seq, record, kind, areas, readers, anonymous, visit";
+            format!("SELECT {columns} FROM part {AFTER}{} {PAGE}", place.asked)
+        };
+        let parts = match places.as_slice() {
+            [one] => place(one),
+            several => {
+                let several: Vec<String> = several.iter().map(|it| format!("({})", place(it))).collect();
+                format!("{} {PAGE}", several.join(" UNION ALL "))
+            }
+        };
+        let mut parts = Pages { states: near.states, ..Pages::of(self, parts, (of.code(), after), texts, feed_part) };
         let left = format!("SELECT seq, record, key, erased FROM departed {AFTER} {PAGE}");
-        let mut left = Pages::of(self, left, (of, after), Vec::new(), feed_left);
+        let mut left = Pages::of(self, left, (of.code(), after), Vec::new(), feed_left);
         let mut next = (parts.next()?, left.next()?);
         loop {
             // Both are ordered; a departure has the number of the save that caused it and comes before it.
@@ -177,9 +184,6 @@ impl InTown<'_> {
 
     /// See [`crate::store::Read::feed_state`].
     pub(super) fn state_at(&self, row: i64) -> Result<String, StoreError> {
-        if let Some(state) = self.states.borrow_mut().remove(&row) {
-            return Ok(state);
-        }
         let of = if row & 1 == 1 { Part::Restricted } else { Part::Open };
         let query = self.conn.prepare_cached("SELECT state FROM part WHERE town = $1 AND part = $2 AND seq = $3")?;
         query.one(params![self.town.0, of.code(), row >> 1], |row| row.get(0))
@@ -205,6 +209,8 @@ struct Pages<'a> {
     entry: fn(&Row, &str) -> Result<FeedEntry, StoreError>,
     fetched: std::vec::IntoIter<FeedEntry>,
     more: bool,
+    /// Whether their states will be asked for.
+    states: bool,
 }
 
 impl<'a> Pages<'a> {
@@ -215,7 +221,7 @@ impl<'a> Pages<'a> {
         texts: Vec<String>,
         entry: fn(&Row, &str) -> Result<FeedEntry, StoreError>,
     ) -> Self {
-        Self { tx, sql, of, after, texts, entry, fetched: Vec::new().into_iter(), more: true }
+        Self { tx, sql, of, after, texts, entry, fetched: Vec::new().into_iter(), more: true, states: false }
     }
 
     fn next(&mut self) -> Result<Option<FeedEntry>, StoreError> {
@@ -223,23 +229,36 @@ impl<'a> Pages<'a> {
             let query = self.tx.conn.prepare_cached(&self.sql)?;
             let mut args = params![self.tx.town.0, self.of, int(self.after)].to_vec();
             args.extend(self.texts.iter().cloned().map(Value::Text));
-            let mut states = self.tx.states.borrow_mut();
-            // Of those that nobody asked for.
-            if states.len() > 1_024 {
-                states.clear();
+            let page = query.map(&args, |row| (self.entry)(row, self.of))?;
+            if self.states {
+                self.fetch_states(&page)?;
             }
-            let page = query.map(&args, |row| {
-                let entry = (self.entry)(row, self.of)?;
-                if let (FeedWhat::Part { row: place, .. }, Ok(state)) = (&entry.what, row.get::<String>(7)) {
-                    states.insert(*place, state);
-                }
-                Ok(entry)
-            })?;
             self.more = page.len() >= 512;
             self.after = page.last().map_or(self.after, |last| last.seq);
             self.fetched = page.into_iter();
         }
         Ok(self.fetched.next())
+    }
+
+    /// The states of a page that are not kept yet, with one question.
+    fn fetch_states(&self, page: &[FeedEntry]) -> Result<(), StoreError> {
+        let of = part(self.of)?;
+        let unknown = page.iter().map(|entry| entry.seq);
+        let unknown = unknown.filter(|seq| self.tx.states.get(&(self.tx.town, of, *seq)).is_none()).map(int);
+        let unknown: Vec<i64> = unknown.collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let query = self
+            .tx
+            .conn
+            .prepare_cached("SELECT seq, state FROM part WHERE town = $1 AND part = $2 AND seq = ANY ($3)")?;
+        let mut rows = query.rows(params![self.tx.town.0, self.of, Value::Ints(unknown)])?;
+        while let Some(row) = rows.next()? {
+            // One that is damaged is told of when it is asked for.
+            self.tx.states.keep((self.tx.town, of, count(row.get(0)?)), row.get(1)?).ok();
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,9 @@
 //! Reading one town at one moment.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use serde_json::value::RawValue;
 use shared::area::AreaId;
 use shared::ids::{EditId, PhotoHash, RecordId, Slot, UserId};
 use shared::record::Part;
@@ -98,11 +100,21 @@ impl Read for InTown<'_> {
         near: &Near,
         each: &mut dyn FnMut(FeedEntry) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        self.walk_feed(of.code(), after, near, each)
+        self.walk_feed(of, after, near, each)
     }
 
     fn feed_state(&self, row: i64) -> Result<String, StoreError> {
-        self.state_at(row)
+        // It came with its page of the feed, most likely.
+        let of = if row & 1 == 1 { Part::Restricted } else { Part::Open };
+        match self.states.get(&(self.town, of, count(row >> 1))) {
+            Some(state) => Ok(state.get().to_owned()),
+            None => self.state_at(row),
+        }
+    }
+
+    fn told_state(&self, part: Part, seq: u64, row: i64) -> Result<Arc<RawValue>, StoreError> {
+        let key = (self.town, part, seq);
+        self.states.get(&key).map_or_else(|| self.states.keep(key, self.state_at(row)?), Ok)
     }
 
     fn last_seq(&self, part: Part) -> Result<u64, StoreError> {

@@ -210,6 +210,7 @@ impl Store for SqliteStore {
     }
 
     fn scrub(&self) -> Result<(), StoreError> {
+        self.states.clear();
         self.sweep()
     }
 }

@@ -26,6 +26,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use shared::area::AreaId;
 use shared::mutants::Mutant;
 
+use super::states::States;
 use super::{End, Read, StoreError, Tx, columns};
 
 /// In order; a file's schema version is how many of them it has seen. Append only.
@@ -51,6 +52,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/019_editions.sql"),
     include_str!("../migrations/020_import.sql"),
     include_str!("../migrations/021_intake.sql"),
+    include_str!("../migrations/022_near.sql"),
 ];
 
 /// More reading connections than this are closed when handed back.
@@ -61,12 +63,14 @@ pub struct SqliteStore {
     path: PathBuf,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
+    states: States,
 }
 
 /// One connection inside a transaction of one town.
 struct InTown<'a> {
     conn: &'a Connection,
     town: AreaId,
+    states: &'a States,
 }
 
 impl From<rusqlite::Error> for StoreError {
@@ -87,7 +91,12 @@ impl SqliteStore {
         writer.pragma_update(None, "journal_mode", "WAL")?;
         tune(&writer)?;
         migrate(&mut writer)?;
-        Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), readers: Mutex::default() })
+        Ok(Self {
+            path: path.to_owned(),
+            writer: Mutex::new(writer),
+            readers: Mutex::default(),
+            states: States::default(),
+        })
     }
 
     /// Lets the file grow to so many pages (of 4,096 bytes) and no further; beyond it writes fail with
@@ -132,6 +141,8 @@ fn tune(conn: &Connection) -> Result<(), StoreError> {
     conn.pragma_update(None, "foreign_keys", "ON")?;
     conn.pragma_update(None, "cache_size", -32_768)?;
     conn.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    // Pages: 32 MB. What many write one after the other goes into the file once.
+    conn.pragma_update(None, "wal_autocheckpoint", 8_000)?;
     conn.set_prepared_statement_cache_capacity(96);
     Ok(())
 }
@@ -163,7 +174,7 @@ impl SqliteStore {
     ) -> Result<(), StoreError> {
         let mut writer = self.writer();
         let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        match work(&mut InTown { conn: &tx, town })? {
+        match work(&mut InTown { conn: &tx, town, states: &States::default() })? {
             End::Commit => tx.commit()?,
             // A full disk has made SQLite roll back by itself.
             End::Rollback if tx.is_autocommit() => {}
@@ -179,7 +190,7 @@ impl SqliteStore {
     ) -> Result<(), StoreError> {
         self.reading(|conn| {
             let tx = conn.unchecked_transaction()?;
-            work(&InTown { conn: &tx, town })?;
+            work(&InTown { conn: &tx, town, states: &self.states })?;
             tx.commit()?;
             Ok(())
         })

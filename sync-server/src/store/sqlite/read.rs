@@ -1,8 +1,10 @@
 //! Reading one town at one moment.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, Row, params};
+use serde_json::value::RawValue;
 use shared::area::AreaId;
 use shared::ids::{EditId, PhotoHash, RecordId, Slot, UserId};
 use shared::record::Part;
@@ -145,11 +147,17 @@ impl Read for InTown<'_> {
         near: &Near,
         each: &mut dyn FnMut(FeedEntry) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        let (wanted, texts) = near.texts("instr", "?", 4);
-        let mut parts = self.conn.prepare_cached(&format!(
-            "SELECT seq, record, row, kind, areas, readers, anonymous, visit FROM part INDEXED BY part_feed
-             WHERE town = ?1 AND part = ?2 AND seq > ?3{wanted} ORDER BY seq"
-        ))?;
+        let (places, texts) = near.places("instr", "?", 4);
+        // In order each of them; SQLite merges them without sorting.
+        let places = places.iter().map(|place| {
+            format!(
+                "SELECT seq, record, row, kind, areas, readers, anonymous, visit FROM part INDEXED BY {}
+                 WHERE town = ?1 AND part = ?2 AND seq > ?3{}",
+                place.index, place.asked
+            )
+        });
+        let places: Vec<String> = places.collect();
+        let mut parts = self.conn.prepare_cached(&format!("{} ORDER BY seq", places.join(" UNION ALL ")))?;
         let mut left = self.conn.prepare_cached(
             "SELECT seq, record, key, erased FROM departed INDEXED BY departed_feed
              WHERE town = ?1 AND part = ?2 AND seq > ?3 ORDER BY seq",
@@ -185,6 +193,11 @@ impl Read for InTown<'_> {
     fn feed_state(&self, row: i64) -> Result<String, StoreError> {
         let mut query = self.conn.prepare_cached("SELECT state FROM part WHERE row = ?1")?;
         Ok(query.query_row(params![row], |row| row.get(0))?)
+    }
+
+    fn told_state(&self, part: Part, seq: u64, row: i64) -> Result<Arc<RawValue>, StoreError> {
+        let key = (self.town, part, seq);
+        self.states.get(&key).map_or_else(|| self.states.keep(key, self.feed_state(row)?), Ok)
     }
 
     fn last_seq(&self, part: Part) -> Result<u64, StoreError> {

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::SqliteStore;
 use crate::store::StoreError;
+use crate::store::states::States;
 
 impl SqliteStore {
     /// See [`crate::store::Store::snapshot`].
@@ -39,7 +40,12 @@ impl SqliteStore {
         if found != known {
             return Err(StoreError::FromTheFuture { found, known });
         }
-        Ok(Self { path: path.to_owned(), writer: writer.into(), readers: std::sync::Mutex::default() })
+        Ok(Self {
+            path: path.to_owned(),
+            writer: writer.into(),
+            readers: std::sync::Mutex::default(),
+            states: States::default(),
+        })
     }
 
     /// See [`crate::store::Store::scrub`].

@@ -82,9 +82,10 @@ test-office: setup ## A batch opened by LibreOffice: numbers whole, dates as dat
 	@tests/setup.sh office
 	$(CARGO) test $(SELECT) --test server office -- --ignored --nocapture
 
-# Stages: fill, rounds, local, handling, price, pages, apply, batches.
+# Stages: fill, rounds, local, handling, price, pages, apply, batches, crowd; and county (TOWNS=100), which is only made when asked for.
 ONLY ?=
 bench: setup ## Measures the product and, in the same run, the floor beneath it (release profile); writes docs/performance.md (ONLY=… prints some stages)
+	@tests/setup.sh postgres
 	$(CARGO) build $(RELEASE) --bin sync-server --bin bench
 	target/release/bench $(if $(ONLY),--only $(ONLY),--report docs/performance.md)
 

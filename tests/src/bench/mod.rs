@@ -2,6 +2,8 @@
 
 mod apply;
 pub mod batches;
+mod county;
+mod crowd;
 mod fill;
 mod floor;
 pub mod handling;
@@ -46,6 +48,10 @@ pub enum Stage {
     Apply,
     /// Batches.
     Batches,
+    /// All handhelds of a town at once, on either store.
+    Crowd,
+    /// The same rounds beside a hundred towns (TOWNS=…): only when it is asked for, it takes a quarter of an hour and 20 GB.
+    County,
 }
 
 /// Measures below a folder on a real disk, everything or only some stages, and writes the table into `report` if one is given.
@@ -105,6 +111,15 @@ pub async fn run(dir: &Path, size: Size, only: &[Stage], report: Option<&Path>) 
         lines.extend(price::run(dir, &centre, &township).await.context("what the key costs")?);
     }
     drop(centre);
+    if only.contains(&Stage::County) {
+        println!("a county …");
+        lines.extend(county::run(dir, &data, &township).await.context("a county")?);
+    }
+    if wanted(Stage::Crowd) {
+        println!("all at once …");
+        let handhelds = if size == Size::small() { 40 } else { 820 };
+        lines.extend(crowd::run(dir, size, handhelds).await.context("all at once")?);
+    }
     if wanted(Stage::Pages) {
         println!("the console's pages …");
         lines.extend(pages::run(dir, size == Size::small()).await.context("pages")?);

@@ -18,14 +18,15 @@ const TIMES: usize = 100;
 const GOAL: Duration = Duration::from_millis(200);
 
 /// A clerk at the console, without a browser.
-struct Clerk {
+pub struct Clerk {
     http: Client,
     url: String,
     cookie: String,
 }
 
 impl Clerk {
-    async fn log_in(url: &str, login: &str) -> Result<Self> {
+    /// Logs somebody in.
+    pub async fn log_in(url: &str, login: &str) -> Result<Self> {
         rustls::crypto::ring::default_provider().install_default().ok();
         let http = Client::builder().redirect(Policy::none()).build()?;
         let mut clerk = Self { http, url: url.to_owned(), cookie: String::new() };
@@ -67,7 +68,8 @@ impl Clerk {
         Ok(text)
     }
 
-    async fn times(&self, path: &str) -> Result<Times> {
+    /// How long a page takes.
+    pub async fn times(&self, path: &str) -> Result<Times> {
         let mut times = Times::default();
         self.page(path).await?;
         for _ in 0..TIMES {

@@ -18,15 +18,21 @@ use crate::township::Township;
 
 const TIMES: usize = 300;
 
-/// Latencies without, bytes with the counting line between.
-pub async fn run(dir: &Path, centre: &Centre, township: &Township) -> Result<Vec<Line>> {
-    let folder = dir.join("rounds");
-    let handheld = centre.handheld(&folder, "member2a").await?;
+/// How long both kinds of rounds took.
+pub struct Rounds {
+    /// With one edited field.
+    pub one: Times,
+    /// With nothing.
+    pub idle: Times,
+}
+
+/// Rounds of one handheld with one edit, and with none.
+pub async fn both(dir: &Path, centre: &Centre, township: &Township) -> Result<Rounds> {
+    let handheld = centre.handheld(&dir.join("rounds"), "member2a").await?;
     handheld.sync_now().await?;
     let grid = township.grids.get(1).copied().context("a second grid")?;
     let who = handheld.create(RecordKind::Person, grid, &[("name", "测量")])?.record;
     handheld.sync_now().await?;
-
     let mut one = Times::default();
     for n in 0..TIMES {
         edit(&handheld, who, n)?;
@@ -40,12 +46,20 @@ pub async fn run(dir: &Path, centre: &Centre, township: &Township) -> Result<Vec
         handheld.sync_now().await?;
         idle.add(start.elapsed());
     }
+    Ok(Rounds { one, idle })
+}
 
+/// Latencies without, bytes with the counting line between.
+pub async fn run(dir: &Path, centre: &Centre, township: &Township) -> Result<Vec<Line>> {
+    let Rounds { one, idle } = both(dir, centre, township).await?;
     let wire = Wire::to(&centre.url()).await?;
     // A handheld of its own: one stays with the address it was enrolled at.
     let folder = dir.join("rounds-counted");
     let handheld = Handheld::open(&folder, Services::files(&folder), std::sync::Arc::new(app::system::System))?;
     handheld.enrol(&wire.url, &centre.code("member2b").await?, crate::near::PIN).await?;
+    handheld.sync_now().await?;
+    let grid = township.grids.get(1).copied().context("a second grid")?;
+    let who = handheld.create(RecordKind::Person, grid, &[("name", "测量")])?.record;
     handheld.sync_now().await?;
     for n in 0..3 {
         edit(&handheld, who, n)?;

@@ -156,7 +156,11 @@ pub async fn hourly(app: App, days: u16) {
     loop {
         hours.tick().await;
         let app = App::clone(&app);
-        match tokio::task::spawn_blocking(move || run(&app, days)).await {
+        let in_turn = move || match app.store.turn("archive")? {
+            Some(_turn) => run(&app, days),
+            None => Ok(0),
+        };
+        match tokio::task::spawn_blocking(in_turn).await {
             Ok(Ok(0)) => {}
             Ok(Ok(events)) => tracing::info!(events, "archived by itself what was closed and left alone"),
             Ok(Err(error)) => {

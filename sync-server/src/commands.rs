@@ -283,7 +283,11 @@ async fn tidy_imports(app: App) {
     loop {
         daily.tick().await;
         let app = app.clone();
-        let done = tokio::task::spawn_blocking(move || crate::import::job::tidy(&app)).await;
+        let in_turn = move || match app.store.turn("imports").map_err(std::io::Error::other)? {
+            Some(_turn) => crate::import::job::tidy(&app),
+            None => Ok(()),
+        };
+        let done = tokio::task::spawn_blocking(in_turn).await;
         if let Ok(Err(error)) = done {
             tracing::warn!(error = &error as &dyn std::error::Error, "tables that nobody brought in are still there");
         }

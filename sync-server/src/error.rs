@@ -76,7 +76,10 @@ impl From<StoreError> for Problem {
             StoreError::Full => {
                 Self { retry_after: Some(FULL), ..Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full") }
             }
-            StoreError::Busy => Self { retry_after: Some(2), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy") },
+            // A newer server has taken over the database: another one answers, or this one once it is as new.
+            StoreError::Busy | StoreError::FromTheFuture { .. } => {
+                Self { retry_after: Some(2), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy") }
+            }
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         };
         problem.cause = Some(error.into());

@@ -323,7 +323,11 @@ pub async fn daily(app: App) {
     loop {
         days.tick().await;
         let app = App::clone(&app);
-        match tokio::task::spawn_blocking(move || run(&app)).await {
+        let in_turn = move || match app.store.turn("retention")? {
+            Some(_turn) => run(&app),
+            None => Ok(Done::default()),
+        };
+        match tokio::task::spawn_blocking(in_turn).await {
             Ok(Ok(done)) => tracing::info!(
                 records = done.records.len(),
                 parts = done.parts,

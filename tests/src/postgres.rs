@@ -152,6 +152,17 @@ impl Cluster {
         self.end("-QUIT")
     }
 
+    /// The process of PostgreSQL all others are children of.
+    pub fn pid(&self) -> Option<u32> {
+        self.server.as_ref().map(Child::id)
+    }
+
+    /// Waits until it answers: after one of its processes was killed it starts all of them anew.
+    pub fn until_it_answers(&self) -> Result<()> {
+        while self.sql_in("postgres", "SELECT 1").is_err() {}
+        Ok(())
+    }
+
     /// A standby becomes the one that is written to.
     pub fn promote(&self) -> Result<()> {
         let mut promote = command(&self.programs.join("pg_ctl"))?;
@@ -181,7 +192,8 @@ impl Drop for Cluster {
     }
 }
 
-fn psql(socket: &Path, database: &str, sql: &str) -> Result<String> {
+/// Runs SQL in a database of the cluster with this socket; what it printed.
+pub fn psql(socket: &Path, database: &str, sql: &str) -> Result<String> {
     let mut psql = Command::new(programs()?.join("psql"));
     psql.args([
         "--quiet",
@@ -281,6 +293,16 @@ pub fn execute(folder: &Path, sql: &str) -> Result<usize> {
 pub fn run(folder: &Path, sql: &str) -> Result<String> {
     let (socket, name) = named(folder)?.context("it names none")?;
     psql(&socket, &name, sql)
+}
+
+/// All that stands in the database that a folder names, as text; nothing where it names none.
+pub fn dump(folder: &Path) -> Result<Vec<u8>> {
+    let Some((socket, name)) = named(folder)? else { return Ok(Vec::new()) };
+    let mut dump = Command::new(programs()?.join("pg_dump"));
+    dump.args(["--data-only", "--username=postgres", "--host"]).arg(socket).arg(name);
+    let done = dump.output().context("running pg_dump")?;
+    ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    Ok(done.stdout)
 }
 
 /// Copies the database that a folder names, as it stands at this moment, and lets another folder name the copy. Whoever was

@@ -14,6 +14,8 @@
 
 #[path = "crashes/operations.rs"]
 mod operations;
+#[path = "crashes/postgres.rs"]
+mod postgres;
 #[path = "crashes/sweep.rs"]
 mod sweep;
 #[path = "crashes/world.rs"]
@@ -67,22 +69,33 @@ fn table(table: &Table) -> Result<String> {
     Ok(out)
 }
 
-/// Tries every `stride`-th point of every operation and kind on every core there is.
-fn sweep(stride: u64, wanted: Option<&str>) -> Result<()> {
-    tests::faults::install();
-    tests::faults::never_wait(true);
+fn count_panics() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         PANICS.fetch_add(1, Ordering::SeqCst);
         default(info);
     }));
-    let (operation, kind, point) = match wanted.map(|wanted| wanted.split('/').collect::<Vec<_>>()) {
-        None => (None, None, None),
-        Some(parts) => {
-            let part = |n: usize| parts.get(n).map(|part| (*part).to_owned()).filter(|part| !part.is_empty());
-            (part(0), part(1), part(2).map(|point| point.parse::<u64>()).transpose()?)
-        }
-    };
+}
+
+/// One point, or some of them: operation, kind and number.
+type Wanted = (Option<String>, Option<String>, Option<u64>);
+
+fn wanted() -> Result<Wanted> {
+    let Ok(point) = std::env::var("POINT") else { return Ok((None, None, None)) };
+    let parts: Vec<&str> = point.split('/').collect();
+    let part = |n: usize| parts.get(n).map(|part| (*part).to_owned()).filter(|part| !part.is_empty());
+    Ok((part(0), part(1), part(2).map(|point| point.parse::<u64>()).transpose()?))
+}
+
+fn stride(usual: u64) -> Result<u64> {
+    Ok(std::env::var("STRIDE").ok().map(|stride| stride.parse()).transpose()?.unwrap_or(usual))
+}
+
+/// Tries every `stride`-th point of every operation and kind on every core there is.
+fn sweep(stride: u64, (operation, kind, point): Wanted) -> Result<()> {
+    tests::faults::install();
+    tests::faults::never_wait(true);
+    count_panics();
     let done = Mutex::new(Table::new());
     let failures = Mutex::new(Vec::new());
     let next = AtomicUsize::new(0);
@@ -136,7 +149,61 @@ fn sweep(stride: u64, wanted: Option<&str>) -> Result<()> {
 
 #[test]
 fn nothing_is_lost_wherever_a_disk_fails() -> Result<()> {
-    let wanted = std::env::var("POINT").ok();
-    let stride = std::env::var("STRIDE").ok().map(|stride| stride.parse()).transpose()?.unwrap_or(STRIDE);
-    sweep(stride, wanted.as_deref())
+    sweep(stride(STRIDE)?, wanted()?)
+}
+
+/// The same of a server with its records in PostgreSQL; one of so many messages in `make test`.
+const MESSAGES: u64 = 1_009;
+
+#[test]
+fn nothing_is_lost_wherever_postgresql_or_the_line_to_it_fails() -> Result<()> {
+    count_panics();
+    let (stride, (operation, kind, point)) = (stride(MESSAGES)?, wanted()?);
+    let told = Mutex::new(BTreeMap::new());
+    let failures = Mutex::new(Vec::new());
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<()> {
+        let ground = postgres::Ground::new(runtime()?)?;
+        loop {
+            let o = next.fetch_add(1, Ordering::SeqCst);
+            let Some(tried) = postgres::all().nth(o) else { return Ok(()) };
+            if operation.as_ref().is_some_and(|wanted| *wanted != name(tried)) {
+                continue;
+            }
+            let template = ground.template(tried).with_context(|| name(tried))?;
+            for (k, (how, befalls)) in postgres::KINDS.into_iter().enumerate() {
+                if kind.as_ref().is_some_and(|wanted| wanted != how) {
+                    continue;
+                }
+                let mut at = point.unwrap_or(1 + (43 * k as u64 + 17 * o as u64) % stride.min(template.points));
+                let mut count = 0;
+                loop {
+                    match ground.point(tried, &template, befalls, at) {
+                        Ok(true) => count += 1,
+                        Ok(false) => break,
+                        Err(error) => {
+                            let which = format!("{}/{how}/{at}", name(tried));
+                            failures.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{which}: {error:#}"));
+                        }
+                    }
+                    if point.is_some() {
+                        break;
+                    }
+                    at += stride;
+                }
+                let line = format!("| {} | {how} | {count} of {} |", name(tried), template.points);
+                told.lock().unwrap_or_else(PoisonError::into_inner).insert((o, k), line);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..std::thread::available_parallelism()?.get()).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("the sweep itself does not panic"))
+    })?;
+    let told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
+    println!("{}", told.into_values().collect::<Vec<_>>().join("\n"));
+    let failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let shown = failures.iter().take(40).map(String::as_str).collect::<Vec<_>>().join("\n\n");
+    ensure!(failures.is_empty(), "{} points fail:\n\n{shown}", failures.len());
+    Ok(())
 }

@@ -196,7 +196,11 @@ fn put(sealed: &Sealed, plan: &Plan, aside: &Path) -> Result<(), ScheduleError> 
 pub async fn on_schedule(app: App, plan: Plan, mut due: mpsc::Receiver<()>) {
     while due.recv().await.is_some() {
         let (app, work) = (App::clone(&app), plan.clone());
-        match tokio::task::spawn_blocking(move || once(&app, &work)).await {
+        let in_turn = move || match app.store.turn("batches")? {
+            Some(_turn) => once(&app, &work),
+            None => Ok(Vec::new()),
+        };
+        match tokio::task::spawn_blocking(in_turn).await {
             Ok(Ok(numbers)) if numbers.is_empty() => tracing::info!("nothing new for a batch"),
             Ok(Ok(numbers)) => {
                 tracing::info!(numbers = numbers.join(","), to = %plan.to.display(), "batches put there");

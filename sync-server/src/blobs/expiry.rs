@@ -57,11 +57,13 @@ pub async fn daily(app: App) {
         days.tick().await;
         let app = App::clone(&app);
         let all = move || {
+            let Some(_turn) = app.store.turn("expiry")? else { return Ok(None) };
             let batches = crate::batch::clear_unnamed(&*app.store, &app.data, app.outside.now());
-            (clear(&app), batches, orphans::clear(&app))
+            Ok::<_, StoreError>(Some((clear(&app), batches, orphans::clear(&app))))
         };
         match tokio::task::spawn_blocking(all).await {
-            Ok((uploads, batches, photos)) => {
+            Ok(Ok(None)) => {}
+            Ok(Ok(Some((uploads, batches, photos)))) => {
                 match uploads {
                     Ok(cleared) => tracing::info!(uploads = cleared, "looked for uploads that nobody went on with"),
                     Err(error) => said(&error, "uploads that have ended are still there"),
@@ -77,6 +79,7 @@ pub async fn daily(app: App) {
                     Err(error) => said(&error, "photos that nothing refers to are still there"),
                 }
             }
+            Ok(Err(error)) => said(&error, "what nobody goes on with is still there"),
             Err(error) => said(&error, "what nobody goes on with is still there"),
         }
     }

@@ -138,7 +138,9 @@ impl PageError {
             }
             Self::Batch(error) => (StatusCode::CONFLICT, error.key()),
             Self::Store(StoreError::Full) => (StatusCode::INSUFFICIENT_STORAGE, "console-error-full"),
-            Self::Store(StoreError::Busy) => (StatusCode::SERVICE_UNAVAILABLE, "console-error-busy"),
+            Self::Store(StoreError::Busy | StoreError::FromTheFuture { .. }) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "console-error-busy")
+            }
             Self::Photos(error) if error.kind() == std::io::ErrorKind::NotConnected => {
                 (StatusCode::SERVICE_UNAVAILABLE, "console-error-photos-away")
             }

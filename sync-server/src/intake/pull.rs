@@ -324,6 +324,15 @@ pub async fn forever(app: App, puller: Puller, every: Duration) {
 
 /// A round, with what became of it in the log and on 总览.
 pub async fn round_noted(app: &App, puller: &Puller) {
+    let _turn = match blocking(app, (), |app, ()| Ok(app.store.turn("intake")?)).await {
+        Ok(Some(turn)) => turn,
+        // Another process is at it.
+        Ok(None) => return,
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "nothing was fetched from the intake");
+            return;
+        }
+    };
     let went = round(app, puller).await;
     match &went {
         Ok(Done { reports: 0, .. }) => {}

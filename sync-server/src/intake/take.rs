@@ -236,7 +236,11 @@ pub async fn expire_daily(app: crate::App) {
     loop {
         daily.tick().await;
         let app = app.clone();
-        match tokio::task::spawn_blocking(move || expire(&app, app.outside.now())).await {
+        let in_turn = move || match app.store.turn("tray")? {
+            Some(_turn) => expire(&app, app.outside.now()),
+            None => Ok(0),
+        };
+        match tokio::task::spawn_blocking(in_turn).await {
             Ok(Ok(0)) => {}
             Ok(Ok(reports)) => tracing::info!(reports, "went out of the tray after 30 days"),
             Ok(Err(error)) => {

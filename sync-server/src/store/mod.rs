@@ -128,6 +128,9 @@ pub struct Archive {
     pub archived: String,
 }
 
+/// The turn to do what one process at a time does. It ends with the value.
+pub type Turn = Box<dyn std::any::Any + Send>;
+
 /// The store. See [`write`] and [`read`] for the comfortable doors.
 pub trait Store: Send + Sync {
     /// Runs `work` in one write transaction of `town`. `work` may be run again from the start if the store asks for it.
@@ -172,6 +175,10 @@ pub trait Store: Send + Sync {
     /// seconds and needs as much room again.
     fn scrub(&self) -> Result<(), StoreError>;
 
+    /// The turn to do something of that name, where several processes share the store; none while another one has it.
+    fn turn(&self, _what: &str) -> Result<Option<Turn>, StoreError> {
+        Ok(Some(Box::new(())))
+    }
     /// The log of the store that somebody archives; none where nobody does.
     fn archive(&self) -> Result<Option<Archive>, StoreError> {
         Ok(None)

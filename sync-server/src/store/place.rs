@@ -38,6 +38,15 @@ pub enum PlaceError {
         #[source]
         source: StoreError,
     },
+    /// What moves, or where it moves to.
+    #[error("cannot bring the records of {path} into the database")]
+    Move {
+        /// The file they are in.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
     /// The folder has records of its own.
     #[error("{0} holds records; bring them into PostgreSQL with `migrate-store`, or name an empty folder")]
     HasRecords(PathBuf),
@@ -47,12 +56,6 @@ pub enum PlaceError {
     /// The folder belongs to another database.
     #[error("{0} names another database; `migrate-store` changes that, or write it there by hand")]
     Another(PathBuf),
-}
-
-impl From<StoreError> for PlaceError {
-    fn from(source: StoreError) -> Self {
-        Self::Store { path: PathBuf::from("the database"), source }
-    }
 }
 
 fn file(path: PathBuf) -> impl FnOnce(io::Error) -> PlaceError {
@@ -97,9 +100,9 @@ pub fn to_postgres(data: &Path, to: &str) -> Result<Moved, PlaceError> {
     if !disk::exists(&from).map_err(file(from.clone()))? {
         return Err(PlaceError::Nothing(from));
     }
-    let moved = migrate::bring_in(&from, to.trim(), || {
-        disk::create_new(&path, to.trim().as_bytes()).map_err(file(path.clone()))
-    })?;
+    let stopped = |source| PlaceError::Move { path: from.clone(), source };
+    let there = || disk::create_new(&path, to.trim().as_bytes()).map_err(file(path.clone()));
+    let moved = migrate::bring_in(&from, to.trim(), stopped, there)?;
     // With its log and index, if somebody still has it open: another file of the name would take them for its own.
     for more in ["", "-wal", "-shm"] {
         let (from, aside) = (data.join(format!("{FILE}{more}")), data.join(format!("{FILE}.moved{more}")));

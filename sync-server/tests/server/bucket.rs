@@ -186,10 +186,11 @@ async fn what_somebody_came_to_need_is_not_taken_away() {
     let alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, false)).await;
     for n in 0..6 {
         let photo = large(30_000, &format!("第{n}张"));
-        let (store, blobs, name) = (centre.app.store.clone(), moto(&kept).bucket(), hash(&photo));
+        let (app, name) = (centre.app.clone(), hash(&photo));
         let other = thread::spawn(move || {
-            while !store::read::<_, StoreError>(&*store, TOWN, |read| read.photo_anywhere(&name)).unwrap() {
-                blobs.drop_photo(&name).unwrap();
+            let needed = || store::read::<_, StoreError>(&*app.store, TOWN, |read| read.photo_anywhere(&name));
+            while !needed().unwrap() {
+                take_away(&app, &name, &needed).unwrap();
             }
         });
         assert_eq!(alice.deliver(&photo).await.status(), 204);

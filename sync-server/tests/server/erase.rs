@@ -29,7 +29,10 @@ pub fn holding(folder: &Path, texts: &[&str]) -> Vec<String> {
         if entry.is_dir() {
             found.extend(holding(&entry, texts));
         } else {
-            let bytes = std::fs::read(&entry).unwrap();
+            let mut bytes = std::fs::read(&entry).unwrap();
+            if entry.ends_with("database") {
+                bytes = postgres::dump(folder).unwrap();
+            }
             for text in texts {
                 if bytes.windows(text.len()).any(|window| window == text.as_bytes()) {
                     found.push(format!("{} in {}", text, entry.display()));

@@ -20,7 +20,11 @@ fn migrate(folder: &std::path::Path, to: &str) -> (bool, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn to_postgresql_and_back_handhelds_keep_slots_tokens_and_cursors() {
-    let centre = Centre::open().await;
+    let folder = tempfile::tempdir().unwrap();
+    // A file, whatever the other stories are told to.
+    drop(sync_server::store::place::open_file(folder.path()).unwrap());
+    let centre = Centre::over(folder, std::sync::Arc::default(), |_| {}).await;
+    sync_server::auth::people::import_areas(&centre.app, AREAS.as_bytes()).unwrap();
     let mut alice = centre.enrol(&centre.person("wei", Role::GridMember, GRID, true)).await;
     let mut bob = centre.enrol(&centre.person("bob", Role::GridMember, GRID, false)).await;
     let resident = alice.resident("周文\\博", GRID);

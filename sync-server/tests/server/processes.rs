@@ -274,8 +274,14 @@ async fn two_processes_that_die_now_and_then_lose_nothing_and_no_puller_misses_a
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_lock_of_the_town_changes_are_lost() {
     let cluster = Cluster::start().unwrap();
-    let crowd = Crowd { writers: 12, pullers: 12, edits: 12, until: None, kill_every: 0, unlocked: true };
-    let (wrong, _) = told(&cluster, crowd).await;
-    eprintln!("without the lock: {wrong:#?}");
-    assert!(!wrong.is_empty());
+    // On a busy machine it may go well by chance, but not every time.
+    for _ in 0..5 {
+        let crowd = Crowd { writers: 12, pullers: 12, edits: 12, until: None, kill_every: 0, unlocked: true };
+        let (wrong, _) = told(&cluster, crowd).await;
+        eprintln!("without the lock: {wrong:#?}");
+        if !wrong.is_empty() {
+            return;
+        }
+    }
+    panic!("the lock is not what keeps the changes");
 }

@@ -155,11 +155,11 @@ fn keep(world: &mut World, draft: Draft, forget: Option<&str>) -> Result<(), Wor
     Ok(())
 }
 
-fn nothing(_: &mut World) -> Result<()> {
+pub fn nothing(_: &mut World) -> Result<()> {
     Ok(())
 }
 
-fn no_handheld(world: &mut World) -> Result<()> {
+pub fn no_handheld(world: &mut World) -> Result<()> {
     world.close(Side::Handheld);
     world.saved.clear();
     std::fs::remove_dir_all(world.folder(Side::Handheld))?;
@@ -282,7 +282,7 @@ fn make_server(world: &mut World) -> Result<(), Words> {
     Ok(())
 }
 
-fn enrol(world: &mut World) -> Result<(), Words> {
+pub fn enrol(world: &mut World) -> Result<(), Words> {
     if world.handheld.is_none() {
         world.open_handheld()?;
     }

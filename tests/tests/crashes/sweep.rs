@@ -185,7 +185,7 @@ impl Template {
 }
 
 /// The lines of one that the other has not.
-fn difference(wanted: &str, got: &str) -> String {
+pub fn difference(wanted: &str, got: &str) -> String {
     let only = |a: &str, b: &str, mark: &str| -> Vec<String> {
         let there: Vec<&str> = b.lines().collect();
         a.lines().filter(|line| !there.contains(line)).map(|line| format!("{mark} {line}")).take(20).collect()

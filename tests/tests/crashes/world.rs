@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use anyhow::{Context, Result, ensure};
 use app::handheld::{Filter, Handheld};
@@ -72,6 +73,10 @@ pub struct World {
     pub may_set_aside: bool,
     /// Whether somebody was told that there is a backup.
     pub backed_up: bool,
+    /// Addresses of databases in which there is nothing, the next one last.
+    pub empty: Vec<String>,
+    /// The server's program while it runs, 0 otherwise.
+    pub program: Arc<AtomicU32>,
     runtime: Arc<tokio::runtime::Runtime>,
 }
 
@@ -87,6 +92,8 @@ impl World {
             sealed: Vec::new(),
             may_set_aside: false,
             backed_up: false,
+            empty: Vec::new(),
+            program: Arc::default(),
             runtime: Arc::clone(runtime),
         }
     }

@@ -1,5 +1,7 @@
 //! Events beside their parts: saved, counted, and the figures made of the counts.
 
+use std::collections::BTreeMap;
+
 use shared::ids::RecordId;
 use shared::record::Part;
 use shared::workflow::Stage;
@@ -7,12 +9,25 @@ use shared::workflow::Stage;
 use super::InTown;
 use super::columns::{areas, areas_text, count, int, ms, time, users_text};
 use super::parts::Wanted;
-use super::sql::{AsValue as _, Value, params};
+use super::sql::{AsValue as _, Value, params, row, together};
 use crate::store::common::month;
-use crate::store::{By, EventFilter, EventTally, StoreError, StoredPart};
+use crate::store::{By, EventFacts, EventFilter, EventTally, StoreError, StoredPart};
 
-/// What is alike, out of the columns after the months.
-const ALIKE: &str = "md5(concat_ws('|', $4::text, $5::text, $6::text, $7::text, $8::text, $9::bigint))";
+/// What events have in common that are counted together: the months, areas, category, service, stage and outcome, visit.
+type Like = ([String; 2], [String; 5], bool);
+
+/// Some more that are alike, out of rows of that and their number.
+const MORE: &str =
+    "INSERT INTO event_count AS c (town, at, closed, areas, category, service, stage, outcome, visit, n, alike)
+    SELECT m.*, md5(concat_ws('|', m.areas, m.category, m.service, m.stage, m.outcome, m.visit))
+    FROM ({select}) AS m (town, at, closed, areas, category, service, stage, outcome, visit, n) WHERE m.town = {town}
+    ON CONFLICT (town, at, closed, alike) DO UPDATE SET n = c.n + excluded.n";
+
+/// Some fewer.
+const LESS: &str = "UPDATE event_count AS c SET n = greatest(0, c.n + m.n)
+    FROM ({select}) AS m (town, at, closed, areas, category, service, stage, outcome, visit, n)
+    WHERE c.town = {town} AND c.at = m.at AND c.closed = m.closed AND c.n > 0
+    AND c.alike = md5(concat_ws('|', m.areas, m.category, m.service, m.stage, m.outcome, m.visit))";
 
 /// The month of an event, of Beijing, which has no summer time.
 const MONTH: &str = "to_char(to_timestamp(e.at / 1000 + 28800) AT TIME ZONE 'UTC', 'YYYY-MM')";
@@ -37,109 +52,123 @@ impl InTown<'_> {
         Ok(())
     }
 
-    /// What stands of an event beside its part; nothing for what is no event.
-    pub(super) fn save_event(&self, part: &StoredPart) -> Result<(), StoreError> {
-        let Some(facts) = part.event.as_deref().filter(|_| part.part == Part::Open) else { return Ok(()) };
-        self.uncount_event(part.record)?;
-        if !part.deleted {
-            self.count_event(
-                1,
-                &[
-                    month(facts.at).value(),
-                    facts.closed.map(month).unwrap_or_default().value(),
-                    areas_text(&part.areas).value(),
-                    facts.category.value(),
-                    facts.service.value(),
-                    facts.stage.map(Stage::code).unwrap_or_default().value(),
-                    facts.outcome.value(),
-                    part.visit.value(),
-                ],
-            )?;
+    /// What stands of events beside their parts; nothing for what is no event. None of them stands there twice.
+    pub(super) fn save_events<'a>(&self, parts: impl IntoIterator<Item = &'a StoredPart>) -> Result<(), StoreError> {
+        let facts = |part: &'a StoredPart| part.event.as_deref().map(|facts| (part, facts));
+        let events: Vec<(&StoredPart, &EventFacts)> =
+            parts.into_iter().filter(|part| part.part == Part::Open).filter_map(facts).collect();
+        if events.is_empty() {
+            return Ok(());
         }
-        let id = [self.town.0.value(), part.record.0.as_bytes().value()];
-        self.conn.prepare_cached("DELETE FROM event WHERE town = $1 AND record = $2")?.execute(&id)?;
-        let query = self.conn.prepare_cached(
+        let records: Vec<Vec<u8>> = events.iter().map(|(part, _)| part.record.0.as_bytes().to_vec()).collect();
+        let mut more = self.stood(records.clone())?;
+        for (part, facts) in events.iter().filter(|(part, _)| !part.deleted) {
+            let like = (
+                [month(facts.at), facts.closed.map(month).unwrap_or_default()],
+                [
+                    areas_text(&part.areas),
+                    facts.category.clone(),
+                    facts.service.clone(),
+                    facts.stage.map(Stage::code).unwrap_or_default().to_owned(),
+                    facts.outcome.clone(),
+                ],
+                part.visit,
+            );
+            *more.entry(like).or_default() += 1;
+        }
+        self.count_events(more)?;
+        let gone = self.conn.prepare_cached("DELETE FROM event WHERE town = $1 AND record = ANY ($2)")?;
+        gone.execute(params![self.town.0, Value::Blobs(records)])?;
+        let rows = events.into_iter().map(|(part, facts)| {
+            row![
+                self.town.0,
+                part.record.0.as_bytes(),
+                areas_text(&part.areas),
+                users_text(&part.readers),
+                part.visit,
+                part.deleted,
+                part.title,
+                facts.category,
+                facts.source,
+                facts.urgency,
+                facts.service,
+                ms(facts.at),
+                facts.stage.map(Stage::code).unwrap_or_default(),
+                facts.level.code(),
+                facts.reported.map(ms),
+                facts.moved.map(ms),
+                facts.since.map(ms),
+                facts.due.map(ms),
+                facts.closed.map(ms),
+                facts.host.map(|user| user.0.as_bytes().to_vec()),
+                users_text(&facts.helpers),
+                facts.dispatcher.map(|user| user.0.as_bytes().to_vec()),
+                facts.asked,
+                facts.contested,
+                facts.on_site,
+                facts.urged,
+                facts.supervised,
+                facts.outcome,
+                facts.ledger,
+                facts.is_under_way() && !part.deleted,
+                facts.subject.map(|id| id.0.as_bytes().to_vec()),
+                facts.campaign.map(|id| id.0.as_bytes().to_vec()),
+                int(part.seq),
+            ]
+        });
+        let types = [
+            "bigint", "bytea", "text", "text", "bigint", "bigint", "text", "text", "text", "text", "text", "bigint",
+            "text", "text", "bigint", "bigint", "bigint", "bigint", "bigint", "bytea", "text", "bytea", "bigint",
+            "bigint", "bigint", "bigint", "bigint", "text", "text", "bigint", "bytea", "bytea", "bigint",
+        ];
+        let (select, columns) = together(types, rows.collect());
+        let query = self.conn.prepare_cached(&format!(
             "INSERT INTO event (town, record, areas, readers, visit, deleted, title, category, source, urgency,
                  service, at, stage, level, reported, moved, since, due, closed, host, helpers, dispatcher, asked,
-                 contested, on_site, urged, supervised, outcome, ledger, open, subject, campaign, seq)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-                 $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)",
-        )?;
-        query.execute(params![
-            self.town.0,
-            part.record.0.as_bytes(),
-            areas_text(&part.areas),
-            users_text(&part.readers),
-            part.visit,
-            part.deleted,
-            part.title,
-            facts.category,
-            facts.source,
-            facts.urgency,
-            facts.service,
-            ms(facts.at),
-            facts.stage.map(Stage::code).unwrap_or_default(),
-            facts.level.code(),
-            facts.reported.map(ms),
-            facts.moved.map(ms),
-            facts.since.map(ms),
-            facts.due.map(ms),
-            facts.closed.map(ms),
-            facts.host.map(|user| user.0.as_bytes().to_vec()),
-            users_text(&facts.helpers),
-            facts.dispatcher.map(|user| user.0.as_bytes().to_vec()),
-            facts.asked,
-            facts.contested,
-            facts.on_site,
-            facts.urged,
-            facts.supervised,
-            facts.outcome,
-            facts.ledger,
-            facts.is_under_way() && !part.deleted,
-            facts.subject.map(|id| id.0.as_bytes().to_vec()),
-            facts.campaign.map(|id| id.0.as_bytes().to_vec()),
-            int(part.seq),
-        ])?;
+                 contested, on_site, urged, supervised, outcome, ledger, open, subject, campaign, seq) {select}"
+        ))?;
+        query.execute(&columns)?;
         Ok(())
     }
 
     /// Takes an event, as it stood until now, out of the figures.
     pub(super) fn uncount_event(&self, record: RecordId) -> Result<(), StoreError> {
-        let query = self.conn.prepare_cached(
-            "SELECT at, closed, areas, category, service, stage, outcome, visit FROM event
-             WHERE town = $1 AND record = $2 AND deleted = 0",
-        )?;
-        let stood = query.first(params![self.town.0, record.0.as_bytes()], |row| {
-            Ok([
-                month(time(row.get(0)?)).value(),
-                row.get::<Option<i64>>(1)?.map(time).map(month).unwrap_or_default().value(),
-                row.text(2)?.value(),
-                row.text(3)?.value(),
-                row.text(4)?.value(),
-                row.text(5)?.value(),
-                row.text(6)?.value(),
-                row.get::<bool>(7)?.value(),
-            ])
-        })?;
-        stood.map_or(Ok(()), |stood| self.count_event(-1, &stood))
+        self.count_events(self.stood(vec![record.0.as_bytes().to_vec()])?)
     }
 
-    /// One event more or less that is like this: months, areas, category, service, stage, outcome, visit.
-    fn count_event(&self, by: i64, like: &[Value; 8]) -> Result<(), StoreError> {
-        let mut args = vec![self.town.0.value()];
-        args.extend(like.iter().cloned());
-        let sql = if by > 0 {
-            format!(
-                "INSERT INTO event_count AS c (town, at, closed, alike, areas, category, service, stage, outcome, visit, n)
-                 VALUES ($1, $2, $3, {ALIKE}, $4, $5, $6, $7, $8, $9::bigint, 1)
-                 ON CONFLICT (town, at, closed, alike) DO UPDATE SET n = c.n + 1"
-            )
-        } else {
-            format!(
-                "UPDATE event_count SET n = n - 1 WHERE town = $1 AND at = $2 AND closed = $3 AND alike = {ALIKE} AND n > 0"
-            )
-        };
-        self.conn.prepare_cached(&sql)?.execute(&args)?;
+    /// What is to be taken out of the figures for events as they stood until now.
+    fn stood(&self, records: Vec<Vec<u8>>) -> Result<BTreeMap<Like, i64>, StoreError> {
+        let query = self.conn.prepare_cached(
+            "SELECT at, closed, areas, category, service, stage, outcome, visit FROM event
+             WHERE town = $1 AND record = ANY ($2) AND deleted = 0",
+        )?;
+        let mut stood = BTreeMap::new();
+        for row in query.all(params![self.town.0, Value::Blobs(records)])? {
+            let closed = row.get::<Option<i64>>(1)?.map(time).map(month).unwrap_or_default();
+            let words = [row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?];
+            *stood.entry(([month(time(row.get(0)?)), closed], words, row.get(7)?)).or_default() -= 1;
+        }
+        Ok(stood)
+    }
+
+    /// So many events more or less that are alike.
+    fn count_events(&self, more: BTreeMap<Like, i64>) -> Result<(), StoreError> {
+        for (sign, sql) in [(-1, LESS), (1, MORE)] {
+            let wanted = more.iter().filter(|(_, by)| by.signum() == sign);
+            let rows: Vec<_> = wanted
+                .map(|(([at, closed], [areas, category, service, stage, outcome], visit), by)| {
+                    row![self.town.0, at, closed, areas, category, service, stage, outcome, visit, by]
+                })
+                .collect();
+            if !rows.is_empty() {
+                let types = ["bigint", "text", "text", "text", "text", "text", "text", "text", "bigint", "bigint"];
+                let (select, mut columns) = together(types, rows);
+                // For what is partitioned by town.
+                columns.push(self.town.0.value());
+                let sql = sql.replace("{select}", &select).replace("{town}", &format!("${}::bigint", columns.len()));
+                self.conn.prepare_cached(&sql)?.execute(&columns)?;
+            }
+        }
         Ok(())
     }
 

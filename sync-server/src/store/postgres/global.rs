@@ -1,14 +1,18 @@
 //! What is looked up before the town is known: by token, login or code; and the tree of areas.
 
+use std::cell::Cell;
+
+use deadpool_postgres::Object;
 use shared::area::{Area, AreaId, AreaLevel};
 use shared::author::Role;
 use shared::ids::{DeviceId, Slot, UserId};
 
 use super::columns::{areas, count, int, time, uuid};
-use super::sql::{Row, params};
+use super::failure::failure;
+use super::sql::{Row, answer, params};
 use super::{PostgresStore, lock};
 use crate::store::{
-    Archive, Credential, Device, DeviceSeen, End, EnrolCode, Fate, Read, Session, Store, StoreError, Tx, User,
+    Archive, Credential, Device, DeviceSeen, End, EnrolCode, Fate, Read, Session, Store, StoreError, Turn, Tx, User,
 };
 
 /// The columns [`user`] reads, in order.
@@ -227,6 +231,16 @@ impl Store for PostgresStore {
                 Ok((row.text(0)? != "off").then_some(archive))
             })
         })
+    }
+
+    fn turn(&self, what: &str) -> Result<Option<Turn>, StoreError> {
+        let (client, lost) = (self.connection()?, Cell::new(false));
+        let sql = "SELECT pg_try_advisory_lock(hashtext('turn of ' || current_schema()), hashtext($1))";
+        let asked = answer(self.limit(), &lost, client.query_one(sql, &[&what]));
+        // Nobody else's any more: the turn ends with its connection, however this process ends.
+        let client = Object::take(client);
+        let mine: bool = asked?.map_err(failure)?.try_get(0).map_err(failure)?;
+        Ok(mine.then(|| Box::new(client) as Turn))
     }
 
     fn lineage(&self) -> Result<Option<String>, StoreError> {

@@ -4,6 +4,7 @@
 //! columns of its own is made of the text it stands in. Slots, tokens, sequence numbers and the epoch come along: a
 //! handheld notices nothing. What was left refuses whatever a server that still runs on it would write.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use shared::edit::Edit;
 
 use super::PostgresStore;
-use super::sql::{Conn, Value, params, wait};
+use super::sql::{Conn, Value, params};
 use super::write::{author, written};
 use crate::store::columns::from_json;
 use crate::store::sqlite::SqliteStore;
@@ -122,7 +123,7 @@ fn line(row: &[Value]) -> Vec<u8> {
                 line.extend(b"\\\\x");
                 line.extend(bytes.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()));
             }
-            Value::Null | Value::Ints(_) | Value::Texts(_) | Value::Blobs(_) => line.extend(b"\\N"),
+            Value::Null | Value::Ints(_) | Value::Texts(_) | Value::Blobs(_) | Value::List(_) => line.extend(b"\\N"),
         }
     }
     line.push(b'\n');
@@ -252,18 +253,33 @@ fn differ(what: &BTreeMap<&str, (Held, Held)>) -> Result<Moved, StoreError> {
 
 /// Brings all of the SQLite file `from` into the empty database `to`. Once it is there, and before `from` refuses to go on,
 /// `there` says so wherever it is asked for.
-pub fn bring_in<E: From<StoreError>>(from: &Path, to: &str, there: impl FnOnce() -> Result<(), E>) -> Result<Moved, E> {
-    let failed = |error: rusqlite::Error| StoreError::from(error);
+pub fn bring_in<E>(
+    from: &Path,
+    to: &str,
+    stopped: impl Fn(StoreError) -> E,
+    there: impl FnOnce() -> Result<(), E>,
+) -> Result<Moved, E> {
+    let mut said = Ok(());
+    let moved = brought(from, to, || {
+        said = there();
+        said.is_ok()
+    });
+    said.and(moved.map_err(stopped))
+}
+
+/// The same; `there` says whether it could say so.
+fn brought(from: &Path, to: &str, there: impl FnOnce() -> bool) -> Result<Moved, StoreError> {
     // Brought up to date, and left so that it cannot be opened by two of us.
     drop(SqliteStore::open(from)?);
-    let mut lite = Connection::open(from).map_err(failed)?;
-    let lite = lite.transaction_with_behavior(rusqlite::TransactionBehavior::Exclusive).map_err(failed)?;
+    let mut lite = Connection::open(from)?;
+    let lite = lite.transaction_with_behavior(rusqlite::TransactionBehavior::Exclusive)?;
     let store = PostgresStore::open(to)?;
     if !store.areas()?.is_empty() || !store.audited_towns()?.is_empty() {
-        return Err(StoreError::Exists("something in that database").into());
+        return Err(StoreError::Exists("something in that database"));
     }
-    let mut client = store.connection()?;
-    let conn = Conn::new(store.begin(&mut client, false)?);
+    let (mut client, lost) = (store.connection()?, Cell::new(false));
+    let conn = store.begin(&mut client, &lost, false)?;
+    conn.be_patient()?;
     all_named(&conn)?;
     conn.execute_batch("DELETE FROM meta")?;
     let mut held = BTreeMap::new();
@@ -283,18 +299,19 @@ pub fn bring_in<E: From<StoreError>>(from: &Path, to: &str, there: impl FnOnce()
     }
     let moved = differ(&held)?;
     // Committed there before it is closed here: in between, both are the same.
-    wait(conn.into_inner().commit()).map_err(super::failure::failure)?;
-    there()?;
+    conn.commit(&mut false)?;
+    if !there() {
+        return Ok(moved);
+    }
     for table in GATES {
         for what in ["INSERT", "UPDATE"] {
             lite.execute_batch(&format!(
                 "CREATE TRIGGER moved_{table}_{what} BEFORE {what} ON {} BEGIN SELECT raise(ABORT, 'moved'); END",
                 lite_name(table)
-            ))
-            .map_err(failed)?;
+            ))?;
         }
     }
-    lite.commit().map_err(failed)?;
+    lite.commit()?;
     Ok(moved)
 }
 
@@ -342,8 +359,9 @@ fn copy_in(lite: &Connection, conn: &Conn<'_>, table: &'static str) -> Result<(H
 /// Takes all of the database `from` out into the new SQLite file `to`.
 pub fn take_out(from: &str, to: &Path) -> Result<Moved, StoreError> {
     let store = PostgresStore::open(from)?;
-    let mut client = store.connection()?;
-    let conn = Conn::new(store.begin(&mut client, false)?);
+    let (mut client, lost) = (store.connection()?, Cell::new(false));
+    let conn = store.begin(&mut client, &lost, false)?;
+    conn.be_patient()?;
     all_named(&conn)?;
     let gates = GATES.map(|table| format!("\"{table}\"")).join(", ");
     conn.execute_batch(&format!("LOCK TABLE {gates} IN EXCLUSIVE MODE"))?;
@@ -365,7 +383,7 @@ pub fn take_out(from: &str, to: &Path) -> Result<Moved, StoreError> {
                 Value::Int(n) => LiteValue::Integer(n),
                 Value::Text(text) => LiteValue::Text(text),
                 Value::Blob(bytes) => LiteValue::Blob(bytes),
-                Value::Null | Value::Ints(_) | Value::Texts(_) | Value::Blobs(_) => LiteValue::Null,
+                Value::Null | Value::Ints(_) | Value::Texts(_) | Value::Blobs(_) | Value::List(_) => LiteValue::Null,
             });
             insert.execute(rusqlite::params_from_iter(values)).map(|_| ()).map_err(StoreError::from)
         })?;
@@ -387,6 +405,6 @@ pub fn take_out(from: &str, to: &Path) -> Result<Moved, StoreError> {
             "CREATE TRIGGER moved BEFORE INSERT OR UPDATE ON \"{table}\" FOR EACH STATEMENT EXECUTE FUNCTION moved()"
         ))?;
     }
-    wait(conn.into_inner().commit()).map_err(super::failure::failure)?;
+    conn.commit(&mut false)?;
     Ok(moved)
 }

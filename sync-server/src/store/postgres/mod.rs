@@ -27,10 +27,12 @@ mod titles;
 mod uploads;
 mod write;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use deadpool_postgres::{Object, Pool, Transaction};
+use deadpool_postgres::{Object, Pool};
 use shared::area::AreaId;
 use tokio::runtime::Runtime;
 use tokio_postgres::IsolationLevel;
@@ -39,11 +41,14 @@ use super::columns;
 use super::states::States;
 use super::{End, Read, StoreError, Tx};
 use failure::{failure, no_connection};
-use lineage::Lineage;
-use sql::{Conn, params, wait};
+use lineage::{Lineage, Outdated};
+use sql::{Conn, answer, params, wait};
 
 /// So often work is run again because another transaction stood in its way.
 const AGAIN: u32 = 20;
+
+/// So many statements a connection keeps prepared. Lists with filters make ever new ones.
+const PREPARED: usize = 256;
 
 /// [`Store`](super::Store) over one schema of one database.
 pub struct PostgresStore {
@@ -51,9 +56,13 @@ pub struct PostgresStore {
     /// Connections live here; none once the store is dropped.
     runtime: Option<Runtime>,
     /// One writer of a town waits for the lock with a connection in its hands; its neighbours in this process wait here.
-    towns: Mutex<BTreeMap<AreaId, Arc<Mutex<()>>>>,
+    towns: Mutex<BTreeMap<AreaId, Arc<tokio::sync::Mutex<()>>>>,
     lineage: Arc<Mutex<Lineage>>,
     states: States,
+    /// How long a connection may take to be made.
+    connect: Duration,
+    /// How long a connection is waited for, until the first word on it.
+    first: Duration,
 }
 
 /// One connection inside a transaction of one town.
@@ -75,22 +84,53 @@ impl Drop for PostgresStore {
 impl PostgresStore {
     fn connection(&self) -> Result<Object, StoreError> {
         let _inside = self.runtime.as_ref().map(Runtime::enter);
-        wait(self.pool.get()).map_err(no_connection)
+        let got = wait(self.first, self.pool.get()).ok_or(StoreError::Busy);
+        let got = got.and_then(|got| got.map_err(no_connection));
+        let client = got.map_err(|error| lock(&self.lineage).outdated.map_or(error, Outdated::told))?;
+        if client.statement_cache.size() > PREPARED {
+            client.statement_cache.clear();
+        }
+        Ok(client)
     }
 
-    fn begin<'a>(&self, client: &'a mut Object, read: bool) -> Result<Transaction<'a>, StoreError> {
+    /// How long PostgreSQL may take to answer: as long as it gives a statement, and as long as a line may take.
+    fn limit(&self) -> Duration {
+        lock(&self.lineage).statement.saturating_add(self.connect)
+    }
+
+    /// Works with a connection, which is closed where an answer never came: nobody else may wait on it. Those that nobody
+    /// works with go too, for they may be no better.
+    fn with_client<T>(
+        &self,
+        work: impl FnOnce(&mut Object, &Cell<bool>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let (mut client, lost) = (self.connection()?, Cell::new(false));
+        let done = work(&mut client, &lost);
+        if lost.get() {
+            drop(Object::take(client));
+            self.pool.retain(|_, _| false);
+        }
+        done
+    }
+
+    fn begin<'a>(&self, client: &'a mut Object, lost: &'a Cell<bool>, read: bool) -> Result<Conn<'a>, StoreError> {
         let begun = client.build_transaction();
         let begun = if read { begun.isolation_level(IsolationLevel::RepeatableRead).read_only(true) } else { begun };
-        wait(begun.start()).map_err(failure)
+        let limit = self.limit();
+        Ok(Conn::new(answer(limit, lost, begun.start())?.map_err(failure)?, limit, lost))
     }
 
     /// Runs what looks at more than one town, on one moment.
-    fn reading<T>(&self, work: impl FnOnce(&Conn<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let mut client = self.connection()?;
-        let conn = Conn::new(self.begin(&mut client, true)?);
-        let done = work(&conn)?;
-        wait(conn.into_inner().commit()).map_err(failure)?;
-        Ok(done)
+    pub(in crate::store) fn reading<T>(
+        &self,
+        work: impl FnOnce(&Conn<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.with_client(|client, lost| {
+            let conn = self.begin(client, lost, true)?;
+            let done = work(&conn)?;
+            conn.commit(&mut false)?;
+            Ok(done)
+        })
     }
 
     fn in_read(
@@ -98,10 +138,7 @@ impl PostgresStore {
         town: AreaId,
         work: &mut dyn FnMut(&dyn Read) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let mut client = self.connection()?;
-        let conn = Conn::new(self.begin(&mut client, true)?);
-        work(&InTown { conn: &conn, town, states: &self.states })?;
-        wait(conn.into_inner().commit()).map_err(failure)
+        self.reading(|conn| work(&InTown { conn, town, states: &self.states }))
     }
 
     fn in_tx(
@@ -110,12 +147,12 @@ impl PostgresStore {
         work: &mut dyn FnMut(&mut dyn Tx) -> Result<End, StoreError>,
     ) -> Result<(), StoreError> {
         let turn = Arc::clone(lock(&self.towns).entry(town).or_default());
-        // A panic inside a transaction has rolled it back (it was dropped).
-        let _turn = lock(&turn);
+        // No longer than for a writer of another process. A panic inside a transaction has rolled it back (it was dropped).
+        let _turn = wait(self.connect * 2, turn.lock()).ok_or(StoreError::Busy)?;
         let mut left = AGAIN;
         loop {
             let mut again = false;
-            match self.once(town, work, &mut again) {
+            match self.with_client(|client, lost| self.once(client, lost, town, work, &mut again)) {
                 _ if again && left > 0 => left -= 1,
                 done => return done,
             }
@@ -125,33 +162,38 @@ impl PostgresStore {
     /// Once: `again` says whether another transaction stood in its way and nothing was kept.
     fn once(
         &self,
+        client: &mut Object,
+        lost: &Cell<bool>,
         town: AreaId,
         work: &mut dyn FnMut(&mut dyn Tx) -> Result<End, StoreError>,
         again: &mut bool,
     ) -> Result<(), StoreError> {
-        let mut client = self.connection()?;
-        let conn = Conn::new(self.begin(&mut client, false)?);
-        conn.prepare_cached("SELECT pg_advisory_xact_lock(hashtext(current_schema()), $1)")?
-            .exists(params![i64::from(i32::from_ne_bytes(town.0.to_ne_bytes()))])?;
+        let conn = self.begin(client, lost, false)?;
+        // What a newer program's schema asks for is looked at where that program would wait for us, see `migrate`.
+        let query = conn.prepare_cached(
+            "SELECT version, least, pg_advisory_xact_lock(hashtext(current_schema()), $1)
+             FROM (SELECT max(version) AS version, max(least) AS least FROM schema_version) AS s",
+        )?;
+        let of_town = params![i64::from(i32::from_ne_bytes(town.0.to_ne_bytes()))];
+        let (version, least) = query.one(of_town, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if let Some(outdated) = Outdated::by(version, least) {
+            // The connection goes too: each new one looks whether this has changed.
+            lock(&self.lineage).outdated = Some(outdated);
+            lost.set(true);
+            return Err(outdated.told());
+        }
         let end = work(&mut InTown { conn: &conn, town, states: &States::default() });
         *again = conn.again.get();
-        let failed = conn.failed.get();
-        let tx = conn.into_inner();
         match end {
             // PostgreSQL would answer this commit with a rollback, and no error.
-            Ok(End::Commit) if failed => {
-                wait(tx.rollback()).map_err(failure)?;
+            Ok(End::Commit) if conn.failed.get() => {
+                conn.rollback()?;
                 Err(StoreError::Missing("the transaction, of which a statement failed"))
             }
-            Ok(End::Commit) => {
-                // Lost here, nobody knows what became of it: whoever sent it sends it again, and an edit is applied once.
-                wait(tx.commit()).map_err(|error| {
-                    *again = failure::Failure::of(&error) == failure::Failure::Again;
-                    failure(error)
-                })
-            }
+            // Lost here, nobody knows what became of it: whoever sent it sends it again, and an edit is applied once.
+            Ok(End::Commit) => conn.commit(again),
             end => {
-                wait(tx.rollback()).map_err(failure)?;
+                conn.rollback()?;
                 end.map(|_| ())
             }
         }

@@ -9,6 +9,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::Transaction;
 use futures_util::SinkExt as _;
@@ -21,6 +22,9 @@ use crate::store::StoreError;
 /// Rows that are fetched at a time of a query that may be long.
 const ROWS: i32 = 256;
 
+/// What concerns all of the database may take so long: its tables made anew, vacuumed, copied.
+pub const LONG: Duration = Duration::from_secs(3_600);
+
 struct Unpark(Thread);
 
 impl Wake for Unpark {
@@ -29,18 +33,38 @@ impl Wake for Unpark {
     }
 }
 
-/// Waits for what the store's own runtime works on. Unlike `Handle::block_on` it may stand inside of another runtime, as
-/// a call into SQLite may.
-pub fn wait<T>(future: impl Future<Output = T>) -> T {
+/// Waits for what the store's own runtime works on, so long and no longer: none, and nobody asks for it any more. Unlike
+/// `Handle::block_on` it may stand inside of another runtime, as a call into SQLite may.
+pub fn wait<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+    let begun = Instant::now();
     // Inside of a task of another runtime its budget would run out, and nobody would be woken before that task gives way.
     let mut future = pin!(tokio::task::unconstrained(future));
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     loop {
         if let Poll::Ready(done) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return done;
+            return Some(done);
         }
-        std::thread::park();
+        match limit.checked_sub(begun.elapsed()) {
+            Some(left) if !left.is_zero() => std::thread::park_timeout(left),
+            _ => return None,
+        }
     }
+}
+
+/// An answer of PostgreSQL. Where it owes one for too long, the connection is lost: what comes on it later nobody could tell
+/// from the answer to what is asked next.
+pub fn answer<T>(
+    limit: Duration,
+    lost: &Cell<bool>,
+    future: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<Result<T, tokio_postgres::Error>, StoreError> {
+    let answered = if lost.get() { None } else { wait(limit, future) };
+    answered.ok_or_else(|| {
+        if !lost.replace(true) {
+            tracing::warn!(limit_s = limit.as_secs_f32(), "PostgreSQL owes an answer; the connection is given up");
+        }
+        StoreError::Busy
+    })
 }
 
 /// A parameter. Text cannot hold U+0000 in PostgreSQL: U+FFFD stands in its place.
@@ -60,6 +84,8 @@ pub enum Value {
     Texts(Vec<String>),
     /// BYTEA[]
     Blobs(Vec<Vec<u8>>),
+    /// An array of any of them, which may be NULL.
+    List(Vec<Value>),
 }
 
 fn without_nul(text: &str) -> String {
@@ -83,6 +109,7 @@ impl ToSql for Value {
             }
             Self::Texts(all) => all.to_sql_checked(ty, out),
             Self::Blobs(all) => all.to_sql_checked(ty, out),
+            Self::List(all) => all.to_sql_checked(ty, out),
         }
     }
 
@@ -138,6 +165,14 @@ impl<T: AsValue> AsValue for Option<T> {
     }
 }
 
+/// Values of one row.
+macro_rules! row {
+    ($($value:expr),* $(,)?) => {
+        [$($crate::store::postgres::sql::AsValue::value(&$value)),*]
+    };
+}
+pub(super) use row;
+
 /// Parameters in the order of their numbers.
 macro_rules! params {
     ($($value:expr),* $(,)?) => {
@@ -145,6 +180,16 @@ macro_rules! params {
     };
 }
 pub(super) use params;
+
+/// Rows as one statement takes them: an array of each column, and what makes rows of them again, by the names of the types.
+pub fn together<const N: usize>(types: [&str; N], rows: Vec<[Value; N]>) -> (String, Vec<Value>) {
+    let marks: Vec<String> = (1..).zip(types).map(|(at, ty)| format!("${at}::{ty}[]")).collect();
+    let mut columns: Vec<Vec<Value>> = types.iter().map(|_| Vec::with_capacity(rows.len())).collect();
+    for row in rows {
+        columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
+    }
+    (format!("SELECT * FROM unnest({})", marks.join(", ")), columns.into_iter().map(Value::List).collect())
+}
 
 /// A row of what a query found.
 pub struct Row(tokio_postgres::Row);
@@ -235,6 +280,10 @@ impl Row {
 /// One connection inside a transaction.
 pub struct Conn<'a> {
     tx: Transaction<'a>,
+    /// How long an answer may take.
+    limit: Cell<Duration>,
+    /// Whether one took longer.
+    lost: &'a Cell<bool>,
     /// Whether a statement failed because of what another transaction did: run again, it may not.
     pub again: Cell<bool>,
     /// Whether any statement failed: nothing of the transaction can be kept.
@@ -243,38 +292,54 @@ pub struct Conn<'a> {
 
 impl<'a> Conn<'a> {
     /// Of a transaction that has begun.
-    pub fn new(tx: Transaction<'a>) -> Self {
-        Self { tx, again: Cell::new(false), failed: Cell::new(false) }
+    pub fn new(tx: Transaction<'a>, limit: Duration, lost: &'a Cell<bool>) -> Self {
+        Self { tx, limit: Cell::new(limit), lost, again: Cell::new(false), failed: Cell::new(false) }
     }
 
-    /// The transaction.
-    pub fn into_inner(self) -> Transaction<'a> {
-        self.tx
+    fn wait<T>(&self, future: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, StoreError> {
+        let done = answer(self.limit.get(), self.lost, future).inspect_err(|_| self.failed.set(true))?;
+        done.map_err(|error| {
+            self.failed.set(true);
+            if Failure::of(&error) == Failure::Again {
+                self.again.set(true);
+            }
+            failure(error)
+        })
     }
 
-    fn fails(&self, error: tokio_postgres::Error) -> StoreError {
-        self.failed.set(true);
-        if Failure::of(&error) == Failure::Again {
-            self.again.set(true);
-        }
-        failure(error)
+    /// From now on a statement may take as long as what concerns all of the database takes.
+    pub fn be_patient(&self) -> Result<(), StoreError> {
+        self.execute_batch(&format!("SET LOCAL statement_timeout = {}", LONG.as_millis()))?;
+        self.limit.set(LONG + self.limit.get());
+        Ok(())
+    }
+
+    /// Keeps all of it; `again` is set where another transaction stood in its way.
+    pub fn commit(self, again: &mut bool) -> Result<(), StoreError> {
+        answer(self.limit.get(), self.lost, self.tx.commit())?.map_err(|error| {
+            *again = Failure::of(&error) == Failure::Again;
+            failure(error)
+        })
+    }
+
+    /// Keeps nothing of it.
+    pub fn rollback(self) -> Result<(), StoreError> {
+        answer(self.limit.get(), self.lost, self.tx.rollback())?.map_err(failure)
     }
 
     /// A statement, prepared where this connection has not yet.
     pub fn prepare_cached(&self, sql: &str) -> Result<Query<'_>, StoreError> {
-        let statement = wait(self.tx.prepare_cached(sql)).map_err(|error| self.fails(error))?;
-        Ok(Query { conn: self, statement })
+        Ok(Query { conn: self, statement: self.wait(self.tx.prepare_cached(sql))? })
     }
 
     /// Begins to copy lines into a table.
     pub fn copy_in(&self, sql: &str) -> Result<Copy<'_>, StoreError> {
-        let sink = wait(self.tx.copy_in(sql)).map_err(|error| self.fails(error))?;
-        Ok(Copy { conn: self, sink: Box::pin(sink) })
+        Ok(Copy { conn: self, sink: Box::pin(self.wait(self.tx.copy_in(sql))?) })
     }
 
     /// Statements without parameters or results.
     pub fn execute_batch(&self, sql: &str) -> Result<(), StoreError> {
-        wait(self.tx.batch_execute(sql)).map_err(|error| self.fails(error))
+        self.wait(self.tx.batch_execute(sql))
     }
 }
 
@@ -287,12 +352,12 @@ pub struct Copy<'a> {
 impl Copy<'_> {
     /// Some whole lines.
     pub fn send(&mut self, lines: Vec<u8>) -> Result<(), StoreError> {
-        wait(self.sink.send(std::io::Cursor::new(lines))).map_err(|error| self.conn.fails(error))
+        self.conn.wait(self.sink.send(std::io::Cursor::new(lines)))
     }
 
     /// The end of it; how many lines there were.
     pub fn finish(mut self) -> Result<u64, StoreError> {
-        wait(self.sink.as_mut().finish()).map_err(|error| self.conn.fails(error))
+        self.conn.wait(self.sink.as_mut().finish())
     }
 }
 
@@ -309,13 +374,12 @@ fn by_ref(params: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
 impl<'a> Query<'a> {
     /// Runs it; how many rows it changed.
     pub fn execute(&self, params: &[Value]) -> Result<u64, StoreError> {
-        wait(self.conn.tx.execute(&self.statement, &by_ref(params))).map_err(|error| self.conn.fails(error))
+        self.conn.wait(self.conn.tx.execute(&self.statement, &by_ref(params)))
     }
 
     /// All rows at once.
     pub fn all(&self, params: &[Value]) -> Result<impl Iterator<Item = Row> + use<>, StoreError> {
-        let rows = wait(self.conn.tx.query(&self.statement, &by_ref(params)));
-        Ok(rows.map_err(|error| self.conn.fails(error))?.into_iter().map(Row))
+        Ok(self.conn.wait(self.conn.tx.query(&self.statement, &by_ref(params)))?.into_iter().map(Row))
     }
 
     /// Each row as `make` reads it.
@@ -349,8 +413,7 @@ impl<'a> Query<'a> {
 
     /// Rows some at a time.
     pub fn rows(&self, params: &[Value]) -> Result<Rows<'a>, StoreError> {
-        let portal = wait(self.conn.tx.bind(&self.statement, &by_ref(params)));
-        let portal = portal.map_err(|error| self.conn.fails(error))?;
+        let portal = self.conn.wait(self.conn.tx.bind(&self.statement, &by_ref(params)))?;
         Ok(Rows { conn: self.conn, portal, fetched: Vec::new().into_iter(), more: true })
     }
 }
@@ -367,7 +430,7 @@ impl Rows<'_> {
     /// The next one.
     pub fn next(&mut self) -> Result<Option<Row>, StoreError> {
         if self.fetched.as_slice().is_empty() && self.more {
-            let rows = wait(self.conn.tx.query_portal(&self.portal, ROWS)).map_err(|error| self.conn.fails(error))?;
+            let rows = self.conn.wait(self.conn.tx.query_portal(&self.portal, ROWS))?;
             self.more = i32::try_from(rows.len()).is_ok_and(|len| len == ROWS);
             self.fetched = rows.into_iter();
         }

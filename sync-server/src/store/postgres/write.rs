@@ -14,7 +14,7 @@ use super::InTown;
 use super::columns::{self, areas_text, int, key_text, ms, to_json, users_text};
 use super::doubts::next_decision;
 use super::failure::unique;
-use super::sql::{Value, params};
+use super::sql::{Value, params, row, together};
 use crate::store::common::{body, in_town};
 use crate::store::{
     Audit, Batch, Decision, Departure, Device, DeviceSeen, EnrolCode, Fate, Photo, PhotoLink, Quarantined, Session,
@@ -80,7 +80,7 @@ impl Tx for InTown<'_> {
             ints(|part| part.visit.into()),
             ints(|part| part.missing.into()),
         ])?;
-        last.values().try_for_each(|part| self.save_event(part))
+        self.save_events(last.into_values())
     }
 
     fn forget_beside(&mut self) -> Result<(), StoreError> {
@@ -92,7 +92,7 @@ impl Tx for InTown<'_> {
 
     fn save_beside(&mut self, part: &StoredPart) -> Result<(), StoreError> {
         self.save_missing(part)?;
-        self.save_event(part)
+        self.save_events([part])
     }
 
     fn note_departures(&mut self, departures: &[Departure]) -> Result<(), StoreError> {
@@ -163,12 +163,9 @@ impl Tx for InTown<'_> {
     }
 
     fn put_quarantined(&mut self, edits: &[Quarantined]) -> Result<(), StoreError> {
-        let query = self.conn.prepare_cached(
-            "INSERT INTO quarantine (id, town, record, slot, received, reason, body, dot_slot, dot_n, part, kind, author, area,
-                 about) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-        )?;
+        let mut rows = Vec::with_capacity(edits.len());
         for Quarantined { edit, slot, received, rejection, .. } in edits {
-            query.execute(params![
+            rows.push(row![
                 edit.id.0.as_bytes(),
                 self.town.0,
                 edit.record.0.as_bytes(),
@@ -183,8 +180,23 @@ impl Tx for InTown<'_> {
                 author(edit),
                 written::<i64>(edit, "area"),
                 written::<String>(edit, "subject"),
-            ])?;
+            ]);
         }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let (select, columns) = together(
+            [
+                "bytea", "bigint", "bytea", "bigint", "bigint", "text", "text", "bigint", "bigint", "text", "text",
+                "text", "bigint", "text",
+            ],
+            rows,
+        );
+        let query = self.conn.prepare_cached(&format!(
+            "INSERT INTO quarantine (id, town, record, slot, received, reason, body, dot_slot, dot_n, part, kind, author, area,
+                 about) {select}"
+        ))?;
+        query.execute(&columns)?;
         Ok(())
     }
 

@@ -89,8 +89,10 @@ fn a_database_that_is_not_for_this_program_is_left_alone() {
     let forgetful = PostgresStore::open(&format!("{address} application_name=x options='-c synchronous_commit=off'"));
     let forgetful = forgetful.err().unwrap();
     assert!(matches!(forgetful, StoreError::Forgetful("synchronous_commit")), "{forgetful}");
-    let open = PostgresStore::open("postgres://server@db.example/town?sslmode=disable").err().unwrap();
-    assert!(matches!(open, StoreError::Open), "{open}");
+    for abroad in ["host=db.example", "host=localhost hostaddr=192.0.2.7"] {
+        let open = PostgresStore::open(&format!("{abroad} user=server dbname=town sslmode=disable")).err().unwrap();
+        assert!(matches!(open, StoreError::Open), "{open}");
+    }
     let none = PostgresStore::open("postgres://wei:geheim@db.example:port/town").err().unwrap();
     assert!(matches!(none, StoreError::Address) && !none.to_string().contains("geheim"), "{none}");
 }
@@ -114,4 +116,35 @@ fn the_audit_of_postgresql_is_only_added_to() {
     let entries = in_read(&store, |read| read.audit_entries(&AuditFilter { limit: 9, ..AuditFilter::default() }));
     assert_eq!(entries.len(), 2);
     assert!(entries.iter().all(|(_, fits)| *fits));
+}
+
+#[test]
+fn what_is_done_by_the_clock_one_process_does_at_a_time() {
+    let cluster = Cluster::start().unwrap();
+    let address = cluster.database("town").unwrap();
+    let (one, other) = (PostgresStore::open(&address).unwrap(), PostgresStore::open(&address).unwrap());
+    let turn = one.turn("archive").unwrap();
+    assert!(turn.is_some() && other.turn("archive").unwrap().is_none());
+    assert!(other.turn("retention").unwrap().is_some(), "something else is nobody's");
+    save(&other, 11, "新");
+    // However it ends: PostgreSQL sees that the connection is gone.
+    drop(turn);
+    while other.turn("archive").unwrap().is_none() {}
+}
+
+#[test]
+fn a_connection_does_not_keep_every_statement_it_ever_saw() {
+    let cluster = Cluster::start().unwrap();
+    let store = PostgresStore::open(&cluster.database("town").unwrap()).unwrap();
+    let mut kept = 0;
+    for round in 0..4 {
+        for n in 0..100 {
+            let sql = format!("SELECT {n}, {round}");
+            store.reading(|conn| conn.prepare_cached(&sql)?.exists(&[])).unwrap();
+        }
+        let count = "SELECT count(*) FROM pg_prepared_statements";
+        kept = store.reading(|conn| conn.prepare_cached(count)?.one(&[], |row| row.get::<i64>(0))).unwrap();
+        assert!(round > 0 || kept >= 100, "what is asked often is prepared once: {kept}");
+    }
+    assert!(kept <= 260, "{kept}");
 }

@@ -3,6 +3,9 @@
 
 pub mod audit;
 pub mod batches;
+#[path = "../../../../tests/src/dbline.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
+pub mod dbline;
 pub mod desk;
 pub mod doubts;
 pub mod editions;

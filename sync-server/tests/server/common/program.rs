@@ -19,6 +19,17 @@ impl Program {
         Self { child, url }
     }
 
+    /// Asks it to end; it may go on for a while.
+    pub fn tell_to_end(&self) {
+        let done = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(done.success());
+    }
+
+    /// Waits until it has ended; whether that was as it should.
+    pub fn ended(&mut self) -> bool {
+        self.child.wait().unwrap().success()
+    }
+
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

@@ -170,6 +170,13 @@ pub async fn preview_at(folder: &Path, listen: &str, place: &str) -> Result<Serv
     Served::start(&program("preview")?, &["--dir", &folder, "--listen", listen, "--location", place], &[]).await
 }
 
+/// The same, which notes for how long the thread of the screen is busy.
+pub async fn preview_watched(folder: &Path) -> Result<Served> {
+    let folder = folder.to_string_lossy();
+    let options = ["--dir", &folder, "--listen", "127.0.0.1:0", "--stretches"];
+    Served::start(&program("preview")?, &options, &[]).await
+}
+
 /// The same as if so many hours had passed.
 pub async fn preview_later(folder: &Path, listen: &str, hours: u32) -> Result<Served> {
     let (folder, hours) = (folder.to_string_lossy(), hours.to_string());

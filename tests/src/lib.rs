@@ -4,6 +4,7 @@ pub mod badline;
 pub mod bench;
 pub mod browser;
 pub mod centre;
+pub mod cheap;
 pub mod desk;
 #[cfg(feature = "faults")]
 pub mod faults;

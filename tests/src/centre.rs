@@ -31,7 +31,14 @@ impl Centre {
 
     /// Starts the server on a folder at an address.
     pub async fn open_at(data: &Path, listen: &str) -> Result<Self> {
-        let server = serve(data, listen).await?;
+        Self::open_with(data, listen, &[]).await
+    }
+
+    /// The same with more options; a restart goes without them.
+    pub async fn open_with(data: &Path, listen: &str, options: &[&str]) -> Result<Self> {
+        let folder = data.to_string_lossy();
+        let options = [&["serve", "--data", &folder, "--listen", listen], options].concat();
+        let server = Served::start(&program("sync-server")?, &options, &[]).await?;
         let address = server.url.trim_start_matches("http://").to_owned();
         Ok(Self { data: data.to_owned(), server: Some(server), address })
     }

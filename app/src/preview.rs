@@ -132,7 +132,10 @@ pub async fn serve(args: Args) -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind(args.listen).await.with_context(|| format!("bind {}", args.listen))?;
     say(&format!("listening on http://{}", listener.local_addr().context("read the bound address")?))?;
     let stretches = args.stretches.then(Stretches::default);
-    axum::serve(listener, router(handheld, stretches)).with_graceful_shutdown(stopped()).await.context("serve the preview")
+    axum::serve(listener, router(handheld, stretches))
+        .with_graceful_shutdown(stopped())
+        .await
+        .context("serve the preview")
 }
 
 /// The one line that scripts wait for.

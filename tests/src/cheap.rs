@@ -61,7 +61,9 @@ impl Cheap {
             How::Groups { version, .. } => {
                 format!("control groups, version {version}: {SHARE} µs of every {PERIOD} µs, {} MB", MEMORY >> 20)
             }
-            How::Stopping(_) => format!("stopped for {} µs of every {PERIOD} µs, memory without a limit", PERIOD - SHARE),
+            How::Stopping(_) => {
+                format!("stopped for {} µs of every {PERIOD} µs, memory without a limit", PERIOD - SHARE)
+            }
         }
     }
 

@@ -96,7 +96,14 @@ pub async fn run(dir: &Path, centre: &Centre) -> Result<Vec<Line>> {
         two("there: save one edit", |t| t.save),
         one("there: 12-megapixel photo taken in, encrypted and kept", |t| t.photo, millis, "–", None),
         one(&format!("there: first fill of a grid, {} records", slow.filled), |t| t.fill, seconds, "–", None),
-        line("there: memory of the process", format!("at most {:.0} MB{peak}", slow.peak), format!("{:.0} MB", whole.peak), None, "–", None),
+        line(
+            "there: memory of the process",
+            format!("at most {:.0} MB{peak}", slow.peak),
+            format!("{:.0} MB", whole.peak),
+            None,
+            "–",
+            None,
+        ),
     ])
 }
 

@@ -24,7 +24,7 @@ ON_FILES := keep:: a_backup_leaves restored_server restored_backup neither_a_bac
 	an_entry_that_was entries_that_were what_was_rewritten one_altered_value nobody_begins_a_record recount what_lists_show \
 	a_batch_sealed_by_an_older a_manifest_that_was_altered office::
 
-.PHONY: android-check android-target android-link apk test-postgres processes load chromium80 help setup setup-browser build demo demo-codes demo-reset test lint unit bench bench-peers pictures simulate crashes crashes-postgres hostile import-72000 bad-line test-window test-office test-api fuzz fuzz-minute deny
+.PHONY: android-check android-target android-kotlin android-link android-size apk minute test-postgres processes load chromium80 help setup setup-browser build demo demo-codes demo-reset test lint unit bench bench-peers pictures simulate crashes crashes-postgres hostile import-72000 bad-line test-window test-office test-api fuzz fuzz-minute deny
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -66,6 +66,14 @@ android-target: ## The app type-checked for both processors of Android (Debian's
 	@tests/setup.sh build android
 	app/android/check.sh
 
+android-kotlin: ## The app's Kotlin and the window's compiled against outlines of Android's classes; installs a Java and the compiler
+	@tests/setup.sh build android-kotlin
+	app/android/kotlin.sh
+
+android-size: setup ## What the app's stripped code is made of, by crate (the preview's, for the window does not link here)
+	$(CARGO) build $(RELEASE) --bin preview
+	python3 app/android/size.py target/release/preview
+
 android-link: ## Android's resources compiled and the manifest linked with them, as far as Debian's Android knows them
 	@tests/setup.sh android-link
 	app/android/link.sh
@@ -84,7 +92,12 @@ test-office: setup ## A batch opened by LibreOffice: numbers whole, dates as dat
 	@tests/setup.sh office
 	$(CARGO) test $(SELECT) --test server office -- --ignored --nocapture
 
-# Stages: fill, rounds, local, handling, price, pages, apply, batches, crowd; and county (TOWNS=100), which is only made when asked for.
+# A minute on the handheld of the whole town; MINUTE="--login member1a" of one grid, "--cheap" with an eighth of a processor.
+minute: setup-browser ## The app in somebody's hands for a minute: every stretch above 16 ms on the thread of its screen, and the window's cost
+	$(CARGO) build $(RELEASE) --bin sync-server --bin preview --bin minute
+	target/release/minute $(MINUTE)
+
+# Stages: fill, rounds, local, handling, cheap, price, pages, apply, batches, crowd; and county (TOWNS=100), which is only made when asked for.
 ONLY ?=
 bench: setup ## Measures the product and, in the same run, the floor beneath it (release profile); writes docs/performance.md (ONLY=… prints some stages)
 	@tests/setup.sh postgres

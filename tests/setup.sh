@@ -3,6 +3,7 @@
 #   setup.sh build            C and C++ compiler, perl, make, pkg-config (SQLCipher and its OpenSSL are compiled)
 #   setup.sh build window     also WebKitGTK to build against, a screen that nobody sees, keys and a pointer for it
 #   setup.sh build android    also Debian's Rust with the sources of the standard library, to type-check for Android
+#   setup.sh android-kotlin   a Java for the Kotlin compiler, node, npm and Python's venv to fetch it and what it is checked against
 #   setup.sh android-link     Android's resource compiler and its framework's resources
 #   setup.sh office           LibreOffice's spreadsheet without a screen
 #   setup.sh postgres         PostgreSQL, for the tests of its store
@@ -51,6 +52,13 @@ for group in "$@"; do
       need /usr/bin/rustc rustc-web
       [ -e /usr/lib/rustlib/src/rust/library/std/Cargo.toml ] || packages[rust-web-src]=1
       ;;
+    android-kotlin)
+      need java openjdk-17-jre-headless
+      need node nodejs
+      need npm npm
+      need python3 python3
+      python3 -c 'import ensurepip' >/dev/null 2>&1 || packages[python3-venv]=1
+      ;;
     android-link)
       need aapt2 aapt
       [ -e /usr/share/android-framework-res/framework-res.apk ] || packages[android-framework-res]=1
@@ -66,7 +74,7 @@ for group in "$@"; do
       need npm npm
       ;;
     *)
-      echo "setup.sh: unknown group '$group' (build, android, android-link, browser, office, peers, postgres, window)" >&2
+      echo "setup.sh: unknown group '$group' (build, android, android-kotlin, android-link, browser, office, peers, postgres, window)" >&2
       exit 2
       ;;
   esac

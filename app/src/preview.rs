@@ -3,6 +3,8 @@
 //! One process is one handheld; every page opened on it shows the same one. Photos go the way they go on a handheld
 //! (the page's script hands the bytes over), so there is no door for them here.
 
+mod stretches;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use axum::{Json, Router};
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Parser;
 use dioxus::prelude::VirtualDom;
-use dioxus_liveview::{LiveViewPool, axum_socket, interpreter_glue};
+use dioxus_liveview::{LiveViewPool, LiveViewSocket, axum_socket, interpreter_glue};
 use serde::Deserialize;
 use shared::form::Position;
 use shared::outside::Outside;
@@ -28,6 +30,7 @@ use crate::platform::{FixedLocation, Services};
 use crate::system::System;
 use crate::ui::App;
 use crate::ui::history::StartAt;
+use stretches::Stretches;
 
 /// The handheld in a browser.
 #[derive(Debug, Parser)]
@@ -54,6 +57,9 @@ pub struct Args {
     /// Stands in for the receiver: latitude, longitude, accuracy in metres.
     #[arg(long, value_parser = position, allow_hyphen_values = true)]
     location: Option<Position>,
+    /// Notes for how long each screen's thread was busy; `/preview/stretches` tells and forgets it.
+    #[arg(long, hide = true)]
+    stretches: bool,
 }
 
 fn position(text: &str) -> Result<Position, String> {
@@ -86,6 +92,7 @@ impl Outside for Later {
 struct Preview {
     handheld: Handheld,
     views: LiveViewPool,
+    stretches: Option<Stretches>,
 }
 
 /// Serves the handheld until Ctrl-C.
@@ -124,7 +131,11 @@ pub async fn serve(args: Args) -> anyhow::Result<()> {
     handheld.start();
     let listener = tokio::net::TcpListener::bind(args.listen).await.with_context(|| format!("bind {}", args.listen))?;
     say(&format!("listening on http://{}", listener.local_addr().context("read the bound address")?))?;
-    axum::serve(listener, router(handheld)).with_graceful_shutdown(stopped()).await.context("serve the preview")
+    let stretches = args.stretches.then(Stretches::default);
+    axum::serve(listener, router(handheld, stretches))
+        .with_graceful_shutdown(stopped())
+        .await
+        .context("serve the preview")
 }
 
 /// The one line that scripts wait for.
@@ -141,13 +152,14 @@ async fn stopped() {
     }
 }
 
-fn router(handheld: Handheld) -> Router {
-    let preview = Preview { handheld, views: LiveViewPool::new() };
+fn router(handheld: Handheld, stretches: Option<Stretches>) -> Router {
+    let preview = Preview { handheld, views: LiveViewPool::new(), stretches };
     Router::new()
         .route("/ws", get(socket))
         .route("/healthz", get(async || "ok"))
         .route("/preview/network", get(network).post(set_network))
         .route("/preview/sync", post(sync))
+        .route("/preview/stretches", get(stretches_so_far))
         .fallback(get(page))
         .layer(from_fn(only_here))
         .with_state(preview)
@@ -184,10 +196,38 @@ async fn socket(State(preview): State<Preview>, Query(at): Query<At>, upgrade: W
         let start = StartAt { route: at.at, index: at.i, addresses: true };
         let handheld = preview.handheld.clone();
         let view = move || VirtualDom::new(App).with_root_context(handheld).with_root_context(start);
-        if let Err(error) = preview.views.launch_virtualdom(axum_socket(socket), view).await {
+        let socket = axum_socket(socket);
+        let left = match preview.stretches {
+            None => preview.views.launch_virtualdom(socket, view).await.map_err(|error| error.to_string()),
+            Some(stretches) => watched(stretches, socket, view).await,
+        };
+        if let Err(error) = left {
             tracing::debug!(%error, "a page was left");
         }
     })
+}
+
+/// A screen on a thread of its own, which is watched.
+async fn watched(
+    stretches: Stretches,
+    socket: impl LiveViewSocket,
+    view: impl FnOnce() -> VirtualDom + Send + 'static,
+) -> Result<(), String> {
+    let (runtime, (ended, end)) = (tokio::runtime::Handle::current(), tokio::sync::oneshot::channel());
+    let thread = move || {
+        let screen = async move { dioxus_liveview::run(view(), socket).await.map_err(|error| error.to_string()) };
+        // Nobody waits any more when the preview itself ends.
+        ended.send(runtime.block_on(stretches.watch(screen))).ok();
+    };
+    std::thread::Builder::new().name("screen".to_owned()).spawn(thread).map_err(|error| error.to_string())?;
+    end.await.map_err(|error| error.to_string())?
+}
+
+async fn stretches_so_far(State(preview): State<Preview>) -> Response {
+    match preview.stretches {
+        Some(stretches) => Json(stretches.take()).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 #[derive(Deserialize)]

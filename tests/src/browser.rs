@@ -129,6 +129,11 @@ impl Browser {
         Ok(page)
     }
 
+    /// The driver's process; the browsers are its children.
+    pub fn pid(&self) -> Option<u32> {
+        self.driver.id()
+    }
+
     /// Closes every session and the driver. A driver that is merely killed leaves its browsers behind.
     pub async fn close(mut self) {
         let sessions = self.sessions.lock().map(|mut sessions| std::mem::take(&mut *sessions)).unwrap_or_default();

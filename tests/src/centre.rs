@@ -31,7 +31,14 @@ impl Centre {
 
     /// Starts the server on a folder at an address.
     pub async fn open_at(data: &Path, listen: &str) -> Result<Self> {
-        let server = serve(data, listen).await?;
+        Self::open_with(data, listen, &[]).await
+    }
+
+    /// The same with more options; a restart goes without them.
+    pub async fn open_with(data: &Path, listen: &str, options: &[&str]) -> Result<Self> {
+        let folder = data.to_string_lossy();
+        let options = [&["serve", "--data", &folder, "--listen", listen], options].concat();
+        let server = Served::start(&program("sync-server")?, &options, &[]).await?;
         let address = server.url.trim_start_matches("http://").to_owned();
         Ok(Self { data: data.to_owned(), server: Some(server), address })
     }
@@ -168,6 +175,13 @@ pub async fn preview(folder: &Path, listen: &str) -> Result<Served> {
 pub async fn preview_at(folder: &Path, listen: &str, place: &str) -> Result<Served> {
     let folder = folder.to_string_lossy();
     Served::start(&program("preview")?, &["--dir", &folder, "--listen", listen, "--location", place], &[]).await
+}
+
+/// The same, which notes for how long the thread of the screen is busy.
+pub async fn preview_watched(folder: &Path) -> Result<Served> {
+    let folder = folder.to_string_lossy();
+    let options = ["--dir", &folder, "--listen", "127.0.0.1:0", "--stretches"];
+    Served::start(&program("preview")?, &options, &[]).await
 }
 
 /// The same as if so many hours had passed.

@@ -4,6 +4,7 @@ pub mod badline;
 pub mod bench;
 pub mod browser;
 pub mod centre;
+pub mod cheap;
 pub mod dbline;
 pub mod desk;
 #[cfg(feature = "faults")]

@@ -224,7 +224,7 @@ fn residents(app: &App, town: AreaId, grid: AreaId, most: usize) -> Result<Vec<S
 }
 
 /// CPU seconds and the most memory (MB) of a process.
-fn taken(pid: u32) -> Result<(f64, f64)> {
+pub fn taken(pid: u32) -> Result<(f64, f64)> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let after = stat.rsplit(')').next().unwrap_or_default();
     let ticks: u64 = after.split_whitespace().skip(11).take(2).filter_map(|it| it.parse::<u64>().ok()).sum();

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use shared::ids::RecordId;
 
 use crate::browser::{Browser, Page, Screen};
-use crate::centre::{Centre, preview, preview_at, preview_later};
+use crate::centre::{Centre, preview, preview_at, preview_later, preview_watched};
 use crate::near::PIN;
 use crate::process::Served;
 
@@ -36,6 +36,27 @@ impl Hand {
         let url = preview.url.clone();
         let page = browser.open(&url, Screen::Handheld).await?;
         Ok(Self { page, folder: folder.to_owned(), preview: Some(preview), url })
+    }
+
+    /// The same, watched: see [`Hand::stretches`].
+    pub async fn watched(browser: &Arc<Browser>, folder: &Path) -> Result<Self> {
+        let preview = preview_watched(folder).await?;
+        let url = preview.url.clone();
+        let page = browser.open(&url, Screen::Handheld).await?;
+        Ok(Self { page, folder: folder.to_owned(), preview: Some(preview), url })
+    }
+
+    /// For how long the thread of the screen was busy without a pause, since this was asked last: JSON of the preview.
+    pub async fn stretches(&self) -> Result<String> {
+        let ask = "const ask = new XMLHttpRequest(); ask.open('GET', '/preview/stretches', false); ask.send(); \
+                   return ask.responseText;";
+        let told = self.page.client.execute(ask, vec![]).await?;
+        Ok(told.as_str().context("the preview does not tell")?.to_owned())
+    }
+
+    /// The preview's process.
+    pub fn pid(&self) -> Option<u32> {
+        self.preview.as_ref().and_then(Served::pid)
     }
 
     /// The same on a disk that is full as long as there is a file called `switch`.

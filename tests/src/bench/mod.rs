@@ -2,6 +2,7 @@
 
 mod apply;
 pub mod batches;
+pub mod cheap;
 mod county;
 mod crowd;
 mod fill;
@@ -40,6 +41,8 @@ pub enum Stage {
     Local,
     /// The handheld in somebody's hands; uses what the first fill made.
     Handling,
+    /// The handheld with an eighth of a processor and half a gigabyte.
+    Cheap,
     /// What the key of the handheld's database costs.
     Price,
     /// The console's pages.
@@ -105,6 +108,10 @@ pub async fn run(dir: &Path, size: Size, only: &[Stage], report: Option<&Path>) 
     if wanted(Stage::Handling) {
         println!("in somebody's hands …");
         lines.extend(handling::run(dir).await.context("in somebody's hands")?);
+    }
+    if wanted(Stage::Cheap) {
+        println!("a cheap handheld …");
+        lines.extend(cheap::run(dir, &centre).await.context("a cheap handheld")?);
     }
     if wanted(Stage::Price) {
         println!("what the key costs …");

@@ -18,6 +18,9 @@ struct Options {
     /// Uses the handheld in this folder and says what it took: how the bench starts itself again.
     #[arg(long, hide = true)]
     handle: Option<PathBuf>,
+    /// Likewise a handheld with a town and a new one: two folders, a server and a code.
+    #[arg(long, hide = true, num_args = 4)]
+    cheap: Vec<String>,
     /// Takes a batch out of the server's folder and says what it took, likewise.
     #[arg(long, hide = true)]
     take: Option<PathBuf>,
@@ -37,6 +40,9 @@ async fn main() -> Result<()> {
     let options = Options::parse();
     if let Some(folder) = &options.handle {
         return tests::bench::handling::handle(folder);
+    }
+    if !options.cheap.is_empty() {
+        return tests::bench::cheap::handle(&options.cheap).await;
     }
     if let Some(folder) = &options.take {
         return tests::bench::batches::take(folder, &options.format);

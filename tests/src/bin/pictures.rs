@@ -240,6 +240,7 @@ async fn handheld(
     hand.at("/me").await?;
     hand.page.press("[data-do=lang-zh-CN]").await?;
 
+    new_things(browser, album, dir, centre, township).await.context("what is new on a terminal")?;
     hand.at("/me").await?;
     hand.page.press("[data-do=lock]").await?;
     hand.on("unlock").await?;
@@ -259,6 +260,52 @@ async fn handheld(
     hand.page.see("[data-problem=lock-wrong]").await?;
     hand.page.fits().await?;
     album.keep(&hand.page, "handheld-unlock").await
+}
+
+/// A web view that is too old, a code taken by the camera, and a newer version: as it waits and as it may be fetched.
+async fn new_things(
+    browser: &Arc<Browser>,
+    album: &Album<'_>,
+    dir: &Path,
+    centre: &Centre,
+    township: &Township,
+) -> Result<()> {
+    let hand = Hand::take(browser, &dir.join("new")).await?;
+    hand.on("enrol").await?;
+    let address = hand.page.address().await?;
+    let usual = hand.page.client.execute("return navigator.userAgent", vec![]).await?;
+    let old = "Mozilla/5.0 (Linux; Android 8.1.0; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/70.0.3538.110 \
+               Mobile Safari/537.36";
+    for (agent, name) in [(json!(old), Some("handheld-old-view")), (usual, None)] {
+        hand.page.devtools("Emulation.setUserAgentOverride", json!({ "userAgent": agent })).await?;
+        hand.page.goto(&address).await?;
+        hand.on("enrol").await?;
+        if let Some(name) = name {
+            hand.page.see("#old-view").await?;
+            album.keep(&hand.page, name).await?;
+        }
+    }
+    let page = desk::log_in(browser, centre, "staff").await?;
+    desk::make_code(&page, centre, township.account("member1a").context("the account")?.id).await?;
+    let screen = dir.join("screen.png");
+    std::fs::write(&screen, page.picture(true).await?)?;
+    hand.page.attach("#p-scan", &screen).await?;
+    hand.page.see("[data-scanned]").await?;
+    hand.page.fits().await?;
+    album.keep(&hand.page, "handheld-enrol-scanned").await?;
+
+    let (data, apps) = (dir.join("newer"), dir.join("apps"));
+    std::fs::create_dir_all(&apps)?;
+    std::fs::write(apps.join("grid-handheld-9.10.0-release.apk"), vec![7; 18_300_000])?;
+    drop(Centre::small(&data).await?);
+    let options = ["--apps", &apps.to_string_lossy(), "--least-app", "9.0.0"];
+    let newer = Centre::open_with(&data, "127.0.0.1:0", &options).await?;
+    let hand = Hand::take(browser, &dir.join("newer-hand")).await?;
+    hand.enrol(&newer, "a").await?;
+    hand.page.see("#update").await?;
+    hand.page.client.execute("document.getElementById('update').scrollIntoView({block: 'center'})", vec![]).await?;
+    hand.page.fits().await?;
+    album.keep(&hand.page, "handheld-update").await
 }
 
 /// How every screen is shown: what is pressed on 我的, and the end of the pictures' names.

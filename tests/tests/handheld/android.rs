@@ -286,6 +286,9 @@ fn what_is_said_in_two_places_is_the_same() {
     assert!(kotlin()["dev/dioxus/main/MainActivity"].contains(&alias), "the window's own classes look for {alias}");
     let least = format!("<integer name=\"least_chromium\">{}</integer>", app::ui::shell::LEAST_CHROMIUM);
     assert!(xml("res/values/grid.xml").contains(&least), "the start and the page want another web view");
+    let cargo: toml::Value = toml::from_str(&read("../../Cargo.toml")).unwrap();
+    let profile = &cargo["profile"]["android-release"];
+    assert_eq!(profile["strip"].as_str(), Some("symbols"), "dx strips by this alone, and the file has a budget");
     assert!(config["bundle"].get("android").is_none(), "a key's password must not stand here");
 }
 

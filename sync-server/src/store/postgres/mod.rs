@@ -1,7 +1,8 @@
 //! The store in PostgreSQL, for any number of server processes (decision 28).
 //!
 //! A write transaction holds its town's advisory lock from its first statement until its commit is visible: numbers of a
-//! feed become visible in their order whichever process takes them. It is READ COMMITTED, so that each statement after the
+//! feed become visible in their order whichever process takes them. One that turns out to need further towns begins again
+//! and takes all their locks in the order of ids. It is READ COMMITTED, so that each statement after the
 //! lock sees what the transaction before it committed. A read is one REPEATABLE READ transaction.
 
 mod approval;
@@ -24,11 +25,12 @@ mod read;
 mod second;
 mod sql;
 mod titles;
+mod towns;
 mod uploads;
 mod write;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use deadpool_postgres::{Object, Pool, Transaction};
@@ -41,6 +43,7 @@ use super::{End, Read, StoreError, Tx};
 use failure::{failure, no_connection};
 use lineage::Lineage;
 use sql::{Conn, params, wait};
+use towns::Held;
 
 /// So often work is run again because another transaction stood in its way.
 const AGAIN: u32 = 20;
@@ -61,6 +64,7 @@ struct InTown<'a> {
     town: AreaId,
     /// States that came with a page of the feed, by their place in it, until they are asked for.
     states: RefCell<BTreeMap<i64, String>>,
+    held: &'a Held,
 }
 
 impl Drop for PostgresStore {
@@ -100,7 +104,7 @@ impl PostgresStore {
     ) -> Result<(), StoreError> {
         let mut client = self.connection()?;
         let conn = Conn::new(self.begin(&mut client, true)?);
-        work(&InTown { conn: &conn, town, states: RefCell::default() })?;
+        work(&InTown { conn: &conn, town, states: RefCell::default(), held: &Held::default() })?;
         wait(conn.into_inner().commit()).map_err(failure)
     }
 
@@ -109,31 +113,39 @@ impl PostgresStore {
         town: AreaId,
         work: &mut dyn FnMut(&mut dyn Tx) -> Result<End, StoreError>,
     ) -> Result<(), StoreError> {
-        let turn = Arc::clone(lock(&self.towns).entry(town).or_default());
-        // A panic inside a transaction has rolled it back (it was dropped).
-        let _turn = lock(&turn);
-        let mut left = AGAIN;
+        let (mut held, mut left) = (Held::of(BTreeSet::from([town])), AGAIN);
         loop {
+            let turns: Vec<_> =
+                held.towns.iter().map(|town| Arc::clone(lock(&self.towns).entry(*town).or_default())).collect();
+            // A panic inside a transaction has rolled it back (it was dropped).
+            let _turns: Vec<_> = turns.iter().map(|turn| lock(turn)).collect();
             let mut again = false;
-            match self.once(town, work, &mut again) {
-                _ if again && left > 0 => left -= 1,
-                done => return done,
+            let done = self.once(town, &held, work, &mut again);
+            match held.wanted() {
+                Some(wanted) => held = Held::of(wanted),
+                None if again && left > 0 => left -= 1,
+                None => return done,
             }
         }
     }
 
-    /// Once: `again` says whether another transaction stood in its way and nothing was kept.
+    /// Once: `again` says whether another transaction stood in its way and nothing was kept. Nothing is kept either where a
+    /// town was not held that the work asked for.
     fn once(
         &self,
         town: AreaId,
+        held: &Held,
         work: &mut dyn FnMut(&mut dyn Tx) -> Result<End, StoreError>,
         again: &mut bool,
     ) -> Result<(), StoreError> {
         let mut client = self.connection()?;
         let conn = Conn::new(self.begin(&mut client, false)?);
-        conn.prepare_cached("SELECT pg_advisory_xact_lock(hashtext(current_schema()), $1)")?
-            .exists(params![i64::from(i32::from_ne_bytes(town.0.to_ne_bytes()))])?;
-        let end = work(&mut InTown { conn: &conn, town, states: RefCell::default() });
+        for town in &held.towns {
+            conn.prepare_cached("SELECT pg_advisory_xact_lock(hashtext(current_schema()), $1)")?
+                .exists(params![i64::from(i32::from_ne_bytes(town.0.to_ne_bytes()))])?;
+        }
+        let end = work(&mut InTown { conn: &conn, town, states: RefCell::default(), held });
+        let end = if held.wanted().is_some() { Ok(End::Rollback) } else { end };
         *again = conn.again.get();
         let failed = conn.failed.get();
         let tx = conn.into_inner();

@@ -16,7 +16,7 @@ use super::sql::{params, wait};
 use crate::store::StoreError;
 
 /// In order; how many of them a schema has seen stands in its table `schema_version`. Append only.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/001_begin.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/001_begin.sql"), include_str!("migrations/002_towns.sql")];
 
 /// Connections of one process at most.
 const CONNECTIONS: usize = 16;

@@ -14,6 +14,7 @@ mod parts;
 mod read;
 mod second;
 mod titles;
+mod towns;
 mod uploads;
 mod whole;
 mod write;
@@ -51,6 +52,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/019_editions.sql"),
     include_str!("../migrations/020_import.sql"),
     include_str!("../migrations/021_intake.sql"),
+    include_str!("../migrations/022_towns.sql"),
 ];
 
 /// More reading connections than this are closed when handed back.

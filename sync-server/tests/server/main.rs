@@ -68,6 +68,7 @@ mod report;
 mod retention;
 mod rounds;
 mod scheduled;
+mod towns;
 mod triage;
 mod turns;
 mod uploads;

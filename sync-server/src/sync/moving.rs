@@ -105,11 +105,11 @@ fn one(
     let (open, _) = anew(&*tx, record)?;
     let mut writes = BTreeMap::from([(Path::field("area"), Value::of(&to))]);
     if kind == RecordKind::Person {
-        // As of whoever moves to another grid of the town: there it is marked until they came, and the house stays behind.
+        // As of whoever moves to another grid of the town: there it is marked until they came; house and household stay behind.
         writes.extend(view::areas(&open).first().map(|area| (Path::field("moved_from"), Value::of(area))));
-        if open.live(&Path::field("lives_at")).any(|write| !write.value.is_null()) {
-            writes.insert(Path::field("lives_at"), Value::null());
-        }
+        let said = |path: &Path| open.live(path).any(|write| !write.value.is_null());
+        let home = ["lives_at", "householder", "relation"].map(Path::field).into_iter();
+        writes.extend(home.filter(said).map(|path| (path, Value::null())));
     }
     let slot = console_slot(app, tx)?;
     let author = Author { user: Some(who.user.id), name: who.user.name.clone(), role: who.user.role };

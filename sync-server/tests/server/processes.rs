@@ -152,7 +152,8 @@ async fn told(cluster: &Cluster, crowd: Crowd) -> (Vec<String>, usize) {
         run(centre.folder.path(), UNLOCKED).unwrap();
     }
     let fleet = Fleet::start(centre.folder.path().to_str().unwrap(), crowd.kill_every);
-    let writing = AtomicUsize::new(crowd.writers);
+    // Those who write, and those who hand over as long as anybody writes.
+    let writing = AtomicUsize::new(crowd.writers + TRAVELLERS);
     let known = records.iter().chain(&travellers).map(|record| (*record, 1)).collect();
     let sent: Mutex<BTreeMap<RecordId, usize>> = Mutex::new(known);
     let writers = (0..crowd.writers).map(|n| {
@@ -211,7 +212,7 @@ async fn told(cluster: &Cluster, crowd: Crowd) -> (Vec<String>, usize) {
             }
         }
     });
-    let crossing = (0..TRAVELLERS).map(|n| cross(&centre, &staff, travellers[n], &sent, &writing));
+    let crossing = (0..TRAVELLERS).map(|n| cross(&centre, &staff, travellers[n], &sent, (&writing, &fleet)));
     let (hands, _, crossed) =
         futures_util::future::join3(join_all(pullers), join_all(writers), join_all(crossing)).await;
     eprintln!("crossings: {crossed:?}");
@@ -233,19 +234,23 @@ async fn cross(
     staff: &User,
     record: RecordId,
     sent: &Mutex<BTreeMap<RecordId, usize>>,
-    writing: &AtomicUsize,
+    (writing, fleet): (&AtomicUsize, &Fleet),
 ) -> usize {
     let (mut to, mut crossed) = ([FOREIGN_GRID, GRID].into_iter().cycle(), 0);
-    while writing.load(Ordering::SeqCst) > 0 {
+    while writing.load(Ordering::SeqCst) > TRAVELLERS {
         let (app, staff, area) = (centre.app.clone(), staff.clone(), to.next().unwrap());
         let done = tokio::task::spawn_blocking(move || {
             let who = Who::of(staff, &*app.areas().unwrap());
             hand_over(&app, &who, record, area)
         });
-        done.await.unwrap().unwrap();
+        if let Err(error) = done.await.unwrap() {
+            fleet.wrong.lock().unwrap().push(format!("{record} is not handed over to {area}: {error}"));
+            break;
+        }
         *sent.lock().unwrap().entry(record).or_default() += 1;
         crossed += 1;
     }
+    writing.fetch_sub(1, Ordering::SeqCst);
     crossed
 }
 

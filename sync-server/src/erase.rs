@@ -159,12 +159,37 @@ fn carry_out(
         }
         let erased: Vec<Erased> =
             chosen.iter().map(|(record, kind)| Erased { record: *record, kind: *kind, at: note.at }).collect();
-        let listed: Vec<_> = erased.iter().map(|erased| (town, *erased)).collect();
+        let elsewhere = elsewhere(&*tx, &erased)?;
+        tx.hold(&elsewhere.keys().copied().collect())?;
+        let all = elsewhere.iter().map(|(town, erased)| (*town, erased)).chain([(town, &erased)]);
+        let listed: Vec<_> = all.flat_map(|(town, erased)| erased.iter().map(move |it| (town, *it))).collect();
         list::append(&app.data, &listed).map_err(EraseError::List)?;
-        let taken = forget_in(tx, &erased, note)?;
-        Ok((erased.iter().map(|erased| erased.record).collect(), taken))
+        let mut taken = forget_in(tx, &erased, note)?;
+        for (town, erased) in &elsewhere {
+            let mut there = tx.at(*town)?;
+            taken.add(forget_in(&mut *there, erased, note)?);
+            taken.gone.uploads.extend(there.bar_photos(&taken.gone.photos)?.uploads);
+        }
+        Ok((listed.into_iter().map(|(_, erased)| erased.record).collect::<BTreeSet<_>>().into_iter().collect(), taken))
     })?;
     Ok(finish(app, records, taken))
+}
+
+/// What goes in towns that the chosen left before: what may still come there of them, and visits that were made to them.
+fn elsewhere(read: &dyn Read, erased: &[Erased]) -> Result<BTreeMap<AreaId, Vec<Erased>>, EraseError> {
+    let mut chosen: BTreeMap<AreaId, Chosen> = BTreeMap::new();
+    for erased in erased {
+        for town in read.moved_from(erased.record)? {
+            chosen.entry(town).or_default().push((erased.record, erased.kind));
+        }
+    }
+    let at = erased.first().map(|erased| erased.at).unwrap_or_default();
+    let mut found = BTreeMap::new();
+    for (town, chosen) in chosen {
+        let all = with_work(&*read.beside(town), chosen)?.into_iter();
+        found.insert(town, all.map(|(record, kind)| Erased { record, kind, at }).collect());
+    }
+    Ok(found)
 }
 
 /// Takes off the disk what was forgotten.
@@ -211,6 +236,15 @@ struct Taken {
     gone: Gone,
     batches: Vec<Uuid>,
     numbers: Vec<String>,
+}
+
+impl Taken {
+    fn add(&mut self, other: Self) {
+        self.gone.photos.extend(other.gone.photos);
+        self.gone.uploads.extend(other.gone.uploads);
+        self.batches.extend(other.batches);
+        self.numbers.extend(other.numbers);
+    }
 }
 
 fn forget(app: &AppState, town: AreaId, erased: &[Erased], note: &Note<'_>) -> Result<Taken, EraseError> {

@@ -12,7 +12,7 @@ use shared::record::RecordKind;
 use shared::wire;
 
 use crate::AppState;
-use crate::store::{self, Audit, Edition, StoreError};
+use crate::store::{self, Audit, Edition, Read, StoreError};
 use crate::sync::projection;
 
 /// The name of the calendar's editions.
@@ -57,7 +57,12 @@ impl AppState {
 
     /// What counts in a town now; read again when it has published something.
     pub fn in_force(&self, town: AreaId) -> Result<Arc<InForce>, StoreError> {
-        let count = store::read::<_, StoreError>(&*self.store, town, |read| read.edition_count())?;
+        store::read(&*self.store, town, |read| self.in_force_in(read))
+    }
+
+    /// The same of the moment that is read.
+    pub fn in_force_in(&self, read: &dyn Read) -> Result<Arc<InForce>, StoreError> {
+        let (town, count) = (read.town(), read.edition_count()?);
         let held = |of: usize| {
             let held = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
             held.get(&town).filter(|(had, _)| *had == of).map(|(_, in_force)| Arc::clone(in_force))
@@ -65,7 +70,7 @@ impl AppState {
         if let Some(in_force) = held(count) {
             return Ok(in_force);
         }
-        let editions = store::read::<_, StoreError>(&*self.store, town, |read| read.editions())?;
+        let editions = read.editions()?;
         let in_force = Arc::new(assembled(&self.forms, &self.calendar, &editions));
         let row = (editions.len(), Arc::clone(&in_force));
         self.in_force.lock().unwrap_or_else(PoisonError::into_inner).insert(town, row);

@@ -226,6 +226,17 @@ impl AppState {
         Ok(sync::accept::Rules { forms, calendar, ..self.rules()? })
     }
 
+    /// The same of another town than `rules` are of, in a transaction that works in both.
+    pub fn rules_beside(
+        &self,
+        read: &dyn store::Read,
+        rules: &sync::accept::Rules,
+    ) -> Result<sync::accept::Rules, StoreError> {
+        let in_force = self.in_force_in(read)?;
+        let (forms, calendar) = (Arc::clone(&in_force.forms), Arc::clone(&in_force.calendar));
+        Ok(sync::accept::Rules { forms, calendar, ..rules.clone() })
+    }
+
     /// The same where no town has published anything: by the forms and the calendar that come with the program.
     pub fn rules(&self) -> Result<sync::accept::Rules, StoreError> {
         Ok(sync::accept::Rules {

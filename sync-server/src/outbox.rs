@@ -26,8 +26,9 @@ pub use cli::{OutboxCommand, command};
 use crate::auth::{Who, token};
 use crate::blobs::{FinishError, take_away};
 use crate::store::{self, Audit, Device, Fate, Origin, Photo, StoreError, Tx, User};
-use crate::sync::accept::{Rules, Writer, accept_all, hold_all, in_step};
+use crate::sync::accept::{Rules, RulesOf, Writer, accept_all, hold_all, in_step};
 use crate::sync::incoming::{self, Offered};
+use crate::sync::photos;
 use crate::{AppState, OpenError};
 
 /// The most characters of a sealed key: an age file of one recipient around a few words.
@@ -371,7 +372,8 @@ impl Taking<'_> {
         let writer = Writer { who: self.who.clone(), slot, origin: Origin::Device };
         let mut done = Imported { known: known.len() as u64, ..Imported::default() };
         let take = if self.is_unsure(tx)? { hold_all } else { accept_all };
-        for receipt in take(tx, rules, &writer, fresh)?.receipts {
+        let others: RulesOf<'_> = &|read| self.app.rules_beside(read, rules);
+        for receipt in take(tx, rules, others, &writer, fresh)?.receipts {
             match receipt.outcome {
                 Outcome::Applied { .. } => done.applied += 1,
                 Outcome::Rejected(_) => done.quarantined += 1,
@@ -416,7 +418,7 @@ impl Taking<'_> {
                 if tx.is_erased_photo(&photo.hash)? {
                     gone.push(&photo.hash);
                 } else {
-                    tx.put_photo(photo, self.user.id)?;
+                    photos::deliver(tx, photo, self.user.id)?;
                 }
             }
             let photos = (photos.len() - gone.len()) as u64;

@@ -112,7 +112,8 @@ impl Words {
         if self.upto > 0 {
             let mut gone = Vec::new();
             read.feed(Part::Open, self.upto, &mut |entry| {
-                if matches!(entry.what, FeedWhat::Left { erased: Some(_), .. }) {
+                // What left and is still here, elsewhere in the town, comes again below.
+                if matches!(entry.what, FeedWhat::Left { .. }) {
                     gone.push(entry.record);
                 }
                 Ok(true)

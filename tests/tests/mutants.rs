@@ -15,7 +15,7 @@ const STEPS: usize = 300;
 #[test]
 fn every_planted_mistake_is_noticed_and_what_it_breaks_is_named() -> Result<()> {
     let driver = Driver::new()?;
-    let options = Options { wrong_clocks: true, true_ids: false, told: false, postgres: None };
+    let options = Options { wrong_clocks: true, true_ids: false, told: false, postgres: None, towns: false };
     let mut missed = Vec::new();
     for mutant in Mutant::ALL {
         let mut noticed = None;

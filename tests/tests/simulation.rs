@@ -21,6 +21,8 @@ use tests::simulation::{Outcome, run};
 const SEEDS: u64 = 2_000;
 /// With the server's records in PostgreSQL.
 const SEEDS_ON_POSTGRES: u64 = 200;
+/// Of a county of two towns.
+const SEEDS_OF_TOWNS: u64 = 100;
 const STEPS: usize = 300;
 /// Every so manieth seed is run twice, to see that it replays.
 const TWICE: u64 = 5;
@@ -87,7 +89,7 @@ const COVERED: &[&str] = &[
     "an edit comes back to its author",
 ];
 
-const USUAL: Options = Options { wrong_clocks: true, true_ids: false, told: false, postgres: None };
+const USUAL: Options = Options { wrong_clocks: true, true_ids: false, told: false, towns: false, postgres: None };
 
 fn wanted(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
@@ -229,6 +231,35 @@ fn on_postgresql_everything_holds_too_and_goes_as_on_sqlite() -> Result<()> {
         wanted("SEED").is_some() || seeds < from + SEEDS_ON_POSTGRES || never.is_empty(),
         "never happened: {never:?}"
     );
+    Ok(())
+}
+
+/// One seed of a county of two towns.
+fn check_towns(driver: &Driver, seed: u64, steps: usize, options: Options) -> Result<Counts> {
+    let plan = plan(seed, steps);
+    let first = run(driver, seed, &plan, options)?;
+    if let Some((invariant, what)) = &first.broken {
+        bail!("between two towns {}", failure(driver, (seed, steps), (*invariant, what), options)?);
+    }
+    if seed.is_multiple_of(TWICE) && first.trace != run(driver, seed, &plan, options)?.trace {
+        bail!("seed {seed} between two towns breaks {}", Invariant::Replays.name());
+    }
+    Ok(first.counts)
+}
+
+#[test]
+fn between_two_towns_everything_holds_too() -> Result<()> {
+    let steps = usize::try_from(wanted("STEPS").unwrap_or(STEPS as u64))?;
+    let (from, seeds) = (wanted("FROM").unwrap_or(0), wanted("SEEDS").unwrap_or(SEEDS_OF_TOWNS));
+    let options = Options { towns: true, ..USUAL };
+    let counts = match wanted("SEED") {
+        Some(seed) => check_towns(&Driver::new()?, seed, steps, options)?,
+        None => all(from, seeds, &[], &|driver, seed| check_towns(driver, seed, steps, options))?,
+    };
+    eprintln!("between two towns: seeds {from} to {seeds} of {steps} steps: {counts:?}");
+    let needed = ["a record goes to another town", "an edit is released from quarantine", "a record is gone for good"];
+    let never: Vec<&str> = needed.into_iter().filter(|what| !counts.contains_key(what)).collect();
+    ensure!(wanted("SEED").is_some() || seeds < from + SEEDS_OF_TOWNS || never.is_empty(), "never happened: {never:?}");
     Ok(())
 }
 

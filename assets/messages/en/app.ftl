@@ -416,6 +416,7 @@ app-tray-withdraw = Take it back
 app-tray-withdraw-sure = Yes, take it back
 app-reject-not_allowed = This is not yours to change any more; the centre did not take it.
 credential-doubled = Somebody else has used this terminal's credential; the centre keeps this and takes it after asking you.
+handed-over = This record was handed over to another town; what you wrote was passed on to be checked there.
 app-reject-form = A value does not fit the form; the centre did not take it.
 app-reject-workflow = The step was not possible then; the centre did not take it.
 app-reject-size = Too much at once; please save it in pieces.

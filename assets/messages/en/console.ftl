@@ -231,6 +231,7 @@ console-remains-shown = shown by the handheld of { $name }, { $at }
 console-remains-done = Seen to
 console-reject-not_allowed = Not this person's to write here.
 credential-doubled = Two have used this terminal's credential, or it was reported stolen: ask the author first whether they wrote it.
+handed-over = Written in another town, before the record was handed over to here.
 console-reject-form = It does not fit the form.
 console-reject-workflow = The step is not possible.
 console-reject-size = Too large.

@@ -144,3 +144,17 @@ retention-author = Retention (by itself)
 retention-tray = This care was over and was erased. If it is still needed, record it anew.
 audit-part-ended = Erased care that was over
 retention-done = Records erased that had outlived their time: { $n }
+
+## A record goes to another town.
+console-hand-over = Hand over to another town
+console-hand-over-what = This record goes to another town with its history, photos and what is still to be decided, and that town is responsible for it from then on; duplicates merged into it go along. The terminals of this town stop showing it after their next sync. Visits and events that were recorded here stay here.
+console-hand-over-town = To which town
+console-hand-over-choose = Choose this town
+console-hand-over-area = Which community, village or grid of { $town }
+console-hand-over-do = Hand over
+console-hand-over-nowhere = It cannot be handed over to there, please choose again; nothing was changed.
+console-hand-over-merged = This record was merged into another one; please hand that one over.
+console-handed-over = Handed over
+console-handed-over-to = “{ $title }” was handed over to { $where }.
+audit-handed-over = Handed a record over to another town
+audit-taken-over = Took over a record from another town

@@ -403,6 +403,7 @@ app-tray-withdraw = 收回
 app-tray-withdraw-sure = 确定收回这处改动
 app-reject-not_allowed = 这一处现在不归您改，中心没有收。
 credential-doubled = 终端的凭证在别处也有人用过，中心先留着，问过您再收。
+handed-over = 这份档案已移交到别的乡镇，您写的内容已转给那边核对。
 app-reject-form = 有一项不合表格的要求，中心没有收。
 app-reject-workflow = 这一步在当时走不到，中心没有收。
 app-reject-size = 内容太多，请分几次保存。

@@ -231,6 +231,7 @@ console-remains-shown = { $name }的终端 { $at } 报来
 console-remains-done = 看过了
 console-reject-not_allowed = 这里不由这个人写。
 credential-doubled = 这台终端的凭证被两处使用，或报过被盗：请先问本人是不是他写的。
+handed-over = 这是在另一个乡镇写的，写的时候档案还没有移交过来。
 console-reject-form = 内容不合表单。
 console-reject-workflow = 步骤不对。
 console-reject-size = 太大。

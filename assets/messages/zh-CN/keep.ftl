@@ -144,3 +144,17 @@ retention-author = 保存期限（自动）
 retention-tray = 这条关爱服务已经到期，资料已清除。如果还需要，请重新登记。
 audit-part-ended = 到期清除了关爱服务
 retention-done = 清除了 { $n } 条过了保存期限的记录。
+
+## A record goes to another town.
+console-hand-over = 移交到其他乡镇
+console-hand-over-what = 这条档案连同历史记录、照片和待核对的内容一起转到别的乡镇，由那边负责；合并到它的重复档案一起转走。本镇的终端下次同步后不再显示它，本镇已经登记的走访和事件留在本镇。
+console-hand-over-town = 移交到哪个乡镇
+console-hand-over-choose = 选这个乡镇
+console-hand-over-area = { $town }的哪个社区、村或网格
+console-hand-over-do = 移交
+console-hand-over-nowhere = 不能移交到那里，请重新选择；什么都没有改。
+console-hand-over-merged = 这条档案已经合并到另一条，请移交合并后的那一条。
+console-handed-over = 已移交
+console-handed-over-to = “{ $title }”已移交到{ $where }。
+audit-handed-over = 把档案移交到其他乡镇
+audit-taken-over = 接收了其他乡镇移交的档案

@@ -34,6 +34,8 @@ pub const ACTIONS: &[&str] = &[
     "audit-person-exported",
     "audit-erase",
     "audit-part-ended",
+    "audit-handed-over",
+    "audit-taken-over",
     "audit-merge",
     "audit-late",
     "audit-unmerge",

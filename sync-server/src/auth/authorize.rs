@@ -47,6 +47,8 @@ pub enum Action<'a> {
     Decide,
     /// Erase a record for good, with its restricted part.
     Erase,
+    /// Hand a record over to another town.
+    HandOver,
     /// Take out all that is kept about one person, in full and wherever in the town it stands.
     TakeOutPerson,
 }
@@ -77,6 +79,13 @@ pub fn authorize(
                 let all =
                     |reach: &Reach| !reach.areas.is_empty() && reach.areas.iter().all(|area| who.scope.contains(*area));
                 who.user.role == Role::CenterStaff && who.user.cleared && before.is_some_and(all)
+            }
+            Action::HandOver => {
+                let all = |reach: &Reach| reach.areas.iter().all(|area| who.scope.contains(*area));
+                let from = before.and_then(|reach| reach.areas.first()).and_then(|area| areas.town_of(*area));
+                let to = after.areas.first().and_then(|area| areas.town_of(*area));
+                let staff = who.user.role == Role::CenterStaff && before.is_some_and(all);
+                staff && from.is_some_and(|town| who.works_in(town)) && to.is_some() && from != to
             }
             Action::TakeOutPerson => {
                 let full = who.user.cleared && who.user.may_unmask && who.scope.contains(who.user.town);
@@ -123,8 +132,10 @@ fn may_read(who: &Who, part: Part, reach: &Reach) -> bool {
 }
 
 fn may_write(who: &Who, part: Part, fields: &[&str], before: Option<&Reach>, after: &Reach, areas: &AreaTree) -> bool {
-    // Nothing moves to another town, to a place that is not there, or to nowhere.
-    let homely = |area: &AreaId| areas.town_of(*area) == Some(who.user.town);
+    // Nothing moves to another town by being written, to a place that is not there, or to nowhere.
+    let mut lies = before.into_iter().chain([after]).flat_map(|reach| &reach.areas);
+    let town = lies.find_map(|area| areas.town_of(*area)).filter(|town| who.works_in(*town));
+    let homely = |area: &AreaId| town.is_some() && areas.town_of(*area) == town;
     if after.areas.is_empty() || !after.areas.iter().all(homely) {
         return false;
     }

@@ -13,6 +13,8 @@ pub mod throttle;
 pub mod token;
 pub mod totp;
 
+use std::collections::BTreeSet;
+
 use shared::area::{AreaId, AreaTree, Scope};
 use shared::author::Role;
 use shared::ids::UserId;
@@ -26,13 +28,27 @@ pub struct Who {
     pub user: User,
     /// Their areas with all below them.
     pub scope: Scope,
+    /// Towns beside their own in which some of it lies.
+    pub elsewhere: Vec<AreaId>,
 }
 
 impl Who {
     /// `user` in this tree.
     pub fn of(user: User, areas: &AreaTree) -> Self {
         let scope = areas.scope(&user.scope);
-        Self { user, scope }
+        let towns: BTreeSet<AreaId> = scope.iter().filter_map(|area| areas.town_of(area)).collect();
+        let elsewhere = towns.into_iter().filter(|town| *town != user.town).collect();
+        Self { user, scope, elsewhere }
+    }
+
+    /// The towns they work in, their own first.
+    pub fn towns(&self) -> impl Iterator<Item = AreaId> + '_ {
+        std::iter::once(self.user.town).chain(self.elsewhere.iter().copied())
+    }
+
+    /// Whether they work in this town.
+    pub fn works_in(&self, town: AreaId) -> bool {
+        self.towns().any(|it| it == town)
     }
 
     /// The centre itself, in nobody's name: what the server writes by itself.

@@ -47,8 +47,8 @@ pub enum AddError {
     /// The scope's first area lies in no town.
     #[error("the area {0} lies in no town; a user belongs to one")]
     NoTown(AreaId),
-    /// A user stays in their town.
-    #[error("the area {0} lies in another town; add them there as somebody else")]
+    /// A user keeps something of their town.
+    #[error("the area {0} lies in another town; somebody who works in several keeps an area of their own")]
     OtherTown(AreaId),
     /// A login must be something.
     #[error("a user needs a login and a name")]
@@ -102,7 +102,7 @@ pub struct UserChange {
     pub name: Option<String>,
     /// What they do.
     pub role: Option<Role>,
-    /// The roots of their scope, in their town.
+    /// The roots of their scope, one of them at least in their town.
     pub scope: Vec<AreaId>,
     /// May read restricted parts in their scope.
     pub cleared: Option<bool>,
@@ -118,10 +118,15 @@ pub fn changed(user: &User, change: UserChange, areas: &AreaTree) -> Result<User
         return Err(AddError::Empty);
     }
     for id in &change.scope {
-        let town = areas.get(*id).ok_or(AddError::NoSuchArea(*id)).map(|_| areas.town_of(*id))?;
-        if town != Some(user.town) {
-            return Err(AddError::OtherTown(*id));
+        if areas.get(*id).is_none() {
+            return Err(AddError::NoSuchArea(*id));
         }
+    }
+    // Some of it stays in their town; the rest may lie in others.
+    if let Some(first) = change.scope.first()
+        && !change.scope.iter().any(|id| areas.town_of(*id) == Some(user.town))
+    {
+        return Err(AddError::OtherTown(*first));
     }
     Ok(User {
         name: change.name.map_or_else(|| user.name.clone(), |name| name.trim().to_owned()),

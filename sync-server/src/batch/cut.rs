@@ -178,6 +178,7 @@ fn gone(read: &dyn Read, cut: &Cut<'_>, told: &BTreeSet<RecordId>) -> Result<Vec
         }
         Ok(true)
     })?;
+    let moved = read.moved(&left)?;
     let keys: Vec<_> = left.into_iter().map(|id| (id, Part::Open)).collect();
     let mut lines = Vec::new();
     for part in read.load_many(&keys)? {
@@ -186,6 +187,9 @@ fn gone(read: &dyn Read, cut: &Cut<'_>, told: &BTreeSet<RecordId>) -> Result<Vec
             lines.push(gone_line(part.record, part.kind));
         }
     }
+    // What was erased in the town it went on to is told as that.
+    let moved = moved.into_iter().filter(|moved| !erased.contains_key(&moved.record));
+    lines.extend(moved.map(|moved| gone_line(moved.record, moved.kind)));
     lines.extend(erased.into_iter().map(|(record, kind)| gone_line(record, kind)));
     lines.sort_by_key(|line| line.id);
     Ok(lines)

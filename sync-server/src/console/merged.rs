@@ -135,11 +135,15 @@ pub fn tools(ctx: &Ctx, seen: &Seen) -> Markup {
     let word = |key: &str| ctx.words.text(key);
     let href = |what: &str| format!("/console/records/{}/{what}", seen.part.record);
     html! {
-        @if may_merge(ctx, &seen.part) || super::erase::may_erase(ctx, &seen.part) || super::person::may_take(ctx, &seen.part) {
+        @let any = may_merge(ctx, &seen.part) || super::erase::may_erase(ctx, &seen.part) || super::person::may_take(ctx, &seen.part);
+        @if any || super::hand_over::may(ctx, &seen.part) {
             section.panel {
                 div.tools {
                     @if may_merge(ctx, &seen.part) && seen.part.merged_into.is_none() {
                         a.btn.btn--second href=(href("merge")) { (word("console-merge")) }
+                    }
+                    @if super::hand_over::may(ctx, &seen.part) {
+                        a.btn.btn--second href=(href("hand-over")) { (word("console-hand-over")) }
                     }
                     @if super::person::may_take(ctx, &seen.part) {
                         a.btn.btn--quiet href=(href("person")) { (word("console-person")) }

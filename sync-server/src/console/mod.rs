@@ -17,6 +17,7 @@ mod erase;
 mod events;
 mod failed;
 mod forms;
+mod hand_over;
 mod history;
 mod imports;
 mod inbox;
@@ -98,6 +99,7 @@ pub fn router() -> Router<App> {
         .route("/console/records/{id}/merge", get(alias::show).post(alias::merge))
         .route("/console/records/{id}/unmerge", post(alias::unmerge))
         .route("/console/records/{id}/erase", get(erase::show).post(erase::done))
+        .route("/console/records/{id}/hand-over", get(hand_over::show).post(hand_over::done))
         .route("/console/records/{id}/person", get(person::show).post(person::ask))
         .route("/console/records/{id}/person/{asked}/release", post(person::release))
         .route("/console/records/{id}/person/{asked}/take", post(person::done))

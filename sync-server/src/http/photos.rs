@@ -25,7 +25,7 @@ use super::{blocking, body, caller, pressure};
 use crate::blobs::{FinishError, expiry, jpeg::NoJpeg, quota, take_away};
 use crate::error::Problem;
 use crate::store::{self, Photo, Read, StoreError, Upload};
-use crate::sync::photos::may_see;
+use crate::sync::photos::{deliver, may_see};
 use crate::sync::round::Caller;
 use crate::{App, AppState};
 
@@ -117,7 +117,7 @@ fn begin(app: &AppState, caller: &Caller, headers: &HeaderMap, comes: u64) -> Re
         }
         if here && let Some(photo) = told(&*tx)? {
             let upload = Upload { done: true, ..upload.clone() };
-            tx.put_photo(&Photo { received: now, ..photo }, upload.user)?;
+            deliver(tx, &Photo { received: now, ..photo }, upload.user)?;
             tx.put_upload(&upload)?;
             return Ok((upload, Vec::new()));
         }
@@ -280,7 +280,7 @@ fn settle(app: &AppState, town: AreaId, upload: Upload) -> Result<Upload, Proble
             tx.drop_upload(upload.id)?;
             return Ok(false);
         }
-        tx.put_photo(&photo, upload.user)?;
+        deliver(tx, &photo, upload.user)?;
         tx.put_upload(&upload)?;
         Ok(true)
     })?;

@@ -25,6 +25,7 @@ mod states;
 #[cfg(test)]
 mod tests;
 mod titles;
+mod towns;
 mod uploads;
 
 use std::path::Path;
@@ -52,6 +53,7 @@ pub use model::*;
 pub use parts::*;
 pub use second::{KeepSecond, ReadSecond, SecondFactor};
 pub use titles::{ReadTitles, Titled};
+pub use towns::{KeepTowns, Moved, ReadTowns};
 pub use uploads::{KeepUploads, ReadUploads};
 
 /// What can go wrong below: all of it lies outside the protocol. Texts hold no personal data.
@@ -209,6 +211,7 @@ pub trait Read:
     + ReadImports
     + ReadTitles
     + ReadIntake
+    + ReadTowns
 {
     /// The town.
     fn town(&self) -> AreaId;
@@ -295,7 +298,16 @@ pub trait Read:
 
 /// What can be written in one town's transaction.
 pub trait Tx:
-    Read + Keep + SettleDoubts + KeepSecond + KeepApprovals + KeepUploads + KeepEditions + KeepImports + KeepIntake
+    Read
+    + Keep
+    + SettleDoubts
+    + KeepSecond
+    + KeepApprovals
+    + KeepUploads
+    + KeepEditions
+    + KeepImports
+    + KeepIntake
+    + KeepTowns
 {
     /// Takes the next `count` sequence numbers of a part; the first of them is returned.
     fn take_seqs(&mut self, part: Part, count: u64) -> Result<u64, StoreError>;
@@ -323,7 +335,7 @@ pub trait Tx:
         edit: &Unreadable,
         why: &Rejection,
     ) -> Result<(), StoreError>;
-    /// Says what became of a quarantined edit.
+    /// Says what became of a quarantined edit. Its author hears of it in their own town, which has to be held.
     fn decide_quarantined(&mut self, edit: EditId, outcome: &Decision) -> Result<(), StoreError>;
     /// A new writer; its slot must be unused.
     fn put_slot(&mut self, slot: &SlotRow) -> Result<(), StoreError>;

@@ -22,6 +22,7 @@ mod postgres;
 mod processes;
 mod promises;
 mod second;
+mod towns;
 mod uploads;
 
 /// Every story is told to a new SQLite file in a test of its own, and to PostgreSQL, in a schema of its own each, in one
@@ -58,6 +59,8 @@ stories! {
     later::editions_imports_and_reports_are_found_again,
     later::what_takes_two_people_is_released_by_another_and_used_once,
     later::an_edit_is_known_by_its_dots_and_erased_whole,
+    towns::a_record_goes_to_another_town_with_all_that_is_kept_of_it,
+    towns::towns_are_held_in_one_order_whoever_asks_for_them,
     uploads::a_photo_is_an_orphan_while_nothing_of_its_town_refers_to_it,
 }
 

@@ -3,7 +3,9 @@
 //! All edits of a request go in one transaction, grouped by record: each record is read once and written once, however
 //! many edits it gets. A rejected edit changes nothing but the high-water mark of its slot and stands in quarantine.
 
+mod again;
 mod erased;
+mod ground;
 mod held;
 mod judge;
 pub mod mend;
@@ -22,9 +24,12 @@ use shared::ids::{Dot, EditId, RecordId, Slot};
 use shared::mutants::Mutant;
 use shared::record::Part;
 use shared::vector::VectorTimestamp;
-use shared::wire::{HeldEdit, Outcome, Receipt, RejectReason, Rejection};
+use shared::wire::{Outcome, Receipt, RejectReason, Rejection};
 
+pub use self::again::hold_again;
 use self::erased::Gone;
+use self::ground::Ground;
+pub use self::ground::{Places, RulesOf};
 use self::held::Holding;
 use crate::AppState;
 use crate::auth::Who;
@@ -34,6 +39,9 @@ use crate::sync::photos;
 
 /// The detail of a rejection: the credential was used by two, a message key.
 const DOUBLED: &str = "credential-doubled";
+
+/// The field that decides access.
+const AREA: &str = "area";
 
 /// What edits are checked against; see [`AppState::rules`].
 #[derive(Clone)]
@@ -86,33 +94,42 @@ pub fn accept_in(
     writer: &Writer,
     edits: Vec<Edit>,
 ) -> Result<Vec<Receipt>, StoreError> {
-    Ok(accept_all(tx, rules, writer, edits.into_iter().map(Offered::Edit).collect())?.receipts)
+    Ok(take_all(tx, rules, None, writer, edits.into_iter().map(Offered::Edit).collect(), None)?.receipts)
 }
 
-/// The same, with all that a sync answers of it.
+/// The same, with all that a sync answers of it: each edit goes to the town its record lies in, which is judged by `others`.
 pub fn accept_all(
     tx: &mut dyn Tx,
     rules: &Rules,
+    others: RulesOf<'_>,
     writer: &Writer,
     edits: Vec<Offered>,
 ) -> Result<Accepted, StoreError> {
-    take_all(tx, rules, writer, edits, None)
+    take_all(tx, rules, Some(others), writer, edits, None)
 }
 
 /// The same of a writer nobody can be sure of: what is new goes into quarantine, whatever it is, until somebody at the
 /// centre has asked who wrote it.
-pub fn hold_all(tx: &mut dyn Tx, rules: &Rules, writer: &Writer, edits: Vec<Offered>) -> Result<Accepted, StoreError> {
+pub fn hold_all(
+    tx: &mut dyn Tx,
+    rules: &Rules,
+    others: RulesOf<'_>,
+    writer: &Writer,
+    edits: Vec<Offered>,
+) -> Result<Accepted, StoreError> {
     let why = Rejection { detail: DOUBLED.to_owned(), ..Rejection::of(RejectReason::NotAllowed) };
-    take_all(tx, rules, writer, edits, Some(&why))
+    take_all(tx, rules, Some(others), writer, edits, Some(&why))
 }
 
 fn take_all(
     tx: &mut dyn Tx,
     rules: &Rules,
+    others: Option<RulesOf<'_>>,
     writer: &Writer,
     edits: Vec<Offered>,
     unsure: Option<&Rejection>,
 ) -> Result<Accepted, StoreError> {
+    let home = tx.town();
     let row = tx.slot(writer.slot)?.ok_or(StoreError::Missing("the slot"))?;
     let mut high_water = row.high_water;
     let ids: Vec<EditId> = edits.iter().map(Offered::id).collect();
@@ -121,9 +138,25 @@ fn take_all(
     let mut done = Done { outcomes: seen, ..Done::default() };
     // Planted mistake, see shared::mutants: what the server has is applied again when it comes under a new dot.
     let again = Mutant::ForkReapplies.on();
-    let fresh = edits.iter().filter_map(Offered::edit).filter(|edit| again || !done.outcomes.contains_key(&edit.id));
-    let mut holding = Holding::load(tx, fresh)?;
-    let mut gone = Gone::of_offered(&*tx, &edits)?;
+    let places = match others {
+        Some(_) => {
+            let records = edits.iter().filter_map(Offered::record).collect();
+            Places::find(tx, &writer.who, &records, edits.iter().filter_map(Offered::edit), &rules.areas)?
+        }
+        None => Places::default(),
+    };
+    let mut grounds = BTreeMap::new();
+    for town in std::iter::once(home).chain(places.towns()) {
+        let there = tx.at(town)?;
+        let rules = match others.filter(|_| town != home) {
+            Some(others) => others(&*there)?,
+            None => rules.clone(),
+        };
+        let its = || edits.iter().filter(|it| places.of(it.record(), home) == town);
+        let fresh = its().filter_map(Offered::edit).filter(|edit| again || !known.contains(&edit.id));
+        let (records, all) = (its().filter_map(Offered::record), its().filter_map(Offered::edit));
+        grounds.insert(town, Ground::load(&*there, rules, fresh, records, all)?);
+    }
     let ended = tx.ended_of(&ids)?;
 
     for offered in edits {
@@ -134,23 +167,26 @@ fn take_all(
         if follows {
             high_water += 1;
         }
+        let town = places.of(offered.record(), home);
+        let Some(ground) = grounds.get_mut(&town) else { return Err(StoreError::Missing("the town of an edit")) };
+        let mut there = tx.at(town)?;
         if done.outcomes.contains_key(&offered.id()) && !(again && follows) {
-            if follows && let Some(edit) = offered.edit().filter(|edit| !gone.takes_edit(edit)) {
+            if follows && let Some(edit) = offered.edit().filter(|edit| !ground.gone.takes_edit(edit)) {
                 // Under its new dot too it is only whole with its photos: those of who brings it, whomever it names.
                 let mut edit = edit.clone();
                 if let Some(author) = judge::author_of(writer) {
                     edit.author = author.into();
                 }
-                done.link(tx, rules, writer, &edit)?;
+                link(&mut *there, &ground.rules, writer, &edit)?;
             }
             continue;
         }
-        if gone.takes(&offered) {
-            let begins = erased::begins(&holding, &offered);
+        if ground.gone.takes(&offered) {
+            let begins = erased::begins(&ground.holding, &offered);
             if let Some(record) = begins {
-                done.forget(tx, record)?;
+                done.forget(&mut *there, ground, record)?;
             }
-            gone.keep_out(tx, rules.now, offered.id(), offered.dot(), begins)?;
+            ground.gone.keep_out(&mut *there, rules.now, offered.id(), offered.dot(), begins)?;
             done.outcomes.insert(offered.id(), Outcome::Rejected(Rejection::of(RejectReason::Erased)));
             continue;
         }
@@ -162,7 +198,7 @@ fn take_all(
             Offered::Unreadable(unreadable) => {
                 let unreadable = if emptied { Unreadable { raw: String::new(), ..unreadable } } else { unreadable };
                 let why = if follows { judge::unreadable() } else { judge::protocol() };
-                tx.put_unreadable(writer.slot, rules.now, &unreadable, &why)?;
+                there.put_unreadable(writer.slot, rules.now, &unreadable, &why)?;
                 done.outcomes.insert(unreadable.id, Outcome::Rejected(why));
                 continue;
             }
@@ -170,35 +206,46 @@ fn take_all(
         let verdict = match unsure {
             _ if !follows => Err((edit, judge::protocol())),
             Some(why) => Err((edit, why.clone())),
-            None => judge::judge(tx, rules, writer, &mut holding, edit, emptied)?,
+            None if !(town == home || writer.who.works_in(town)) => Err((edit, ground::handed_over())),
+            None => judge::judge(&mut *there, &ground.rules, writer, &mut ground.holding, edit, emptied)?,
         };
         match verdict {
-            Ok(applied) => done.applied(tx, rules, writer, applied)?,
-            Err((edit, rejection)) => done.rejected(tx, rules, writer, edit, rejection)?,
+            Ok(applied) => done.applied(&mut *there, ground, writer, applied)?,
+            Err((edit, rejection)) => done.rejected(&mut *there, ground, writer, edit, rejection)?,
         }
     }
 
-    let mut settled = holding.save(tx, rules)?;
-    if again {
-        done.save.retain(|stored| !known.contains(&stored.edit.id));
-        done.quarantine.retain(|held| !known.contains(&held.edit.id));
-    }
-    tx.save_edits(&done.save)?;
-    tx.put_quarantined(&done.quarantine)?;
-    if tx.any_once()? {
-        let saved: Vec<EditId> = done.save.iter().map(|stored| stored.edit.id).collect();
-        let elsewhere: BTreeSet<EditId> = tx.stood_elsewhere(&saved)?.into_iter().collect();
-        let moved = done.save.iter().filter(|stored| elsewhere.contains(&stored.edit.id));
-        for changed in mend::fold_anew(tx, rules, &moved.map(|stored| stored.edit.record).collect())? {
-            settled.remove(&changed);
+    let mut settled = BTreeSet::new();
+    for (town, mut ground) in grounds {
+        if again {
+            ground.save.retain(|stored| !known.contains(&stored.edit.id));
+            ground.quarantine.retain(|held| !known.contains(&held.edit.id));
         }
+        settled.extend(keep(&mut *tx.at(town)?, ground)?);
     }
-    let arrived = done.save.iter().map(|stored| stored.edit.id).chain(done.quarantine.iter().map(|held| held.edit.id));
-    tx.drop_remains(&arrived.collect::<Vec<_>>())?;
     if high_water != row.high_water {
         tx.set_high_water(writer.slot, high_water)?;
     }
     Ok(Accepted { receipts: done.receipts(), high_water, settled })
+}
+
+/// Writes what became of a town's edits. Says what their sender need not be told.
+fn keep(tx: &mut dyn Tx, ground: Ground) -> Result<BTreeSet<(RecordId, Part)>, StoreError> {
+    let Ground { rules, holding, save, quarantine, .. } = ground;
+    let mut settled = holding.save(tx, &rules)?;
+    tx.save_edits(&save)?;
+    tx.put_quarantined(&quarantine)?;
+    if tx.any_once()? {
+        let saved: Vec<EditId> = save.iter().map(|stored| stored.edit.id).collect();
+        let elsewhere: BTreeSet<EditId> = tx.stood_elsewhere(&saved)?.into_iter().collect();
+        let moved = save.iter().filter(|stored| elsewhere.contains(&stored.edit.id));
+        for changed in mend::fold_anew(tx, &rules, &moved.map(|stored| stored.edit.record).collect())? {
+            settled.remove(&changed);
+        }
+    }
+    let arrived = save.iter().map(|stored| stored.edit.id).chain(quarantine.iter().map(|held| held.edit.id));
+    tx.drop_remains(&arrived.collect::<Vec<_>>())?;
+    Ok(settled)
 }
 
 /// Whether edits stand where they may: each that is new has the n after the last one of the slot, each that came before
@@ -248,115 +295,77 @@ pub(super) fn apply_one(
     Ok(Ok(vector))
 }
 
-/// Puts into quarantine again what was refused before a restore and is not known any more: not judged, because contexts of
-/// others may cover its dot and have not seen it.
-pub fn hold_again(
-    tx: &mut dyn Tx,
-    rules: &Rules,
-    writer: &Writer,
-    held: Vec<HeldEdit<Edit>>,
-) -> Result<(), StoreError> {
-    if held.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<EditId> = held.iter().map(|held| held.edit.id).collect();
-    let mut known: BTreeSet<EditId> = tx.outcomes(&ids)?.into_iter().map(|it| it.edit).collect();
-    let records = held.iter().map(|held| held.edit.record);
-    let mut gone = Gone::of(&*tx, records, held.iter().map(|held| &held.edit))?;
-    let holding = Holding::load(&*tx, held.iter().map(|held| &held.edit))?;
-    let mut done = Done::default();
-    let ended = tx.ended_of(&ids)?;
-    for HeldEdit { mut edit, why } in held {
-        // The words of a decision are of whoever decided, and that decision is lost.
-        let why = Rejection { note: String::new(), ..why };
-        if !judge::fits(&edit) || !known.insert(edit.id) {
-            continue;
-        }
-        if ended.contains(&edit.id) {
-            edit.writes.clear();
-        }
-        if gone.takes_edit(&edit) {
-            let begins = holding.get(edit.record).is_none_or(|held| held.reach.is_none());
-            gone.keep_out(tx, rules.now, edit.id, edit.dot, begins.then_some(edit.record))?;
-        } else {
-            done.rejected(tx, rules, writer, edit, why)?;
-        }
-    }
-    tx.put_quarantined(&done.quarantine)?;
-    // What another edit claims to have been known by may have been one of these.
-    let dots: Vec<Dot> = done.quarantine.iter().map(|held| held.edit.dot).collect();
-    let claimed: BTreeSet<RecordId> = tx.once_at(&dots)?.into_iter().collect();
-    mend::fold_anew(tx, rules, &claimed)?;
-    Ok(())
-}
-
 /// Outcomes on their way into the store.
 #[derive(Default)]
 struct Done {
     order: Vec<EditId>,
     outcomes: BTreeMap<EditId, Outcome>,
-    save: Vec<StoredEdit>,
-    quarantine: Vec<Quarantined>,
 }
 
 impl Done {
     fn applied(
         &mut self,
         tx: &mut dyn Tx,
-        rules: &Rules,
+        ground: &mut Ground,
         writer: &Writer,
         (edit, vector): (Edit, VectorTimestamp),
     ) -> Result<(), StoreError> {
-        self.link(tx, rules, writer, &edit)?;
+        link(tx, &ground.rules, writer, &edit)?;
         self.outcomes.insert(edit.id, Outcome::Applied { vector: vector.clone() });
-        self.save.push(StoredEdit { edit, received: rules.now, vector, origin: String::new() });
+        ground.save.push(StoredEdit { edit, received: ground.rules.now, vector, origin: String::new() });
         Ok(())
     }
 
     fn rejected(
         &mut self,
         tx: &mut dyn Tx,
-        rules: &Rules,
+        ground: &mut Ground,
         writer: &Writer,
-        mut edit: Edit,
+        edit: Edit,
         rejection: Rejection,
     ) -> Result<(), StoreError> {
-        // Whoever the edit claims to be of: a false name would open its photos here and be taken on when released.
-        if let Some(author) = judge::author_of(writer) {
-            edit.author = author.into();
-        }
-        // Its photos are wanted and kept too: the edit may be released one day.
-        self.link(tx, rules, writer, &edit)?;
         self.outcomes.insert(edit.id, Outcome::Rejected(rejection.clone()));
-        self.quarantine.push(Quarantined {
-            edit,
-            slot: writer.slot,
-            received: rules.now,
-            rejection,
-            origin: String::new(),
-            decision: None,
-        });
+        let held = held(tx, &ground.rules, writer, edit, rejection)?;
+        ground.quarantine.push(held);
         Ok(())
     }
 
     /// What was refused of a record in this request, which is erased now.
-    fn forget(&mut self, tx: &mut dyn Tx, record: RecordId) -> Result<(), StoreError> {
-        for held in self.quarantine.extract_if(.., |held| held.edit.record == record) {
+    fn forget(&mut self, tx: &mut dyn Tx, ground: &mut Ground, record: RecordId) -> Result<(), StoreError> {
+        for held in ground.quarantine.extract_if(.., |held| held.edit.record == record) {
             tx.put_erased_edit(held.edit.id, held.edit.dot)?;
             self.outcomes.insert(held.edit.id, Outcome::Rejected(Rejection::of(RejectReason::Erased)));
         }
         Ok(())
     }
 
-    fn link(&self, tx: &mut dyn Tx, rules: &Rules, writer: &Writer, edit: &Edit) -> Result<(), StoreError> {
-        let links = photos::links(&*tx, &writer.who, &rules.areas, edit)?;
-        if links.is_empty() { Ok(()) } else { tx.link_photos(writer.slot, &links) }
-    }
-
     fn receipts(&self) -> Vec<Receipt> {
         let outcome = |edit: &EditId| Some(Receipt { edit: *edit, outcome: self.outcomes.get(edit)?.clone() });
         self.order.iter().filter_map(outcome).collect()
     }
+}
+
+/// An edit on its way into quarantine.
+fn held(
+    tx: &mut dyn Tx,
+    rules: &Rules,
+    writer: &Writer,
+    mut edit: Edit,
+    rejection: Rejection,
+) -> Result<Quarantined, StoreError> {
+    // Whoever the edit claims to be of: a false name would open its photos here and be taken on when released.
+    if let Some(author) = judge::author_of(writer) {
+        edit.author = author.into();
+    }
+    // Its photos are wanted and kept too: the edit may be released one day.
+    link(tx, rules, writer, &edit)?;
+    let (slot, received) = (writer.slot, rules.now);
+    Ok(Quarantined { edit, slot, received, rejection, origin: String::new(), decision: None })
+}
+
+fn link(tx: &mut dyn Tx, rules: &Rules, writer: &Writer, edit: &Edit) -> Result<(), StoreError> {
+    let links = photos::links(&*tx, &writer.who, &rules.areas, edit)?;
+    if links.is_empty() { Ok(()) } else { tx.link_photos(writer.slot, &links) }
 }
 
 /// The dot of the next edit of a slot.

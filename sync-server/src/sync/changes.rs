@@ -14,7 +14,7 @@ use shared::wire::Item;
 use super::cursor::Position;
 use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize, reads_by_scope, reads_visits};
-use crate::store::{FeedWhat, Near, Read, ReaderKey, StoreError};
+use crate::store::{FeedWhat, Near, Read, ReaderKey, StoreError, StoredPart};
 
 /// The most items of one page, unless [`crate::AppState::page_items`] says otherwise.
 pub const ITEMS: usize = 4_000;
@@ -42,68 +42,98 @@ pub fn page(
     settled: &BTreeSet<(RecordId, Part)>,
     most: usize,
 ) -> Result<Page, StoreError> {
-    let mut page = Page::default();
-    let mut bytes = 0;
-    for part in parts(who) {
-        let seen = match part {
-            Part::Open => &mut position.open,
-            Part::Restricted => &mut position.restricted,
-        };
-        if page.more {
-            break;
+    let mut walk = Walk { page: Page::default(), bytes: 0, settled, most };
+    for town in who.towns() {
+        if town == read.town() {
+            walk.on(read, who, areas, (&mut position.open, &mut position.restricted))?;
+        } else {
+            let (open, restricted) = position.elsewhere.entry(town).or_default();
+            walk.on(&*read.beside(town), who, areas, (open, restricted))?;
         }
-        read.feed_near(part, *seen, &near(who, true), &mut |entry| {
-            if page.items.len() >= most || bytes >= BYTES {
-                page.more = true;
-                return Ok(false);
+    }
+    Ok(walk.page)
+}
+
+/// A page on its way.
+struct Walk<'a> {
+    page: Page,
+    bytes: usize,
+    settled: &'a BTreeSet<(RecordId, Part)>,
+    most: usize,
+}
+
+impl Walk<'_> {
+    /// Goes on along the feeds of one town, open and restricted.
+    fn on(
+        &mut self,
+        read: &dyn Read,
+        who: &Who,
+        areas: &AreaTree,
+        (open, restricted): (&mut u64, &mut u64),
+    ) -> Result<(), StoreError> {
+        let Self { page, bytes, settled, most } = self;
+        for part in parts(who) {
+            let seen = match part {
+                Part::Open => &mut *open,
+                Part::Restricted => &mut *restricted,
+            };
+            if page.more {
+                break;
             }
-            match entry.what {
-                FeedWhat::Part { row, kind, areas: lies, readers, visit, anonymous } => {
-                    let reach = Reach { kind, areas: lies, readers, visit };
-                    let visible = authorize(who, Action::Read(part), Some(&reach), &reach, areas).is_ok();
-                    if visible && !settled.contains(&(entry.record, part)) {
-                        match read.told_state(part, entry.seq, row).and_then(|state| shown(who, &state, anonymous)) {
-                            Ok(state) => {
-                                bytes += state.get().len();
-                                page.items.push(Item {
-                                    id: entry.record,
-                                    part,
-                                    kind: Some(kind),
-                                    state: Some(state),
-                                    erased: false,
-                                });
+            read.feed_near(part, *seen, &near(who, true), &mut |entry| {
+                if page.items.len() >= *most || *bytes >= BYTES {
+                    page.more = true;
+                    return Ok(false);
+                }
+                match entry.what {
+                    FeedWhat::Part { row, kind, areas: lies, readers, visit, anonymous } => {
+                        let reach = Reach { kind, areas: lies, readers, visit };
+                        let visible = authorize(who, Action::Read(part), Some(&reach), &reach, areas).is_ok();
+                        if visible && !settled.contains(&(entry.record, part)) {
+                            let state = read.told_state(part, entry.seq, row);
+                            match state.and_then(|state| shown(who, &state, anonymous)) {
+                                Ok(state) => {
+                                    *bytes += state.get().len();
+                                    page.items.push(Item {
+                                        id: entry.record,
+                                        part,
+                                        kind: Some(kind),
+                                        state: Some(state),
+                                        erased: false,
+                                    });
+                                }
+                                // One that was damaged does not keep all others from their reader.
+                                Err(StoreError::Corrupt { .. }) => page.broken.push((entry.record, part)),
+                                Err(error) => return Err(error),
                             }
-                            // One that was damaged does not keep all others from their reader.
-                            Err(StoreError::Corrupt { .. }) => page.broken.push((entry.record, part)),
-                            Err(error) => return Err(error),
+                        }
+                    }
+                    FeedWhat::Left { key, erased } => {
+                        let left = match erased {
+                            // Whoever could not see records of this kind by their scope is not told of this one either.
+                            Some(kind) => matches!(key, ReaderKey::User(_)) || reads_by_scope(who.user.role, kind),
+                            None => !still_visible(read, who, areas, entry.record, part)?,
+                        };
+                        if saw_by(who, key) && left {
+                            let erased = erased.is_some();
+                            page.items.push(Item { id: entry.record, part, kind: None, state: None, erased });
                         }
                     }
                 }
-                FeedWhat::Left { key, erased } => {
-                    let left = match erased {
-                        // Whoever could not see records of this kind by their scope is not told of this one either.
-                        Some(kind) => matches!(key, ReaderKey::User(_)) || reads_by_scope(who.user.role, kind),
-                        None => !still_visible(read, who, areas, entry.record, part)?,
-                    };
-                    if saw_by(who, key) && left {
-                        let erased = erased.is_some();
-                        page.items.push(Item { id: entry.record, part, kind: None, state: None, erased });
-                    }
-                }
+                *seen = (*seen).max(entry.seq);
+                Ok(true)
+            })?;
+            // What lies elsewhere was passed over unseen.
+            if !page.more {
+                *seen = (*seen).max(read.last_seq(part)?);
             }
-            *seen = (*seen).max(entry.seq);
-            Ok(true)
-        })?;
-        // What lies elsewhere was passed over unseen.
-        if !page.more {
-            *seen = (*seen).max(read.last_seq(part)?);
+            // Planted mistake, see shared::mutants.
+            if Mutant::CursorAhead.on() && !page.more {
+                *seen = read.last_seq(part)? + 1;
+            }
         }
-        // Planted mistake, see shared::mutants.
-        if Mutant::CursorAhead.on() && !page.more {
-            *seen = read.last_seq(part)? + 1;
-        }
+        Ok(())
     }
-    Ok(page)
 }
 
 /// Parts as they are for this reader now, outside the order of the feed: what is not there for them is gone.
@@ -116,7 +146,7 @@ pub fn again(
     let gone = |id, part| Item { id, part, kind: None, state: None, erased: false };
     let mut items = Vec::with_capacity(asked.len());
     for (record, part) in asked {
-        let stored = read.load_many(&[(*record, *part)])?.into_iter().next();
+        let stored = wherever(read, who, *record, *part)?;
         let seen = stored.filter(|stored| {
             let reach = Reach::of(stored);
             authorize(who, Action::Read(*part), Some(&reach), &reach, areas).is_ok()
@@ -141,8 +171,8 @@ pub fn again(
 /// How many items a whole fill holds for this reader.
 pub fn total(read: &dyn Read, who: &Who, areas: &AreaTree) -> Result<u64, StoreError> {
     let mut total = 0;
-    for part in parts(who) {
-        read.feed_near(part, 0, &near(who, false), &mut |entry| {
+    for (there, part) in feeds(read, who) {
+        there.feed_near(part, 0, &near(who, false), &mut |entry| {
             if let FeedWhat::Part { kind, areas: lies, readers, visit, .. } = entry.what {
                 let reach = Reach { kind, areas: lies, readers, visit };
                 total += u64::from(authorize(who, Action::Read(part), Some(&reach), &reach, areas).is_ok());
@@ -156,6 +186,23 @@ pub fn total(read: &dyn Read, who: &Who, areas: &AreaTree) -> Result<u64, StoreE
 /// What of a feed concerns a reader: see [`crate::auth::authorize::Action::Read`].
 pub(super) fn near(who: &Who, states: bool) -> Near {
     Near { lies: Some((who.scope.iter().collect(), who.user.id)), states }
+}
+
+/// The feeds that concern a reader, of every town they work in.
+pub(super) fn feeds<'a>(read: &'a dyn Read, who: &'a Who) -> impl Iterator<Item = (Box<dyn Read + 'a>, Part)> {
+    who.towns().flat_map(move |town| parts(who).map(move |part| (read.beside(town), part)))
+}
+
+/// A part, in whichever of the reader's towns it is.
+fn wherever(read: &dyn Read, who: &Who, record: RecordId, part: Part) -> Result<Option<StoredPart>, StoreError> {
+    let mut found = read.load_many(&[(record, part)])?.into_iter().next();
+    // A record is in one town.
+    for town in who.elsewhere.iter().chain([&who.user.town]) {
+        if found.is_none() && *town != read.town() {
+            found = read.beside(*town).load_many(&[(record, part)])?.into_iter().next();
+        }
+    }
+    Ok(found)
 }
 
 /// Nobody who is not cleared walks the restricted feed at all.
@@ -180,7 +227,7 @@ fn still_visible(
     record: RecordId,
     part: Part,
 ) -> Result<bool, StoreError> {
-    let Some(stored) = read.load_many(&[(record, part)])?.into_iter().next() else { return Ok(false) };
+    let Some(stored) = wherever(read, who, record, part)? else { return Ok(false) };
     let reach = Reach::of(&stored);
     // Of a kind that this role never saw by scope there is nothing to take back.
     let never = reach.readers.is_empty() && !reads_by_scope(who.user.role, reach.kind);

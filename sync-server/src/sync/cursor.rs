@@ -1,17 +1,23 @@
 //! The cursor: what a handheld has seen, opaque to it, signed, bound to device, epoch and rights.
 //!
-//! Binary rather than JSON: an idle round is little else (46 characters against about 170).
+//! Binary rather than JSON: an idle round is little else (46 characters against about 170). Of other towns that a scope lies
+//! in an entry each is added; who works in one town has none.
+
+use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
+use shared::area::AreaId;
 use shared::ids::DeviceId;
 
 use crate::auth::Who;
 
 /// The first byte of every cursor.
 const VERSION: u8 = 1;
+/// The same of one that tells of other towns too.
+const SEVERAL: u8 = 2;
 /// Bytes of HMAC-SHA256 kept (RFC 2104 section 5 allows half).
 const MAC: usize = 16;
 
@@ -24,7 +30,7 @@ pub struct Binding {
 }
 
 /// How far a handheld has got.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Position {
     /// Last number seen of the open feed.
     pub open: u64,
@@ -32,10 +38,12 @@ pub struct Position {
     pub restricted: u64,
     /// Last decision on a quarantined edit seen.
     pub decided: u64,
+    /// The same of other towns: open, restricted.
+    pub elsewhere: BTreeMap<AreaId, (u64, u64)>,
 }
 
 /// What a cursor that came says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Read {
     /// It is good.
     Good(Position),
@@ -70,11 +78,16 @@ fn first4(bytes: &[u8]) -> [u8; 4] {
 
 /// The text of a cursor.
 pub fn write(key: &[u8; 32], binding: &Binding, position: &Position) -> String {
-    let mut bytes = vec![VERSION];
+    let mut bytes = vec![if position.elsewhere.is_empty() { VERSION } else { SEVERAL }];
     bytes.extend(binding.device);
     bytes.extend(binding.rights);
     for n in [u64::from(binding.epoch), position.open, position.restricted, position.decided] {
         varint(&mut bytes, n);
+    }
+    for (town, (open, restricted)) in &position.elsewhere {
+        for n in [u64::from(town.0), *open, *restricted] {
+            varint(&mut bytes, n);
+        }
     }
     let mac = sign(key, &bytes);
     bytes.extend(mac);
@@ -92,13 +105,21 @@ fn parse(key: &[u8; 32], binding: &Binding, text: &str) -> Option<Read> {
     let mut signed = Hmac::<Sha256>::new_from_slice(key).ok()?;
     signed.update(payload);
     signed.verify_truncated_left(mac).ok()?;
-    let (VERSION, payload) = payload.split_first().map(|(version, rest)| (*version, rest))? else { return None };
+    let (version, payload) = payload.split_first()?;
+    if ![VERSION, SEVERAL].contains(version) {
+        return None;
+    }
     let (device, payload) = payload.split_first_chunk::<4>()?;
     let (rights, payload) = payload.split_first_chunk::<4>()?;
     let mut rest = payload;
     let epoch = u32::try_from(unvarint(&mut rest)?).ok()?;
-    let position =
-        Position { open: unvarint(&mut rest)?, restricted: unvarint(&mut rest)?, decided: unvarint(&mut rest)? };
+    let (open, restricted, decided) = (unvarint(&mut rest)?, unvarint(&mut rest)?, unvarint(&mut rest)?);
+    let mut elsewhere = BTreeMap::new();
+    while !rest.is_empty() {
+        let town = AreaId(u32::try_from(unvarint(&mut rest)?).ok()?);
+        elsewhere.insert(town, (unvarint(&mut rest)?, unvarint(&mut rest)?));
+    }
+    let position = Position { open, restricted, decided, elsewhere };
     let same = Binding { device: *device, rights: *rights, epoch } == *binding;
     Some(if same { Read::Good(position) } else { Read::Outdated { epoch, position } })
 }
@@ -139,16 +160,16 @@ mod tests {
     fn a_cursor_is_known_again_and_a_changed_one_is_not() {
         let key = [7; 32];
         let binding = Binding { device: [1; 4], rights: [2; 4], epoch: 3 };
-        let position = Position { open: 72_000, restricted: 0, decided: u64::MAX };
+        let position = Position { open: 72_000, decided: u64::MAX, ..Position::default() };
         let text = write(&key, &binding, &position);
-        assert_eq!(read(&key, &binding, &text), Read::Good(position));
+        assert_eq!(read(&key, &binding, &text), Read::Good(position.clone()));
         assert_eq!(read(&[8; 32], &binding, &text), Read::Forged);
         for other in [
             Binding { device: [9; 4], ..binding },
             Binding { rights: [9; 4], ..binding },
             Binding { epoch: 4, ..binding },
         ] {
-            assert_eq!(read(&key, &other, &text), Read::Outdated { epoch: 3, position });
+            assert_eq!(read(&key, &other, &text), Read::Outdated { epoch: 3, position: position.clone() });
         }
         for place in 0..text.len() {
             let mut bytes = text.clone().into_bytes();
@@ -159,5 +180,8 @@ mod tests {
         assert_eq!(read(&key, &binding, ""), Read::Forged);
         let fresh = write(&key, &binding, &Position { open: 72_000, ..Position::default() });
         assert!(fresh.len() <= 48, "{} characters", fresh.len());
+        let elsewhere = [(AreaId(9), (7, 0)), (AreaId(70_000), (u64::MAX, 3))].into_iter().collect();
+        let county = Position { elsewhere, ..position };
+        assert_eq!(read(&key, &binding, &write(&key, &binding, &county)), Read::Good(county));
     }
 }

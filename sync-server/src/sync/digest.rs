@@ -6,7 +6,7 @@ use shared::ids::RecordId;
 use shared::record::Part;
 use shared::wire::{Branch, DigestAnswer, DigestAsk};
 
-use super::changes::{is_masked, near, parts, raw, shown};
+use super::changes::{feeds, is_masked, near, raw, shown};
 use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize};
 use crate::store::{FeedWhat, Read, StoreError};
@@ -28,13 +28,13 @@ pub fn sums(read: &dyn Read, who: &Who, areas: &AreaTree, ask: &DigestAsk) -> Re
         return Ok(None);
     }
     let mut branches: Vec<Summing> = ask.branches.iter().map(|(part, prefix)| Summing::new(*part, prefix)).collect();
-    for part in parts(who) {
+    for (there, part) in feeds(read, who) {
         let mut asked: Vec<&mut Summing> = branches.iter_mut().filter(|branch| branch.part == part).collect();
         if asked.is_empty() {
             continue;
         }
         let all = asked.iter().any(|branch| branch.prefix.as_str().is_empty());
-        read.feed_near(part, 0, &near(who, all), &mut |entry| {
+        there.feed_near(part, 0, &near(who, all), &mut |entry| {
             let FeedWhat::Part { row, kind, areas: lies, readers, visit, anonymous } = entry.what else {
                 return Ok(true);
             };
@@ -47,7 +47,7 @@ pub fn sums(read: &dyn Read, who: &Who, areas: &AreaTree, ask: &DigestAsk) -> Re
             if authorize(who, Action::Read(part), Some(&reach), &reach, areas).is_err() {
                 return Ok(true);
             }
-            let text = read.feed_state(row)?;
+            let text = there.feed_state(row)?;
             let leaf = |text: &str| Sum::leaf(entry.record, part, kind, text);
             let leaf = if is_masked(who, anonymous) {
                 match raw(text).and_then(|state| shown(who, &state, anonymous)) {

@@ -62,9 +62,13 @@ pub fn is_ahead(read: &dyn Read, epoch: u32, position: &Position) -> Result<bool
     if epoch != present || Mutant::CursorAhead.on() {
         return Ok(epoch > present);
     }
-    Ok(position.open > read.last_seq(Part::Open)?
-        || position.restricted > read.last_seq(Part::Restricted)?
-        || position.decided > read.last_decision()?)
+    let mut ahead = position.decided > read.last_decision()?;
+    let home = (read.town(), (position.open, position.restricted));
+    for (town, (open, restricted)) in position.elsewhere.iter().map(|(town, seen)| (*town, *seen)).chain([home]) {
+        let there = read.beside(town);
+        ahead = ahead || open > there.last_seq(Part::Open)? || restricted > there.last_seq(Part::Restricted)?;
+    }
+    Ok(ahead)
 }
 
 /// Begins a new epoch if a cursor proves that the database was put back. Says whether it did.

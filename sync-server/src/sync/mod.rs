@@ -9,6 +9,7 @@ pub mod epoch;
 pub mod history;
 pub mod incoming;
 pub mod lease;
+pub mod moving;
 pub mod photos;
 pub mod projection;
 pub mod quarantine;

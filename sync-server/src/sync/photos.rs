@@ -11,7 +11,7 @@ use shared::record::Part;
 
 use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize};
-use crate::store::{PhotoLink, Read, StoreError, Upload};
+use crate::store::{Photo, PhotoLink, Read, StoreError, Tx, Upload};
 
 /// The field whose elements are photos.
 const PHOTOS: &str = "photos";
@@ -74,6 +74,17 @@ pub fn on_its_way(
     let seen = devices.filter_map(|device| Some(device.seen?.at)).max();
     let uploads = read.unfinished_for(hash)?.into_iter().filter(|upload| users.contains(&upload.user)).collect();
     Ok(Some(OnItsWay { seen, uploads }))
+}
+
+/// A photo was delivered: it is there for every town whose records link it.
+pub fn deliver(tx: &mut dyn Tx, photo: &Photo, sender: UserId) -> Result<(), StoreError> {
+    let home = tx.town();
+    let towns = tx.photo_towns(&photo.hash)?;
+    tx.hold(&towns)?;
+    for town in towns.into_iter().filter(|town| *town != home) {
+        tx.at(town)?.put_photo(photo, sender)?;
+    }
+    tx.put_photo(photo, sender)
 }
 
 /// The photos an edit links, thumbnails included.

@@ -10,9 +10,9 @@ use shared::ids::{EditId, RecordId};
 use shared::limits::{AGAIN_A_ROUND, EDITS_A_ROUND, PROTOCOL, REMAINS_A_ROUND};
 use shared::mutants::Mutant;
 use shared::record::Part;
-use shared::wire::{HeldEdit, Item, Look, Outcome, Receipt, SyncAnswer};
+use shared::wire::{HeldEdit, Item, Look, Outcome, Receipt, Remain, SyncAnswer};
 
-use super::accept::{Accepted, Rules, Writer, accept_all, hold_again, hold_all, in_step, mend};
+use super::accept::{Accepted, Rules, RulesOf, Writer, accept_all, hold_again, hold_all, in_step, mend};
 use super::cursor::{self, Binding, Position};
 use super::incoming::{self, Incoming, Offered};
 use super::{changes, digest, epoch, lease, remains, setup, versions};
@@ -151,7 +151,11 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
         let setup = if request.setup.as_deref() == Some(fixed.version().as_str()) {
             None
         } else {
-            Some(setup::setup(who, &rules.areas, &read.users()?, &fixed))
+            let mut users = read.users()?;
+            for town in &who.elsewhere {
+                users.extend(read.beside(*town).users()?);
+            }
+            Some(setup::setup(who, &rules.areas, &users, &fixed))
         };
         let leased = app.lease_hours > 0 && (request.lease || setup.is_some() && lease::unasked(who));
         let answer = SyncAnswer {
@@ -181,7 +185,7 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
         Ok::<_, StoreError>((answer, page.broken))
     })?;
     if !broken.is_empty() {
-        let mended = store::write(&*app.store, device.town, |tx| mend::look_over(tx, &rules, who, &broken))?;
+        let mended = store::write(&*app.store, device.town, |tx| look_over(app, tx, &rules, who, &broken))?;
         // Put right they stand at the end of the feed.
         if mended > 0 {
             (answer.more, answer.digest) = (true, None);
@@ -269,6 +273,7 @@ fn push(
         return Ok(Accepted { receipts: Vec::new(), high_water: 0, settled: BTreeSet::new() });
     }
     let writer = Writer { who: who.clone(), slot: device.slot, origin: Origin::Device };
+    let others: RulesOf<'_> = &|read| app.rules_beside(read, rules);
     apply(app, device.town, |tx| {
         if let Some(state) = &request.device {
             tx.seen_device(
@@ -289,17 +294,62 @@ fn push(
             return Err(RoundError::OutOfStep);
         }
         if device.credential.doubled.is_some() {
-            let accepted = hold_all(tx, rules, &writer, edits.to_vec())?;
+            let accepted = hold_all(tx, rules, others, &writer, edits.to_vec())?;
             hold_again(tx, rules, &writer, held.to_vec())?;
             return Ok(accepted);
         }
-        let accepted = accept_all(tx, rules, &writer, edits.to_vec())?;
+        let accepted = accept_all(tx, rules, others, &writer, edits.to_vec())?;
         hold_again(tx, rules, &writer, held.to_vec())?;
         tx.withdraw(who.user.id, &request.withdrawn, rules.now)?;
-        remains::keep(tx, who, &rules.areas, rules.now, &request.remains)?;
-        mend::look_over(tx, rules, who, &request.again)?;
+        keep_remains(tx, who, rules, &request.remains)?;
+        look_over(app, tx, rules, who, &request.again)?;
         Ok(accepted)
     })
+}
+
+/// [`mend::look_over`] in each town that has any of what is asked for. Says how many parts were put right.
+fn look_over(
+    app: &AppState,
+    tx: &mut dyn Tx,
+    rules: &Rules,
+    who: &Who,
+    asked: &[(RecordId, Part)],
+) -> Result<u64, StoreError> {
+    let mut mended = mend::look_over(tx, rules, who, asked)?;
+    for town in &who.elsewhere {
+        let there = tx.beside(*town);
+        let mut its = Vec::new();
+        for (record, part) in asked {
+            if there.holds_anything_of(*record)? {
+                its.push((*record, *part));
+            }
+        }
+        drop(there);
+        if !its.is_empty() {
+            let mut there = tx.at(*town)?;
+            let rules = app.rules_beside(&*there, rules)?;
+            mended += mend::look_over(&mut *there, &rules, who, &its)?;
+        }
+    }
+    Ok(mended)
+}
+
+/// [`remains::keep`] where each record lies.
+fn keep_remains(tx: &mut dyn Tx, who: &Who, rules: &Rules, told: &[Remain]) -> Result<(), StoreError> {
+    let mut left = told.to_vec();
+    for town in &who.elsewhere {
+        let there = tx.beside(*town);
+        let mut its = Vec::new();
+        for remain in std::mem::take(&mut left) {
+            let here = there.holds_anything_of(remain.record)?;
+            if here { its.push(remain) } else { left.push(remain) }
+        }
+        drop(there);
+        if !its.is_empty() {
+            remains::keep(&mut *tx.at(*town)?, who, &rules.areas, rules.now, &its)?;
+        }
+    }
+    remains::keep(tx, who, &rules.areas, rules.now, &left)
 }
 
 /// [`store::write`], or the planted mistake: receipts that leave though nothing was kept, now and then.

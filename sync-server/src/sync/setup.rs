@@ -64,11 +64,12 @@ impl<'a> Fixed<'a> {
 /// The set-up of `who`. `users` are the town's.
 pub fn setup(who: &Who, areas: &AreaTree, users: &[User], fixed: &Fixed<'_>) -> Setup {
     let mut drawn: BTreeSet<AreaId> = who.scope.iter().collect();
-    for root in who.user.scope.iter().chain([&who.user.town]) {
+    let towns: Vec<AreaId> = who.towns().collect();
+    for root in who.user.scope.iter().chain(&towns) {
         drawn.extend(areas.ancestors(*root));
     }
     // People move to other grids of the town: all have a name here, and only those that are walked an outline.
-    let mut known: BTreeSet<AreaId> = areas.scope(&[who.user.town]).iter().collect();
+    let mut known: BTreeSet<AreaId> = areas.scope(&towns).iter().collect();
     known.extend(&drawn);
     let areas: Vec<Area> = known
         .iter()

@@ -209,7 +209,7 @@ async fn lies_about_cursors_and_scope() {
     let user = store::read::<_, StoreError>(&*centre.app.store, TOWN, |read| read.users()).unwrap();
     let user = user.into_iter().find(|user| user.login == "wei").unwrap();
     let binding = Binding::of(stage.liar.enrolled.device, &sync_server::auth::Who::of(user, &rules.areas), 1);
-    let future = Position { open: 1 << 40, restricted: 1 << 40, decided: 1 << 40 };
+    let future = Position { open: 1 << 40, restricted: 1 << 40, decided: 1 << 40, ..Position::default() };
     let mut cut = stage.liar.cursor.clone().unwrap();
     cut.truncate(20);
     for forged in [cursor::write(&[7; 32], &binding, &future), cut, "☃".to_owned(), "A".repeat(100_000)] {

@@ -70,6 +70,7 @@ mod rolling;
 mod rounds;
 mod scheduled;
 mod silent;
+mod towns;
 mod triage;
 mod turns;
 mod uploads;

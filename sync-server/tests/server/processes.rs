@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use reqwest::StatusCode;
+use shared::area::AreaId;
 use shared::author::Role;
 use shared::edit::Edit;
 use shared::ids::RecordId;
@@ -14,7 +15,10 @@ use shared::merge::PartState;
 use shared::record::Part;
 use shared::value::Value;
 use shared::wire::SyncAnswer;
-use sync_server::store::{self, PartFilter, StoreError};
+use sync_server::auth::Who;
+use sync_server::auth::people::{NewUser, add_user};
+use sync_server::store::{self, PartFilter, StoreError, User};
+use sync_server::sync::moving::hand_over;
 
 use crate::common::postgres::{Cluster, run, stand_in_at};
 use crate::common::program::Program;
@@ -22,6 +26,10 @@ use crate::common::*;
 
 /// Records that everybody changes at once.
 const SHARED: usize = 4;
+/// Records that go from town to town meanwhile.
+const TRAVELLERS: usize = 4;
+/// 寺滩乡
+const OTHER_TOWN: AreaId = AreaId(9);
 
 /// Two processes of the server; now and then one is killed, and started again where it was.
 struct Fleet {
@@ -124,14 +132,19 @@ async fn told(cluster: &Cluster, crowd: Crowd) -> (Vec<String>, usize) {
     stand_in_at(cluster.socket(), folder.path()).unwrap();
     let centre = Centre::over(folder, std::sync::Arc::default(), |_| {}).await;
     sync_server::auth::people::import_areas(&centre.app, AREAS.as_bytes()).unwrap();
-    let grids = [GRID, NEXT_GRID, FAR_GRID];
+    let grids = [GRID, NEXT_GRID, FAR_GRID, FOREIGN_GRID];
     let users: Vec<_> =
         grids.iter().map(|grid| centre.person(&format!("of-{grid}"), Role::GridMember, *grid, false)).collect();
+    // One of the town, and two who work in both.
     let leader = centre.person("leader", Role::GridLeader, TOWN, false);
+    let (both, staff) = (of_both(&centre, "both", Role::GridLeader), of_both(&centre, "staff", Role::CenterStaff));
     let mut first = centre.enrol(&leader).await;
     let shared: Vec<Edit> = (0..SHARED).map(|n| first.resident(&format!("众人{n}"), GRID)).collect();
     let records: Vec<RecordId> = shared.iter().map(|edit| edit.record).collect();
     first.sync(shared).await;
+    let going: Vec<Edit> = (0..TRAVELLERS).map(|n| first.resident(&format!("来往{n}"), GRID)).collect();
+    let travellers: Vec<RecordId> = going.iter().map(|edit| edit.record).collect();
+    first.sync(going).await;
 
     // Each transaction takes a moment between its last word and its end.
     run(centre.folder.path(), SLOW).unwrap();
@@ -139,26 +152,29 @@ async fn told(cluster: &Cluster, crowd: Crowd) -> (Vec<String>, usize) {
         run(centre.folder.path(), UNLOCKED).unwrap();
     }
     let fleet = Fleet::start(centre.folder.path().to_str().unwrap(), crowd.kill_every);
-    let writing = AtomicUsize::new(crowd.writers);
-    let sent: Mutex<BTreeMap<RecordId, usize>> = Mutex::new(records.iter().map(|record| (*record, 1)).collect());
+    // Those who write, and those who hand over as long as anybody writes.
+    let writing = AtomicUsize::new(crowd.writers + TRAVELLERS);
+    let known = records.iter().chain(&travellers).map(|record| (*record, 1)).collect();
+    let sent: Mutex<BTreeMap<RecordId, usize>> = Mutex::new(known);
     let writers = (0..crowd.writers).map(|n| {
-        let (centre, fleet, users, leader, records, crowd, sent, writing) =
-            (&centre, &fleet, &users, &leader, &records, &crowd, &sent, &writing);
+        let (centre, fleet, users, leader, both, records, travellers, crowd, sent, writing) =
+            (&centre, &fleet, &users, &leader, &both, &records, &travellers, &crowd, &sent, &writing);
         async move {
             // They are enrolled in the middle of it all.
             let turn = fleet.enrolling.lock().await;
-            let user = if n % 2 == 0 { leader } else { &users[n % users.len()] };
+            let user = [leader, &users[n % users.len()], both, &users[n % users.len()]][n % 4];
             let mut hand = centre.enrol(user).await;
             drop(turn);
             fleet.round(&mut hand, Vec::new()).await;
-            let grid = grids[n % grids.len()];
+            let grid = if n % 4 == 0 { grids[n / 4 % 3] } else { grids[n % grids.len()] };
             let mut done = 0;
             while match crowd.until {
                 Some(until) => Instant::now() < until,
                 None => done < crowd.edits,
             } {
                 done += 1;
-                let record = records[(n + done) % records.len()];
+                let everybody = if n % 4 == 2 { travellers } else { records };
+                let record = everybody[(n + done) % everybody.len()];
                 let mut edits = vec![hand.resident(&format!("新人{n}-{done}"), grid)];
                 // Only who sees them changes them.
                 if hand.holds(record, Part::Open) {
@@ -175,9 +191,9 @@ async fn told(cluster: &Cluster, crowd: Crowd) -> (Vec<String>, usize) {
         }
     });
     let pullers = (0..crowd.pullers).map(|n| {
-        let (centre, fleet, users, leader, writing) = (&centre, &fleet, &users, &leader, &writing);
+        let (centre, fleet, users, leader, both, writing) = (&centre, &fleet, &users, &leader, &both, &writing);
         async move {
-            let user = if n % 4 == 0 { leader } else { &users[n % users.len()] };
+            let user = [leader, both, &users[n / 2 % users.len()], &users[n / 2 % users.len()]][n % 4];
             let turn = fleet.enrolling.lock().await;
             let mut hand = centre.enrol(user).await;
             drop(turn);
@@ -196,22 +212,58 @@ async fn told(cluster: &Cluster, crowd: Crowd) -> (Vec<String>, usize) {
             }
         }
     });
-    let (hands, _) = futures_util::future::join(join_all(pullers), join_all(writers)).await;
+    let crossing = (0..TRAVELLERS).map(|n| cross(&centre, &staff, travellers[n], &sent, (&writing, &fleet)));
+    let (hands, _, crossed) =
+        futures_util::future::join3(join_all(pullers), join_all(writers), join_all(crossing)).await;
+    eprintln!("crossings: {crossed:?}");
     let mut wrong = std::mem::take(&mut *fleet.wrong.lock().unwrap());
     judge(&centre, &hands, &sent.into_inner().unwrap(), &mut wrong);
     (wrong, fleet.kills.load(Ordering::SeqCst))
 }
 
-/// Every change is there, once, and everybody shows it who may.
+/// Somebody of 一条山镇 who works in both towns.
+fn of_both(centre: &Centre, login: &str, role: Role) -> User {
+    let (login, name) = (login.to_owned(), format!("{login}的姓名"));
+    let (scope, cleared, may_unmask, password) = (vec![TOWN, OTHER_TOWN], false, false, None);
+    add_user(&centre.app, NewUser { login, name, role, scope, cleared, may_unmask, password }).unwrap()
+}
+
+/// Hands a record over, there and back, as long as somebody writes. Says how often.
+async fn cross(
+    centre: &Centre,
+    staff: &User,
+    record: RecordId,
+    sent: &Mutex<BTreeMap<RecordId, usize>>,
+    (writing, fleet): (&AtomicUsize, &Fleet),
+) -> usize {
+    let (mut to, mut crossed) = ([FOREIGN_GRID, GRID].into_iter().cycle(), 0);
+    while writing.load(Ordering::SeqCst) > TRAVELLERS {
+        let (app, staff, area) = (centre.app.clone(), staff.clone(), to.next().unwrap());
+        let done = tokio::task::spawn_blocking(move || {
+            let who = Who::of(staff, &*app.areas().unwrap());
+            hand_over(&app, &who, record, area)
+        });
+        if let Err(error) = done.await.unwrap() {
+            fleet.wrong.lock().unwrap().push(format!("{record} is not handed over to {area}: {error}"));
+            break;
+        }
+        *sent.lock().unwrap().entry(record).or_default() += 1;
+        crossed += 1;
+    }
+    writing.fetch_sub(1, Ordering::SeqCst);
+    crossed
+}
+
+/// Every change is there, once, in one town, and everybody shows it who may, and nobody else.
 fn judge(centre: &Centre, hands: &[Handheld<'_>], sent: &BTreeMap<RecordId, usize>, wrong: &mut Vec<String>) {
-    let there: BTreeMap<RecordId, (PartState, Vec<shared::area::AreaId>, usize)> =
-        store::read::<_, StoreError>(&*centre.app.store, TOWN, |read| {
+    let mut there: BTreeMap<RecordId, (PartState, Vec<AreaId>, usize)> = BTreeMap::new();
+    for town in [TOWN, OTHER_TOWN] {
+        store::read::<_, StoreError>(&*centre.app.store, town, |read| {
             let mut parts = Vec::new();
             read.each_part(&PartFilter::default(), &mut |part| {
                 parts.push(part);
                 Ok(true)
             })?;
-            let mut there = BTreeMap::new();
             for part in parts.into_iter().filter(|part| part.part == Part::Open) {
                 let state: PartState = serde_json::from_str(&part.state).unwrap();
                 let edits = read.edits_of(part.record)?;
@@ -219,11 +271,14 @@ fn judge(centre: &Centre, hands: &[Handheld<'_>], sent: &BTreeMap<RecordId, usiz
                 if edits.iter().any(|edit| !state.vector().covers(edit.edit.dot)) || dots.len() != edits.len() {
                     wrong.push(format!("{} is not what its edits make", part.record));
                 }
-                there.insert(part.record, (state, part.areas, edits.len()));
+                if there.insert(part.record, (state, part.areas, edits.len())).is_some() {
+                    wrong.push(format!("{} is in both towns", part.record));
+                }
             }
-            Ok(there)
+            Ok(())
         })
         .unwrap();
+    }
     for (record, count) in sent {
         let kept = there.get(record).map_or(0, |(_, _, edits)| *edits);
         if kept != *count {
@@ -231,15 +286,21 @@ fn judge(centre: &Centre, hands: &[Handheld<'_>], sent: &BTreeMap<RecordId, usiz
         }
     }
     for hand in hands {
-        let sees = |areas: &[shared::area::AreaId]| {
-            hand.author.role == Role::GridLeader
-                || areas.iter().any(|area| hand.author.name.contains(&area.to_string()))
+        let sees = |areas: &[AreaId]| {
+            areas.iter().any(|area| match hand.author.name.as_str() {
+                "both的姓名" => true,
+                "leader的姓名" => *area != FOREIGN_GRID,
+                name => name.contains(&area.to_string()),
+            })
         };
         for (record, (state, areas, _)) in &there {
             let shown = hand.confirmed.get(&(*record, Part::Open));
             if sees(areas) && shown != Some(state) {
                 let what = if shown.is_some() { "shows an older" } else { "misses" };
                 wrong.push(format!("{} {what} {record}", hand.author.name));
+            }
+            if !sees(areas) && shown.is_some() {
+                wrong.push(format!("{} still shows {record}", hand.author.name));
             }
         }
     }

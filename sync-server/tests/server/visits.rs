@@ -160,6 +160,7 @@ async fn a_server_brought_up_to_date_closes_the_visits_it_has() {
          DROP INDEX upload_unfinished; DROP INDEX upload_hash; DROP TABLE upload_hour;
          ALTER TABLE area DROP COLUMN closed; DROP TABLE edition; ALTER TABLE device DROP COLUMN web_view;
          ALTER TABLE upload DROP COLUMN device; DROP TABLE import; DROP TABLE import_header;
+         DROP TABLE moved; DROP INDEX photo_link_hash; DROP INDEX photo_wanted_anywhere;
          DROP TABLE intake_report; DROP TABLE reporter; DROP TABLE intake_tray;
          PRAGMA user_version = 15",
     )

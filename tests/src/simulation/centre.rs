@@ -18,7 +18,7 @@ use shared::record::{Part, RecordKind};
 use shared::value::Value;
 use shared::vector::VectorTimestamp;
 use sync_server::auth::Who;
-use sync_server::store::{self, Origin, Read, StoreError, User};
+use sync_server::store::{self, Origin, Read, StoreError, StoredEdit, User};
 use sync_server::sync::accept::{Writer, accept_in, console_slot, next_dot};
 use sync_server::sync::quarantine::{self, Decided};
 use sync_server::{App, AppState};
@@ -27,7 +27,7 @@ use tower::ServiceExt;
 use super::clock::Machine;
 use super::drive::Driver;
 use super::forms::Edition;
-use super::template::TOWN;
+use super::template::{OTHER, TOWN};
 
 /// The server as it runs.
 pub struct Centre {
@@ -36,6 +36,13 @@ pub struct Centre {
     folder: PathBuf,
     machine: Arc<Machine>,
     page_items: usize,
+}
+
+/// The applied edits of a record, in whichever town it is.
+pub fn edits_of(read: &dyn Read, record: RecordId) -> Result<Vec<StoredEdit>, StoreError> {
+    let mut edits = read.edits_of(record)?;
+    edits.extend(read.beside(OTHER).edits_of(record)?);
+    Ok(edits)
 }
 
 /// A part as the store has it.
@@ -116,22 +123,31 @@ impl Centre {
 
     /// One part, if it exists.
     pub fn part(&self, record: RecordId, part: Part) -> Result<Option<Stored>> {
-        let stored = self.read(|read| Ok(read.load_many(&[(record, part)])?.into_iter().next()))?;
+        let stored = self.read(|read| {
+            let mut found = read.load_many(&[(record, part)])?;
+            found.extend(read.beside(OTHER).load_many(&[(record, part)])?);
+            Ok(found.into_iter().next())
+        })?;
         let Some(stored) = stored else { return Ok(None) };
         Ok(Some(Stored { kind: stored.kind, state: serde_json::from_str(&stored.state)? }))
+    }
+
+    /// Whether a record is in the other town.
+    pub fn is_elsewhere(&self, record: RecordId) -> Result<bool> {
+        self.read(|read| Ok(!read.beside(OTHER).load_many(&[(record, Part::Open)])?.is_empty()))
     }
 
     /// The dot under which an edit was applied.
     pub fn applied(&self, record: RecordId, id: EditId) -> Result<Option<Dot>> {
         self.read(|read| {
-            let edits = read.edits_of(record)?;
+            let edits = edits_of(read, record)?;
             Ok(edits.into_iter().find(|stored| stored.edit.id == id).map(|stored| stored.edit.dot))
         })
     }
 
     /// Changes a user.
     pub fn put_user(&self, user: &User) -> Result<()> {
-        Ok(store::write::<_, StoreError>(&*self.app.store, TOWN, |tx| tx.put_user(user))?)
+        Ok(store::write::<_, StoreError>(&*self.app.store, user.town, |tx| tx.put_user(user))?)
     }
 
     /// Staff save something at the console, having seen the part with this vector. Gives the edit.
@@ -146,7 +162,7 @@ impl Centre {
         let rules = self.app.rules()?;
         let who = Who::of(staff.clone(), &rules.areas);
         let author = Arc::new(Author { user: Some(staff.id), name: staff.name.clone(), role: staff.role });
-        let edit = store::write::<_, StoreError>(&*self.app.store, TOWN, |tx| {
+        let edit = store::write::<_, StoreError>(&*self.app.store, staff.town, |tx| {
             let slot = console_slot(&self.app, tx)?;
             let edit = Edit {
                 id,
@@ -173,7 +189,7 @@ impl Centre {
     pub fn decide(&self, staff: &User, id: EditId, release: bool) -> Result<Decided> {
         let rules = self.app.rules()?;
         let who = Who::of(staff.clone(), &rules.areas);
-        Ok(store::write::<_, StoreError>(&*self.app.store, TOWN, |tx| {
+        Ok(store::write::<_, StoreError>(&*self.app.store, staff.town, |tx| {
             if release {
                 quarantine::release(&self.app, tx, &rules, &who, id)
             } else {

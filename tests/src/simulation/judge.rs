@@ -18,10 +18,12 @@ use sync_server::store::{Quarantined, StoredPart};
 use sync_server::sync::changes;
 use sync_server::sync::cursor::Position;
 
+use super::centre::edits_of;
 use super::dice::Dice;
 use super::hand::Hand;
 use super::invariant::{Invariant, broken, must};
 use super::past::Pasts;
+use super::template::OTHER;
 use super::world::World;
 use crate::postgres;
 
@@ -142,21 +144,32 @@ impl World<'_> {
         let ids: BTreeSet<RecordId> = self.records.iter().map(|(id, _)| *id).collect();
         let centre = self.centre()?;
         let keys: Vec<(RecordId, Part)> = ids.iter().flat_map(|id| Part::ALL.map(|part| (*id, part))).collect();
-        let mut doubled = None;
+        let (mut doubled, mut twice) = (None, None);
         let (applied, quarantine, raw, stored) = centre.read(|read| {
             let mut applied = BTreeMap::new();
+            let other = read.beside(OTHER);
             for record in &ids {
-                for stored in read.edits_of(*record)? {
+                for stored in edits_of(read, *record)? {
                     doubled = applied.insert(stored.edit.id, stored.edit).map(|edit: Edit| edit.id).or(doubled);
                 }
             }
-            let quarantine = read.quarantine(false, 100_000)?;
+            let mut quarantine = read.quarantine(false, 100_000)?;
+            quarantine.extend(other.quarantine(false, 100_000)?);
             let quarantine: BTreeMap<EditId, Quarantined> =
                 quarantine.into_iter().map(|held| (held.edit.id, held)).collect();
-            let raw: BTreeSet<EditId> = read.unreadable()?.into_iter().map(|unreadable| unreadable.id).collect();
-            Ok((applied, quarantine, raw, read.load_many(&keys)?))
+            let raw = read.unreadable()?.into_iter().chain(other.unreadable()?);
+            let raw: BTreeSet<EditId> = raw.map(|unreadable| unreadable.id).collect();
+            let mut parts = read.load_many(&keys)?;
+            twice = other.load_many(&keys)?.into_iter().find_map(|part| {
+                let twice = parts.iter().any(|other| (other.record, other.part) == (part.record, part.part));
+                let record = part.record;
+                parts.push(part);
+                twice.then_some(record)
+            });
+            Ok((applied, quarantine, raw, parts))
         })?;
         must(doubled.is_none(), Invariant::NothingTwice, || format!("{doubled:?} is applied twice"))?;
+        must(twice.is_none(), Invariant::NothingTwice, || format!("{twice:?} is in both towns"))?;
         let mut parts = BTreeMap::new();
         for part in stored {
             let state = serde_json::from_str(&part.state)?;

@@ -1,6 +1,6 @@
 //! What staff do at the centre.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use shared::area::AreaLevel;
@@ -13,12 +13,14 @@ use shared::workflow::{self, Actor, STEPS};
 use sync_server::auth::Who;
 use sync_server::erase::{Reason, erase};
 use sync_server::sync::alias::{self, AliasError, Merging, Seen};
+use sync_server::sync::moving::{self, MoveError};
 use sync_server::sync::quarantine::Decided;
 
+use super::centre::edits_of;
 use super::dice::Dice;
 use super::invariant::{Invariant, broken};
 use super::past::Past;
-use super::template::{COMMUNITY, GRIDS};
+use super::template::{COMMUNITY, GRIDS, OTHER, OTHER_GRID, TOWN};
 use super::world::World;
 
 impl World<'_> {
@@ -34,7 +36,8 @@ impl World<'_> {
         let past = self.seen(record, &stored.state, false, &|| format!("the server holds {record}"))?;
         let id = EditId::fresh(&*centre.app().outside);
         let writes = writes(id);
-        let edit = centre.save(&self.staff, (record, stored.kind, part), stored.state.vector(), id, &writes)?;
+        let staff = if centre.is_elsewhere(record)? { &self.theirs } else { &self.staff };
+        let edit = centre.save(staff, (record, stored.kind, part), stored.state.vector(), id, &writes)?;
         self.pasts.learn(&edit, past, true);
         self.trace.count("the console saved");
         self.trace.say(|| {
@@ -52,6 +55,7 @@ impl World<'_> {
                 .save_at_centre(record, Part::Restricted, |_| BTreeMap::from([(Path::field("care_note"), note)]));
         }
         let write = match (kind, dice.below(4)) {
+            (_, 0) if self.centre()?.is_elsewhere(record)? => (Path::field("area"), Value::of(&OTHER_GRID)),
             (_, 0) => (Path::field("area"), dice.one(&GRIDS).map_or_else(Value::null, Value::of)),
             (RecordKind::Event, _) => (Path::field("account"), Value::text(&format!("经过{}", dice.below(3)))),
             _ => (Path::field("phone"), Value::text(&format!("1380000000{}", dice.below(4)))),
@@ -66,7 +70,8 @@ impl World<'_> {
         let centre = self.centre()?;
         let Some(stored) = centre.part(record, Part::Open)? else { return Ok(()) };
         let state = workflow::fold(&stored.state, &centre.app().calendar);
-        let actor = Actor::new(self.staff.id, self.staff.role, AreaLevel::Town);
+        let staff = if centre.is_elsewhere(record)? { &self.theirs } else { &self.staff };
+        let actor = Actor::new(staff.id, staff.role, AreaLevel::Town);
         let Some(step) = dice.one(&workflow::allowed(&state, &actor)).copied() else { return Ok(()) };
         let entry = Value::of(&self.entry(step, dice));
         self.trace.count("the console takes a step of an event");
@@ -76,10 +81,14 @@ impl World<'_> {
     pub(super) fn decide(&mut self, dice: &mut Dice) -> Result<()> {
         let centre = self.centre.as_ref().context("the server runs")?;
         let mut held = centre.read(|read| read.quarantine(true, 1_000))?;
+        let theirs = centre.read(|read| read.beside(OTHER).quarantine(true, 1_000))?;
+        let there: BTreeSet<EditId> = theirs.iter().map(|held| held.edit.id).collect();
+        held.extend(theirs);
         held.sort_by_key(|held| held.edit.id);
         let Some(held) = dice.one(&held) else { return Ok(()) };
         let (id, record, release) = (held.edit.id, held.edit.record, dice.percent(60));
-        let decided = centre.decide(&self.staff, id, release)?;
+        let staff = if there.contains(&id) { &self.theirs } else { &self.staff };
+        let decided = centre.decide(staff, id, release)?;
         self.trace.say(|| format!("      {id} of {record}: released {release}, {decided:?}"));
         if release && decided == Decided::Done {
             self.trace.count("an edit is released from quarantine");
@@ -96,7 +105,11 @@ impl World<'_> {
         let place = dice.below(self.users.len());
         let area = if dice.percent(25) { COMMUNITY } else { dice.one(&GRIDS).copied().unwrap_or(COMMUNITY) };
         let user = self.users.get_mut(place).context("a user")?;
-        user.scope = vec![area];
+        user.scope = match user.login.as_str() {
+            _ if user.town == OTHER => vec![OTHER_GRID],
+            "leader" if self.options.towns => vec![area, OTHER],
+            _ => vec![area],
+        };
         let user = user.clone();
         self.trace.count("a user has another scope");
         self.trace.say(|| format!("      {} now in {area}", user.login));
@@ -120,7 +133,7 @@ impl World<'_> {
         let edits = self.centre()?.read(|read| {
             let mut edits = Vec::new();
             for record in records {
-                edits.extend(read.edits_of(*record)?);
+                edits.extend(edits_of(read, *record)?);
             }
             Ok(edits)
         })?;
@@ -131,6 +144,36 @@ impl World<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Staff hand a record over to the other town, with all that was merged into it.
+    pub(super) fn hand_over(&mut self, dice: &mut Dice) -> Result<()> {
+        let Some((record, _)) = self.some_record(dice) else { return Ok(()) };
+        let centre = self.centre()?;
+        let elsewhere = centre.is_elsewhere(record)?;
+        let (staff, to) = match elsewhere {
+            true => (&self.theirs, dice.one(&GRIDS).copied().unwrap_or(COMMUNITY)),
+            false => (&self.staff, OTHER_GRID),
+        };
+        let group = centre.read(|read| {
+            let there = read.beside(if elsewhere { OTHER } else { TOWN });
+            Ok(std::iter::once(record).chain(alias::losers(&*there, record)?).collect::<Vec<_>>())
+        })?;
+        let mut before = BTreeMap::new();
+        for id in &group {
+            let Some(stored) = centre.part(*id, Part::Open)? else { continue };
+            before.insert((*id, Part::Open), self.seen(*id, &stored.state, false, &|| "the server".to_owned())?);
+        }
+        let who = Who::of(staff.clone(), &*centre.app().areas()?);
+        let moved = moving::hand_over(centre.app(), &who, record, to);
+        self.trace.say(|| format!("      {record} to {to}: {moved:?}"));
+        match moved {
+            Ok(()) => self.trace.count("a record goes to another town"),
+            Err(MoveError::Store(error)) => return Err(error.into()),
+            // It never arrived, is erased, or was merged into another.
+            Err(_) => {}
+        }
+        self.learn_new(&group, &before)
     }
 
     /// Staff see that two records are of one person, and choose a phone.

@@ -30,6 +30,10 @@ pub const TOWN: AreaId = AreaId(2);
 pub const COMMUNITY: AreaId = AreaId(10);
 /// Its grids.
 pub const GRIDS: [AreaId; 2] = [AreaId(11), AreaId(12)];
+/// Another town.
+pub const OTHER: AreaId = AreaId(3);
+/// Its grid.
+pub const OTHER_GRID: AreaId = AreaId(31);
 
 const AREAS: &str = "\
 id,parent,level,name,code
@@ -38,6 +42,13 @@ id,parent,level,name,code
 10,2,community,一社区,
 11,10,grid,第一网格,
 12,10,grid,第二网格,
+";
+
+const OTHER_AREAS: &str = "\
+id,parent,level,name,code
+3,1,town,乙镇,
+30,3,community,乙社区,
+31,30,grid,乙网格,
 ";
 
 /// How many templates there are: they differ in slots, ids and in who the last handheld belongs to.
@@ -67,6 +78,8 @@ pub struct Template {
     pub owners: Vec<User>,
     /// Somebody at the centre.
     pub staff: User,
+    /// Somebody at the centre of the other town, if there is one; else the same.
+    pub theirs: User,
 }
 
 /// Where databases are quick: the disk is not what is tested here.
@@ -92,17 +105,17 @@ pub fn copy(from: &FilePath, to: &FilePath) -> Result<()> {
 
 impl Template {
     /// One of the [`TEMPLATES`]; its server on SQLite, or on the cluster with this socket.
-    pub fn get(which: usize, postgres: Option<&'static FilePath>) -> Result<Arc<Self>> {
-        static MADE: Mutex<[Option<Arc<Template>>; 2 * TEMPLATES]> = Mutex::new([const { None }; 2 * TEMPLATES]);
+    pub fn get(which: usize, towns: bool, postgres: Option<&'static FilePath>) -> Result<Arc<Self>> {
+        static MADE: Mutex<[Option<Arc<Template>>; 4 * TEMPLATES]> = Mutex::new([const { None }; 4 * TEMPLATES]);
         let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever comes first makes it: it may not depend on who that is.
         let which = which % TEMPLATES;
-        let place = which + if postgres.is_some() { TEMPLATES } else { 0 };
+        let place = which + if postgres.is_some() { TEMPLATES } else { 0 } + if towns { 2 * TEMPLATES } else { 0 };
         let place = made.get_mut(place).context("a template")?;
         if let Some(there) = place {
             return Ok(Arc::clone(there));
         }
-        let new = Arc::new(Self::make(which, postgres)?);
+        let new = Arc::new(Self::make(which, towns, postgres)?);
         *place = Some(Arc::clone(&new));
         Ok(new)
     }
@@ -117,7 +130,7 @@ impl Template {
         self.folder.path().join(format!("hand-{place}"))
     }
 
-    fn make(which: usize, postgres: Option<&FilePath>) -> Result<Self> {
+    fn make(which: usize, towns: bool, postgres: Option<&FilePath>) -> Result<Self> {
         let folder = scratch()?;
         let driver = Driver::new()?;
         let time = Time::default();
@@ -131,9 +144,20 @@ impl Template {
         import_areas(app, AREAS.as_bytes())?;
         let add = |login: &str, role, area, cleared| {
             let (login, name) = (login.to_owned(), login.to_owned());
-            add_user(app, NewUser { login, name, role, scope: vec![area], cleared, may_unmask: false, password: None })
+            let scope = match login.as_str() {
+                "c" if towns => vec![OTHER_GRID],
+                "leader" if towns => vec![area, OTHER],
+                _ => vec![area],
+            };
+            add_user(app, NewUser { login, name, role, scope, cleared, may_unmask: false, password: None })
         };
         let staff = add("staff", Role::CenterStaff, TOWN, true)?;
+        let theirs = if towns {
+            import_areas(app, OTHER_AREAS.as_bytes())?;
+            add("theirs", Role::CenterStaff, OTHER, true)?
+        } else {
+            staff.clone()
+        };
         let mut owners: Vec<User> = Vec::new();
         let network = Network::default();
         for (place, (login, role, area, cleared)) in people(which).into_iter().enumerate() {
@@ -149,6 +173,6 @@ impl Template {
             owners.push(user);
         }
         drop(centre);
-        Ok(Self { folder, owners, staff })
+        Ok(Self { folder, owners, staff, theirs })
     }
 }

@@ -36,6 +36,9 @@ pub struct Options {
     pub true_ids: bool,
     /// The story is kept.
     pub told: bool,
+    /// There are two towns: somebody works in both, and records are handed over from one to the other. What a restored
+    /// server is told of where edits stood before counts in one town alone (decision 31): it is not restored here.
+    pub towns: bool,
     /// The server's records are in the cluster with this socket; else in SQLite.
     pub postgres: Option<&'static FilePath>,
 }
@@ -63,6 +66,8 @@ pub struct World<'a> {
     pub(super) hands: Vec<Hand>,
     pub(super) users: Vec<User>,
     pub(super) staff: User,
+    /// The same of the other town.
+    pub(super) theirs: User,
     pub(super) pasts: Pasts,
     pub(super) records: Vec<(RecordId, RecordKind)>,
     /// Records that were erased.
@@ -83,7 +88,7 @@ impl<'a> World<'a> {
     /// The world of a seed before its first step.
     pub fn new(driver: &'a Driver, seed: u64, options: Options) -> Result<Self> {
         let mut dice = Dice::new(seed);
-        let template = Template::get(dice.below(1 << 16), options.postgres)?;
+        let template = Template::get(dice.below(1 << 16), options.towns, options.postgres)?;
         let folder = scratch()?;
         let time = Time::default();
         let server = folder.path().join("server");
@@ -146,6 +151,7 @@ impl<'a> World<'a> {
             hands,
             users,
             staff: template.staff.clone(),
+            theirs: template.theirs.clone(),
             pasts: Pasts::default(),
             records: Vec::new(),
             erased: BTreeSet::new(),
@@ -205,6 +211,7 @@ impl<'a> World<'a> {
             What::SyncRough => self.begin_sync(place, dice.roll(), true, u32::MAX),
             What::Sync => self.begin_sync(place, dice.roll(), false, u32::MAX),
             What::Wait => self.run_until(self.time.now() + dice.between(60_000, 1_200_000)),
+            What::Console if self.options.towns && dice.percent(50) => self.hand_over(&mut dice),
             What::Console => self.console_writes(&mut dice),
             What::ConsoleStep => self.console_steps(&mut dice),
             What::Decide => self.decide(&mut dice),
@@ -224,6 +231,7 @@ impl<'a> World<'a> {
             What::Reinstall => self.reinstall(place),
             What::Enrol => self.enrol(place),
             What::Backup => self.back_up(),
+            What::Yesterday if self.options.towns => self.hand_over(&mut dice),
             What::Yesterday => self.yesterday(&mut dice),
             What::Erase => self.erase(&mut dice),
             What::Merge => self.merge(&mut dice),

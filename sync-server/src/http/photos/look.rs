@@ -28,9 +28,18 @@ pub async fn read(State(app): State<App>, Path(hash): Path<String>, headers: Hea
     blocking(move || {
         let caller = caller::caller(&app, &headers)?;
         let areas = app.areas()?;
-        let found = store::read::<_, StoreError>(&*app.store, caller.device.town, |read| match read.photo(&hash)? {
-            Some(photo) if may_see(read, &caller.who, &areas, &hash)? => Ok(Some(Found::Here(photo.bytes))),
-            _ => Ok(on_its_way(read, &caller.who, &areas, &hash)?.map(Found::OnItsWay)),
+        let found = store::read::<_, StoreError>(&*app.store, caller.device.town, |read| {
+            let mut coming = None;
+            for town in caller.who.towns() {
+                let there = read.beside(town);
+                match there.photo(&hash)? {
+                    Some(photo) if may_see(&*there, &caller.who, &areas, &hash)? => {
+                        return Ok(Some(Found::Here(photo.bytes)));
+                    }
+                    _ => coming = coming.or(on_its_way(&*there, &caller.who, &areas, &hash)?),
+                }
+            }
+            Ok(coming.map(Found::OnItsWay))
         })?;
         match found {
             Some(Found::Here(length)) => picture(&app, &hash, length, &headers),

@@ -1,6 +1,6 @@
 //! [`ReadDoubts`] and [`SettleDoubts`] in SQL.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use shared::area::AreaId;
@@ -345,12 +345,12 @@ impl SettleDoubts for InTown<'_> {
     fn withdraw(&mut self, user: UserId, edits: &[EditId], at: DateTime<Utc>) -> Result<u64, StoreError> {
         let sql = format!(
             "UPDATE quarantine SET withdrawn = $3
-             WHERE slot IN {SLOTS} AND id = $2 AND decision = '' AND withdrawn = 0 AND town = $4"
+             WHERE slot IN {SLOTS} AND id = $2 AND decision = '' AND withdrawn = 0"
         );
         let query = self.conn.prepare_cached(&sql)?;
         let mut marked = 0;
         for edit in edits {
-            marked += query.execute(params![user.0.as_bytes(), edit.0.as_bytes(), ms(at), self.town.0])?;
+            marked += query.execute(params![user.0.as_bytes(), edit.0.as_bytes(), ms(at)])?;
         }
         Ok(marked)
     }
@@ -405,11 +405,15 @@ impl SettleDoubts for InTown<'_> {
     }
 }
 
-/// Takes the next running number of a decision.
-pub fn next_decision(tx: &InTown<'_>) -> Result<u64, StoreError> {
+/// Takes the next running number of a decision: of the town where its author hears of it.
+pub fn next_decision(tx: &InTown<'_>, edit: EditId) -> Result<u64, StoreError> {
+    let home =
+        tx.conn.prepare_cached("SELECT s.town FROM quarantine q JOIN slot s ON s.slot = q.slot WHERE q.id = $1")?;
+    let home = home.first(params![edit.0.as_bytes()], |row| Ok(AreaId(row.get(0)?)))?.unwrap_or(tx.town);
+    tx.held.must_hold(&BTreeSet::from([home]))?;
     let query = tx.conn.prepare_cached(
         "INSERT INTO sequence AS s (town, part, last) VALUES ($1, 'decided', 1)
          ON CONFLICT (town, part) DO UPDATE SET last = s.last + 1 RETURNING s.last",
     )?;
-    Ok(columns::count(query.one(params![tx.town.0], |row| row.get(0))?))
+    Ok(columns::count(query.one(params![home.0], |row| row.get(0))?))
 }

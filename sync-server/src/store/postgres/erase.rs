@@ -7,10 +7,10 @@ use shared::ids::{EditId, RecordId};
 use shared::record::Part;
 
 use super::InTown;
-use super::columns::{from_json, int, key_text, ms, photo_hash, uuid};
+use super::columns::{from_json, int, key_text, ms, photo_hash};
 use super::sql::params;
 use crate::store::common::body;
-use crate::store::{Erased, Gone, Kept, StoreError, Tx};
+use crate::store::{Erased, Gone, KeepTowns, Kept, StoreError, Tx};
 
 impl InTown<'_> {
     /// See [`crate::store::Keep::erase`].
@@ -132,24 +132,9 @@ impl InTown<'_> {
              AND NOT EXISTS (SELECT 1 FROM photo_link o WHERE o.town = $1 AND o.hash = l.hash AND o.record <> $2)",
         )?;
         let photos = alone.map(params![town, record.0.as_bytes()], |row| photo_hash(row.get(0)?))?;
-        let mut gone = Gone { photos, uploads: Vec::new() };
         self.conn
             .prepare_cached("DELETE FROM photo_link WHERE town = $1 AND record = $2")?
             .execute(params![town, record.0.as_bytes()])?;
-        for hash in &gone.photos {
-            let of_it = params![town, hash.as_str()];
-            let uploads = self.conn.prepare_cached("SELECT id FROM upload WHERE town = $1 AND hash = $2")?;
-            gone.uploads.extend(uploads.map(of_it, |row| uuid(row.blob(0)?))?);
-            for sql in [
-                "DELETE FROM upload WHERE town = $1 AND hash = $2",
-                "DELETE FROM photo_wanted WHERE town = $1 AND hash = $2",
-                "DELETE FROM photo_sender WHERE town = $1 AND hash = $2",
-                "DELETE FROM photo WHERE town = $1 AND hash = $2",
-                "INSERT INTO erased_photo (town, hash) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            ] {
-                self.conn.prepare_cached(sql)?.execute(of_it)?;
-            }
-        }
-        Ok(gone)
+        self.bar_photos(&photos)
     }
 }

@@ -305,10 +305,11 @@ impl Keep for InTown<'_> {
         for sql in [
             "DELETE FROM upload WHERE town = $1 AND hash = $2",
             "INSERT INTO photo_wanted (town, slot, hash)
-             SELECT DISTINCT $1::bigint, e.slot, $2::text FROM photo_link l JOIN edit e ON e.town = l.town AND e.record = l.record
+             SELECT DISTINCT s.town, s.slot, $2::text FROM photo_link l JOIN edit e ON e.town = l.town AND e.record = l.record
+             JOIN slot s ON s.slot = e.slot
              WHERE l.town = $1 AND l.hash = $2 AND strpos(e.body, $2) > 0
-             UNION SELECT DISTINCT $1::bigint, q.slot, $2::text FROM photo_link l
-             JOIN quarantine q ON q.town = l.town AND q.record = l.record
+             UNION SELECT DISTINCT s.town, s.slot, $2::text FROM photo_link l
+             JOIN quarantine q ON q.town = l.town AND q.record = l.record JOIN slot s ON s.slot = q.slot
              WHERE l.town = $1 AND l.hash = $2 AND strpos(q.body, $2) > 0
              ON CONFLICT DO NOTHING",
         ] {

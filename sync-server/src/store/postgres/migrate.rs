@@ -62,7 +62,7 @@ const TABLES: [&str; 38] = [
     "edition",
 ];
 /// The rest of them.
-const LATER: [&str; 5] = ["import", "import_header", "intake_report", "reporter", "intake_tray"];
+const LATER: [&str; 6] = ["import", "import_header", "intake_report", "reporter", "intake_tray", "moved"];
 /// Columns that only PostgreSQL has, see `migrations/001_begin.sql`.
 const MADE: [(&str, &[&str]); 3] = [
     ("edit", &["part", "author"]),

@@ -1,7 +1,8 @@
 //! The store in PostgreSQL, for any number of server processes (decision 28).
 //!
 //! A write transaction holds its town's advisory lock from its first statement until its commit is visible: numbers of a
-//! feed become visible in their order whichever process takes them. It is READ COMMITTED, so that each statement after the
+//! feed become visible in their order whichever process takes them. One that turns out to need further towns begins again
+//! and takes all their locks in the order of ids. It is READ COMMITTED, so that each statement after the
 //! lock sees what the transaction before it committed. A read is one REPEATABLE READ transaction.
 
 mod approval;
@@ -24,11 +25,12 @@ mod read;
 mod second;
 mod sql;
 mod titles;
+mod towns;
 mod uploads;
 mod write;
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +45,7 @@ use super::{End, Read, StoreError, Tx};
 use failure::{failure, no_connection};
 use lineage::{Lineage, Outdated};
 use sql::{Conn, answer, params, wait};
+use towns::Held;
 
 /// So often work is run again because another transaction stood in its way.
 const AGAIN: u32 = 20;
@@ -70,6 +73,7 @@ struct InTown<'a> {
     conn: &'a Conn<'a>,
     town: AreaId,
     states: &'a States,
+    held: &'a Held,
 }
 
 impl Drop for PostgresStore {
@@ -138,7 +142,7 @@ impl PostgresStore {
         town: AreaId,
         work: &mut dyn FnMut(&dyn Read) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        self.reading(|conn| work(&InTown { conn, town, states: &self.states }))
+        self.reading(|conn| work(&InTown { conn, town, states: &self.states, held: &Held::default() }))
     }
 
     fn in_tx(
@@ -146,25 +150,31 @@ impl PostgresStore {
         town: AreaId,
         work: &mut dyn FnMut(&mut dyn Tx) -> Result<End, StoreError>,
     ) -> Result<(), StoreError> {
-        let turn = Arc::clone(lock(&self.towns).entry(town).or_default());
-        // No longer than for a writer of another process. A panic inside a transaction has rolled it back (it was dropped).
-        let _turn = wait(self.connect * 2, turn.lock()).ok_or(StoreError::Busy)?;
-        let mut left = AGAIN;
+        let (mut held, mut left) = (Held::of(BTreeSet::from([town])), AGAIN);
         loop {
+            let turns: Vec<_> =
+                held.towns.iter().map(|town| Arc::clone(lock(&self.towns).entry(*town).or_default())).collect();
+            // No longer than for a writer of another process. A panic inside a transaction has rolled it back (it was dropped).
+            let turns = turns.iter().map(|turn| wait(self.connect * 2, turn.lock()).ok_or(StoreError::Busy));
+            let _turns: Vec<_> = turns.collect::<Result<_, _>>()?;
             let mut again = false;
-            match self.with_client(|client, lost| self.once(client, lost, town, work, &mut again)) {
-                _ if again && left > 0 => left -= 1,
-                done => return done,
+            let done = self.with_client(|client, lost| self.once(client, lost, town, &held, work, &mut again));
+            match held.wanted() {
+                Some(wanted) => held = Held::of(wanted),
+                None if again && left > 0 => left -= 1,
+                None => return done,
             }
         }
     }
 
-    /// Once: `again` says whether another transaction stood in its way and nothing was kept.
+    /// Once: `again` says whether another transaction stood in its way and nothing was kept. Nothing is kept either where a
+    /// town was not held that the work asked for.
     fn once(
         &self,
         client: &mut Object,
         lost: &Cell<bool>,
         town: AreaId,
+        held: &Held,
         work: &mut dyn FnMut(&mut dyn Tx) -> Result<End, StoreError>,
         again: &mut bool,
     ) -> Result<(), StoreError> {
@@ -174,15 +184,18 @@ impl PostgresStore {
             "SELECT version, least, pg_advisory_xact_lock(hashtext(current_schema()), $1)
              FROM (SELECT max(version) AS version, max(least) AS least FROM schema_version) AS s",
         )?;
-        let of_town = params![i64::from(i32::from_ne_bytes(town.0.to_ne_bytes()))];
-        let (version, least) = query.one(of_town, |row| Ok((row.get(0)?, row.get(1)?)))?;
-        if let Some(outdated) = Outdated::by(version, least) {
-            // The connection goes too: each new one looks whether this has changed.
-            lock(&self.lineage).outdated = Some(outdated);
-            lost.set(true);
-            return Err(outdated.told());
+        for town in &held.towns {
+            let of_town = params![i64::from(i32::from_ne_bytes(town.0.to_ne_bytes()))];
+            let (version, least) = query.one(of_town, |row| Ok((row.get(0)?, row.get(1)?)))?;
+            if let Some(outdated) = Outdated::by(version, least) {
+                // The connection goes too: each new one looks whether this has changed.
+                lock(&self.lineage).outdated = Some(outdated);
+                lost.set(true);
+                return Err(outdated.told());
+            }
         }
-        let end = work(&mut InTown { conn: &conn, town, states: &States::default() });
+        let end = work(&mut InTown { conn: &conn, town, states: &States::default(), held });
+        let end = if held.wanted().is_some() { Ok(End::Rollback) } else { end };
         *again = conn.again.get();
         match end {
             // PostgreSQL would answer this commit with a rollback, and no error.

@@ -19,7 +19,11 @@ use crate::store::states::States;
 /// In order; how many of them a schema has seen stands in its table `schema_version`. Append only, and each only adds: while
 /// servers are replaced one by one, the program before this one works on in what a step has made (decision 34). What is not
 /// used any more goes in a step of the version after.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/001_begin.sql"), include_str!("migrations/002_near.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/001_begin.sql"),
+    include_str!("migrations/002_near.sql"),
+    include_str!("migrations/003_towns.sql"),
+];
 
 /// Connections of one process at most.
 const CONNECTIONS: usize = 16;

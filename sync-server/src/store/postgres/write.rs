@@ -231,7 +231,7 @@ impl Tx for InTown<'_> {
             // Only its author does that, see `withdraw`.
             Decision::Withdrawn => return Err(StoreError::Missing("the decision")),
         };
-        let number = next_decision(self)?;
+        let number = next_decision(self, edit)?;
         let query = self.conn.prepare_cached(
             "UPDATE quarantine SET decision = $3, vector = $4, note = $5, decided = $6
              WHERE town = $1 AND id = $2 AND decision = '' AND withdrawn = 0",
@@ -498,8 +498,8 @@ impl Tx for InTown<'_> {
         ])?;
         let want = self.conn.prepare_cached(
             "INSERT INTO photo_wanted (town, slot, hash)
-             SELECT DISTINCT $1::bigint, $2::bigint, w.hash FROM unnest($3::text[]) AS w (hash)
-             WHERE NOT EXISTS (SELECT 1 FROM photo p WHERE p.town = $1 AND p.hash = w.hash) ON CONFLICT DO NOTHING",
+             SELECT DISTINCT s.town, s.slot, w.hash FROM unnest($3::text[]) AS w (hash), slot s
+             WHERE s.slot = $2 AND NOT EXISTS (SELECT 1 FROM photo p WHERE p.town = $1 AND p.hash = w.hash) ON CONFLICT DO NOTHING",
         )?;
         want.execute(params![self.town.0, int(slot.0), hashes])?;
         Ok(())

@@ -355,12 +355,12 @@ impl SettleDoubts for InTown<'_> {
     fn withdraw(&mut self, user: UserId, edits: &[EditId], at: DateTime<Utc>) -> Result<u64, StoreError> {
         let sql = format!(
             "UPDATE quarantine SET withdrawn = ?3
-             WHERE slot IN {SLOTS} AND id = ?2 AND decision = '' AND withdrawn = 0 AND town = ?4"
+             WHERE slot IN {SLOTS} AND id = ?2 AND decision = '' AND withdrawn = 0"
         );
         let mut query = self.conn.prepare_cached(&sql)?;
         let mut marked = 0;
         for edit in edits {
-            marked += query.execute(params![user.0.as_bytes(), edit.0.as_bytes(), ms(at), self.town.0])?;
+            marked += query.execute(params![user.0.as_bytes(), edit.0.as_bytes(), ms(at)])?;
         }
         Ok(u64::try_from(marked).unwrap_or(u64::MAX))
     }
@@ -415,11 +415,14 @@ impl SettleDoubts for InTown<'_> {
     }
 }
 
-/// Takes the next running number of a decision.
-pub fn next_decision(tx: &InTown<'_>) -> Result<u64, StoreError> {
+/// Takes the next running number of a decision: of the town where its author hears of it.
+pub fn next_decision(tx: &InTown<'_>, edit: EditId) -> Result<u64, StoreError> {
+    let mut home =
+        tx.conn.prepare_cached("SELECT s.town FROM quarantine q JOIN slot s ON s.slot = q.slot WHERE q.id = ?1")?;
+    let home: Option<u32> = home.query_row(params![edit.0.as_bytes()], |row| row.get(0)).optional()?;
     let mut query = tx.conn.prepare_cached(
         "INSERT INTO sequence (town, part, last) VALUES (?1, 'decided', 1)
          ON CONFLICT (town, part) DO UPDATE SET last = last + 1 RETURNING last",
     )?;
-    Ok(columns::count(query.query_row(params![tx.town.0], |row| row.get(0))?))
+    Ok(columns::count(query.query_row(params![home.unwrap_or(tx.town.0)], |row| row.get(0))?))
 }

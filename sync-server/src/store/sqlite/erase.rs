@@ -8,9 +8,9 @@ use shared::ids::{EditId, RecordId};
 use shared::record::Part;
 
 use super::InTown;
-use super::columns::{from_json, int, key_text, ms, photo_hash, uuid};
+use super::columns::{from_json, int, key_text, ms, photo_hash};
 use crate::store::common::body;
-use crate::store::{Erased, Gone, Kept, StoreError, Tx};
+use crate::store::{Erased, Gone, KeepTowns, Kept, StoreError, Tx};
 
 impl InTown<'_> {
     /// See [`crate::store::Keep::erase`].
@@ -133,25 +133,10 @@ impl InTown<'_> {
              AND NOT EXISTS (SELECT 1 FROM photo_link o WHERE o.town = ?1 AND o.hash = l.hash AND o.record <> ?2)",
         )?;
         let rows = alone.query_and_then(params![town, record.0.as_bytes()], |row| photo_hash(row.get(0)?))?;
-        let mut gone = Gone { photos: rows.collect::<Result<_, _>>()?, uploads: Vec::new() };
+        let photos: Vec<_> = rows.collect::<Result<_, _>>()?;
         self.conn
             .prepare_cached("DELETE FROM photo_link WHERE town = ?1 AND record = ?2")?
             .execute(params![town, record.0.as_bytes()])?;
-        for hash in &gone.photos {
-            let of_it = params![town, hash.as_str()];
-            let mut uploads = self.conn.prepare_cached("SELECT id FROM upload WHERE town = ?1 AND hash = ?2")?;
-            let rows = uploads.query_and_then(of_it, |row| uuid(&row.get::<_, Vec<u8>>(0)?))?;
-            gone.uploads.extend(rows.collect::<Result<Vec<_>, _>>()?);
-            for sql in [
-                "DELETE FROM upload WHERE town = ?1 AND hash = ?2",
-                "DELETE FROM photo_wanted WHERE town = ?1 AND hash = ?2",
-                "DELETE FROM photo_sender WHERE town = ?1 AND hash = ?2",
-                "DELETE FROM photo WHERE town = ?1 AND hash = ?2",
-                "INSERT INTO erased_photo (town, hash) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-            ] {
-                self.conn.prepare_cached(sql)?.execute(of_it)?;
-            }
-        }
-        Ok(gone)
+        self.bar_photos(&photos)
     }
 }

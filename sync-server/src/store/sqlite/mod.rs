@@ -14,6 +14,7 @@ mod parts;
 mod read;
 mod second;
 mod titles;
+mod towns;
 mod uploads;
 mod whole;
 mod write;
@@ -53,6 +54,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/020_import.sql"),
     include_str!("../migrations/021_intake.sql"),
     include_str!("../migrations/022_near.sql"),
+    include_str!("../migrations/023_towns.sql"),
 ];
 
 /// More reading connections than this are closed when handed back.

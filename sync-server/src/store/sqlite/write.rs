@@ -182,7 +182,7 @@ impl Tx for InTown<'_> {
             // Only its author does that, see `withdraw`.
             Decision::Withdrawn => return Err(StoreError::Missing("the decision")),
         };
-        let number = next_decision(self)?;
+        let number = next_decision(self, edit)?;
         let mut query = self.conn.prepare_cached(
             "UPDATE quarantine SET decision = ?3, vector = ?4, note = ?5, decided = ?6
              WHERE town = ?1 AND id = ?2 AND decision = '' AND withdrawn = 0",
@@ -431,8 +431,8 @@ impl Tx for InTown<'_> {
              ON CONFLICT (town, hash, record, user) DO UPDATE SET proved = max(proved, excluded.proved)",
         )?;
         let mut want = self.conn.prepare_cached(
-            "INSERT INTO photo_wanted (town, slot, hash) SELECT ?1, ?2, ?3
-             WHERE NOT EXISTS (SELECT 1 FROM photo WHERE town = ?1 AND hash = ?3) ON CONFLICT DO NOTHING",
+            "INSERT INTO photo_wanted (town, slot, hash) SELECT s.town, s.slot, ?3 FROM slot s
+             WHERE s.slot = ?2 AND NOT EXISTS (SELECT 1 FROM photo WHERE town = ?1 AND hash = ?3) ON CONFLICT DO NOTHING",
         )?;
         for PhotoLink { hash, record, user, proved } in links {
             let user = user.as_ref().map(|user| user.0.as_bytes().as_slice()).unwrap_or_default();

@@ -40,11 +40,6 @@ impl Gone {
         Ok(Self { records, people })
     }
 
-    /// The same of what was offered.
-    pub fn of_offered(tx: &dyn Tx, offered: &[Offered]) -> Result<Self, StoreError> {
-        Self::of(tx, offered.iter().filter_map(Offered::record), offered.iter().filter_map(Offered::edit))
-    }
-
     /// Whether nothing of what was offered may be kept.
     pub fn takes(&self, offered: &Offered) -> bool {
         match offered {

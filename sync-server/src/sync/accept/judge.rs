@@ -18,13 +18,10 @@ use shared::workflow::{self, Actor};
 use super::held::{Held, Holding, nowhere};
 use super::merging::Merging;
 use super::room::has_room;
-use super::{Rules, Writer};
+use super::{AREA, Rules, Writer};
 use crate::auth::authorize::{Action, authorize};
 use crate::store::{Origin, StoreError, Tx};
 use crate::sync::projection;
-
-/// The field that decides access.
-const AREA: &str = "area";
 
 /// An edit that was applied with the vector right after, or one that was not with the reason.
 pub type Verdict = Result<(Edit, VectorTimestamp), (Edit, Rejection)>;

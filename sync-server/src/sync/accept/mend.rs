@@ -129,6 +129,19 @@ pub fn put_anew(tx: &mut dyn Tx, rules: &Rules, record: RecordId, part: Part) ->
     Ok(())
 }
 
+/// Saves a record as its edits make it, in a town to which it is new.
+pub fn save_new(
+    tx: &mut dyn Tx,
+    rules: &Rules,
+    record: RecordId,
+    reach: Reach,
+    (open, restricted): (PartState, PartState),
+) -> Result<(), StoreError> {
+    let restricted = (!restricted.is_empty()).then_some(restricted);
+    Holding::anew(record, reach.clone(), reach, &Part::ALL, open, restricted).save(tx, rules)?;
+    Ok(())
+}
+
 /// Whether the stored text says what the edits make.
 fn says(stored: &StoredPart, right: &PartState) -> bool {
     serde_json::from_str::<PartState>(&stored.state).is_ok_and(|state| state == *right)

@@ -240,7 +240,7 @@ async fn cross(
     while writing.load(Ordering::SeqCst) > TRAVELLERS {
         let (app, staff, area) = (centre.app.clone(), staff.clone(), to.next().unwrap());
         let done = tokio::task::spawn_blocking(move || {
-            let who = Who::of(staff, &*app.areas().unwrap());
+            let who = Who::of(staff, &app.areas().unwrap());
             hand_over(&app, &who, record, area)
         });
         if let Err(error) = done.await.unwrap() {

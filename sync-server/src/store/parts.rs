@@ -151,6 +151,18 @@ pub fn number_word(number: &str) -> String {
 pub struct Near {
     /// The areas and the reader; none: all parts.
     pub lies: Option<(Vec<AreaId>, UserId)>,
-    /// Whether the state of most of them will be asked for too.
-    pub states: bool,
+    /// Whether the states of most of them will be asked for too.
+    pub states: Asked,
+}
+
+/// What of states will be asked for along a feed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Asked {
+    /// None.
+    #[default]
+    None,
+    /// As they were read lately: [`super::Read::told_state`].
+    Told,
+    /// As they are stored: [`super::Read::feed_state`].
+    Stored,
 }

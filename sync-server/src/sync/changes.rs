@@ -14,7 +14,7 @@ use shared::wire::Item;
 use super::cursor::Position;
 use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize, reads_by_scope, reads_visits};
-use crate::store::{FeedWhat, Near, Read, ReaderKey, StoreError, StoredPart};
+use crate::store::{Asked, FeedWhat, Near, Read, ReaderKey, StoreError, StoredPart};
 
 /// The most items of one page, unless [`crate::AppState::page_items`] says otherwise.
 pub const ITEMS: usize = 4_000;
@@ -80,7 +80,7 @@ impl Walk<'_> {
             if page.more {
                 break;
             }
-            read.feed_near(part, *seen, &near(who, true), &mut |entry| {
+            read.feed_near(part, *seen, &near(who, Asked::Told), &mut |entry| {
                 if page.items.len() >= *most || *bytes >= BYTES {
                     page.more = true;
                     return Ok(false);
@@ -172,7 +172,7 @@ pub fn again(
 pub fn total(read: &dyn Read, who: &Who, areas: &AreaTree) -> Result<u64, StoreError> {
     let mut total = 0;
     for (there, part) in feeds(read, who) {
-        there.feed_near(part, 0, &near(who, false), &mut |entry| {
+        there.feed_near(part, 0, &near(who, Asked::None), &mut |entry| {
             if let FeedWhat::Part { kind, areas: lies, readers, visit, .. } = entry.what {
                 let reach = Reach { kind, areas: lies, readers, visit };
                 total += u64::from(authorize(who, Action::Read(part), Some(&reach), &reach, areas).is_ok());
@@ -184,7 +184,7 @@ pub fn total(read: &dyn Read, who: &Who, areas: &AreaTree) -> Result<u64, StoreE
 }
 
 /// What of a feed concerns a reader: see [`crate::auth::authorize::Action::Read`].
-pub(super) fn near(who: &Who, states: bool) -> Near {
+pub(super) fn near(who: &Who, states: Asked) -> Near {
     Near { lies: Some((who.scope.iter().collect(), who.user.id)), states }
 }
 

@@ -9,7 +9,7 @@ use shared::wire::{Branch, DigestAnswer, DigestAsk};
 use super::changes::{feeds, is_masked, near, raw, shown};
 use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize};
-use crate::store::{FeedWhat, Read, StoreError};
+use crate::store::{Asked, FeedWhat, Read, StoreError};
 
 /// A branch while it is summed up.
 struct Summing {
@@ -34,7 +34,8 @@ pub fn sums(read: &dyn Read, who: &Who, areas: &AreaTree, ask: &DigestAsk) -> Re
             continue;
         }
         let all = asked.iter().any(|branch| branch.prefix.as_str().is_empty());
-        there.feed_near(part, 0, &near(who, all), &mut |entry| {
+        let states = if all { Asked::Stored } else { Asked::None };
+        there.feed_near(part, 0, &near(who, states), &mut |entry| {
             let FeedWhat::Part { row, kind, areas: lies, readers, visit, anonymous } = entry.what else {
                 return Ok(true);
             };

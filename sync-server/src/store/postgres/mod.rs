@@ -29,7 +29,7 @@ mod towns;
 mod uploads;
 mod write;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -73,6 +73,8 @@ struct InTown<'a> {
     conn: &'a Conn<'a>,
     town: AreaId,
     states: &'a States,
+    /// States that came with a page of the feed, by their place in it, until they are asked for.
+    fetched: RefCell<BTreeMap<i64, String>>,
     held: &'a Held,
 }
 
@@ -142,7 +144,9 @@ impl PostgresStore {
         town: AreaId,
         work: &mut dyn FnMut(&dyn Read) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        self.reading(|conn| work(&InTown { conn, town, states: &self.states, held: &Held::default() }))
+        self.reading(|conn| {
+            work(&InTown { conn, town, states: &self.states, fetched: RefCell::default(), held: &Held::default() })
+        })
     }
 
     fn in_tx(
@@ -194,7 +198,8 @@ impl PostgresStore {
                 return Err(outdated.told());
             }
         }
-        let end = work(&mut InTown { conn: &conn, town, states: &States::default(), held });
+        let end =
+            work(&mut InTown { conn: &conn, town, states: &States::default(), fetched: RefCell::default(), held });
         let end = if held.wanted().is_some() { Ok(End::Rollback) } else { end };
         *again = conn.again.get();
         match end {

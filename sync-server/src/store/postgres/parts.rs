@@ -8,7 +8,7 @@ use super::InTown;
 use super::columns::{areas, count, int, key, kind, part, users, uuid};
 use super::sql::{AsValue as _, Row, Value, params};
 use crate::store::common::{Place, first_made_at};
-use crate::store::{FeedEntry, FeedWhat, Near, PartFilter, StoreError, StoredPart, number_word};
+use crate::store::{Asked, FeedEntry, FeedWhat, Near, PartFilter, StoreError, StoredPart, number_word};
 
 /// The columns [`stored_part`] reads, in order.
 pub const PART: &str = "p.record, p.part, p.kind, p.seq, p.areas, p.readers, p.anonymous, p.open_fields, p.deleted, \
@@ -184,6 +184,9 @@ impl InTown<'_> {
 
     /// See [`crate::store::Read::feed_state`].
     pub(super) fn state_at(&self, row: i64) -> Result<String, StoreError> {
+        if let Some(state) = self.fetched.borrow_mut().remove(&row) {
+            return Ok(state);
+        }
         let of = if row & 1 == 1 { Part::Restricted } else { Part::Open };
         let query = self.conn.prepare_cached("SELECT state FROM part WHERE town = $1 AND part = $2 AND seq = $3")?;
         query.one(params![self.town.0, of.code(), row >> 1], |row| row.get(0))
@@ -209,8 +212,8 @@ struct Pages<'a> {
     entry: fn(&Row, &str) -> Result<FeedEntry, StoreError>,
     fetched: std::vec::IntoIter<FeedEntry>,
     more: bool,
-    /// Whether their states will be asked for.
-    states: bool,
+    /// What of their states will be asked for.
+    states: Asked,
 }
 
 impl<'a> Pages<'a> {
@@ -221,7 +224,7 @@ impl<'a> Pages<'a> {
         texts: Vec<String>,
         entry: fn(&Row, &str) -> Result<FeedEntry, StoreError>,
     ) -> Self {
-        Self { tx, sql, of, after, texts, entry, fetched: Vec::new().into_iter(), more: true, states: false }
+        Self { tx, sql, of, after, texts, entry, fetched: Vec::new().into_iter(), more: true, states: Asked::None }
     }
 
     fn next(&mut self) -> Result<Option<FeedEntry>, StoreError> {
@@ -230,7 +233,7 @@ impl<'a> Pages<'a> {
             let mut args = params![self.tx.town.0, self.of, int(self.after)].to_vec();
             args.extend(self.texts.iter().cloned().map(Value::Text));
             let page = query.map(&args, |row| (self.entry)(row, self.of))?;
-            if self.states {
+            if self.states != Asked::None {
                 self.fetch_states(&page)?;
             }
             self.more = page.len() >= 512;
@@ -240,12 +243,16 @@ impl<'a> Pages<'a> {
         Ok(self.fetched.next())
     }
 
-    /// The states of a page that are not kept yet, with one question.
+    /// The states of a page, with one question; those that were told lately need not be asked for again.
     fn fetch_states(&self, page: &[FeedEntry]) -> Result<(), StoreError> {
         let of = part(self.of)?;
-        let unknown = page.iter().map(|entry| entry.seq);
-        let unknown = unknown.filter(|seq| self.tx.states.get(&(self.tx.town, of, *seq)).is_none()).map(int);
-        let unknown: Vec<i64> = unknown.collect();
+        let lately = |seq: u64| self.states == Asked::Told && self.tx.states.get(&(self.tx.town, of, seq)).is_some();
+        let unknown: Vec<i64> = page.iter().map(|entry| entry.seq).filter(|seq| !lately(*seq)).map(int).collect();
+        let mut fetched = self.tx.fetched.borrow_mut();
+        // Of those that nobody asked for.
+        if fetched.len() > 1_024 {
+            fetched.clear();
+        }
         if unknown.is_empty() {
             return Ok(());
         }
@@ -255,8 +262,7 @@ impl<'a> Pages<'a> {
             .prepare_cached("SELECT seq, state FROM part WHERE town = $1 AND part = $2 AND seq = ANY ($3)")?;
         let mut rows = query.rows(params![self.tx.town.0, self.of, Value::Ints(unknown)])?;
         while let Some(row) = rows.next()? {
-            // One that is damaged is told of when it is asked for.
-            self.tx.states.keep((self.tx.town, of, count(row.get(0)?)), row.get(1)?).ok();
+            fetched.insert(place(count(row.get(0)?), self.of), row.get(1)?);
         }
         Ok(())
     }

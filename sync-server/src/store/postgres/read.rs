@@ -104,12 +104,7 @@ impl Read for InTown<'_> {
     }
 
     fn feed_state(&self, row: i64) -> Result<String, StoreError> {
-        // It came with its page of the feed, most likely.
-        let of = if row & 1 == 1 { Part::Restricted } else { Part::Open };
-        match self.states.get(&(self.town, of, count(row >> 1))) {
-            Some(state) => Ok(state.get().to_owned()),
-            None => self.state_at(row),
-        }
+        self.state_at(row)
     }
 
     fn told_state(&self, part: Part, seq: u64, row: i64) -> Result<Arc<RawValue>, StoreError> {

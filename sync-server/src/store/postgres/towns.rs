@@ -45,7 +45,7 @@ impl Held {
 
 impl ReadTowns for InTown<'_> {
     fn beside<'s>(&'s self, town: AreaId) -> Box<dyn Read + 's> {
-        Box::new(InTown { conn: self.conn, town, states: self.states, held: self.held })
+        Box::new(InTown { conn: self.conn, town, states: self.states, fetched: RefCell::default(), held: self.held })
     }
 
     fn moved(&self, records: &BTreeSet<RecordId>) -> Result<Vec<Moved>, StoreError> {
@@ -83,7 +83,13 @@ impl KeepTowns for InTown<'_> {
 
     fn at<'s>(&'s mut self, town: AreaId) -> Result<Box<dyn Tx + 's>, StoreError> {
         self.held.must_hold(&BTreeSet::from([town]))?;
-        Ok(Box::new(InTown { conn: self.conn, town, states: self.states, held: self.held }))
+        Ok(Box::new(InTown {
+            conn: self.conn,
+            town,
+            states: self.states,
+            fetched: RefCell::default(),
+            held: self.held,
+        }))
     }
 
     fn hand_over(&mut self, moved: &Moved) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! Photos as files of a folder.
 
 use std::collections::BTreeSet;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -100,12 +100,11 @@ impl Blobs for Folder {
 
     fn finish(&self, id: Uuid, hash: &PhotoHash) -> Result<(), FinishError> {
         let from = self.upload(id);
-        whole(&disk::read(&from)?, hash)?;
+        let bytes = disk::read(&from)?;
+        whole(&bytes, hash)?;
         let (second, to) = (self.second(id), self.path(hash));
-        // Of an attempt that was cut off.
-        disk::remove(&second)?;
         // Written once more: of a piece that could not be flushed the system may show bytes that no disk has.
-        disk::copy_private(&from, &second)?;
+        disk::replace_with(&second, disk::Access::Owner, |file| file.write_all(&bytes))?;
         if let Some(folder) = to.parent() {
             disk::create_private_dir_all(folder)?;
         }
@@ -130,6 +129,8 @@ impl Blobs for Folder {
     }
 
     fn drop_upload(&self, id: Uuid) -> io::Result<()> {
+        // The first is of an attempt that was cut off.
+        disk::remove(&self.upload(id).with_extension("done.part"))?;
         disk::remove(&self.second(id))?;
         disk::remove(&self.upload(id))
     }

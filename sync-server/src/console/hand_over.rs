@@ -72,36 +72,38 @@ fn ask(ctx: &Ctx, part: &StoredPart, town: Option<&Area>) -> Markup {
             a.crumb href={ "/console/records/" (part.record) } { (icon("back")) (part.title) }
             h1 { (word("console-hand-over")) }
         }
-        form.panel method="get" {
-            div.panel__b {
-                p { (word("console-hand-over-what")) }
-                div.field {
-                    label.field__label for="town" { (word("console-hand-over-town")) }
-                    select.field__ctl id="town" name="town" required {
-                        @for one in towns(ctx) {
-                            option value=(one.id) selected[town.is_some_and(|town| town.id == one.id)] { (one.name) }
-                        }
-                    }
-                }
-            }
-            div.tools { button.btn.btn--second { (word("console-hand-over-choose")) } }
-        }
-        @if let Some(town) = town {
-            form.panel method="post" action=(href) {
-                (csrf(ctx))
-                div.panel__b {
+        div.stack {
+            form.panel method="get" {
+                div.panel__b.stack {
+                    p { (word("console-hand-over-what")) }
                     div.field {
-                        label.field__label for="area" {
-                            (ctx.words.with("console-hand-over-area", &[("town", town.name.clone().into())]))
-                        }
-                        select.field__ctl id="area" name="area" required {
-                            @for area in ctx.areas.scope(&[town.id]).iter().filter_map(|id| ctx.areas.get(id)) {
-                                @if area.level > AreaLevel::Town && !area.closed { option value=(area.id) { (area.name) } }
+                        label.field__label for="town" { (word("console-hand-over-town")) }
+                        select.field__ctl id="town" name="town" required {
+                            @for one in towns(ctx) {
+                                option value=(one.id) selected[town.is_some_and(|town| town.id == one.id)] { (one.name) }
                             }
                         }
                     }
                 }
-                div.tools { button.btn.btn--second { (word("console-hand-over-do")) } }
+                div.tools { button.btn.btn--second { (word("console-hand-over-choose")) } }
+            }
+            @if let Some(town) = town {
+                form.panel method="post" action=(href) {
+                    (csrf(ctx))
+                    div.panel__b {
+                        div.field {
+                            label.field__label for="area" {
+                                (ctx.words.with("console-hand-over-area", &[("town", town.name.clone().into())]))
+                            }
+                            select.field__ctl id="area" name="area" required {
+                                @for area in ctx.areas.scope(&[town.id]).iter().filter_map(|id| ctx.areas.get(id)) {
+                                    @if area.level > AreaLevel::Town && !area.closed { option value=(area.id) { (area.name) } }
+                                }
+                            }
+                        }
+                    }
+                    div.tools { button.btn.btn--second { (word("console-hand-over-do")) } }
+                }
             }
         }
     }

@@ -52,6 +52,7 @@ pub use keep::{Erased, Gone, Keep, Kept, Overflown};
 pub use model::*;
 pub use parts::*;
 pub use second::{KeepSecond, ReadSecond, SecondFactor};
+pub use states::{bad_state, raw_state};
 pub use titles::{ReadTitles, Titled};
 pub use towns::{KeepTowns, Moved, ReadTowns};
 pub use uploads::{KeepUploads, ReadUploads};

@@ -19,6 +19,16 @@ const MOST: usize = 32 * 1024 * 1024;
 /// Town, part and number in its feed.
 type Key = (AreaId, Part, u64);
 
+/// A stored state as JSON, or [`StoreError::Corrupt`].
+pub fn raw_state(state: String) -> Result<Box<RawValue>, StoreError> {
+    RawValue::from_string(state).map_err(bad_state)
+}
+
+/// Where a stored state cannot be read; nothing of what stands in it.
+pub fn bad_state(error: serde_json::Error) -> StoreError {
+    StoreError::Corrupt { what: "state".to_owned(), why: format!("line {}, column {}", error.line(), error.column()) }
+}
+
 /// The states. See the module's text.
 pub struct States(Mutex<Kept>);
 
@@ -45,11 +55,7 @@ impl States {
 
     /// Keeps one that was read; [`StoreError::Corrupt`] if it is no JSON.
     pub fn keep(&self, key: Key, state: String) -> Result<Arc<RawValue>, StoreError> {
-        let state = RawValue::from_string(state).map_err(|error| StoreError::Corrupt {
-            what: "state".to_owned(),
-            why: format!("line {}, column {}", error.line(), error.column()),
-        })?;
-        let state: Arc<RawValue> = Arc::from(state);
+        let state: Arc<RawValue> = Arc::from(raw_state(state)?);
         let mut kept = self.kept();
         kept.bytes += state.get().len();
         if let Some(before) = kept.states.insert(key, Arc::clone(&state)) {

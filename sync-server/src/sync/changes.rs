@@ -14,7 +14,7 @@ use shared::wire::Item;
 use super::cursor::Position;
 use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize, reads_by_scope, reads_visits};
-use crate::store::{Asked, FeedWhat, Near, Read, ReaderKey, StoreError, StoredPart};
+use crate::store::{Asked, FeedWhat, Near, Read, ReaderKey, StoreError, StoredPart, bad_state, raw_state};
 
 /// The most items of one page, unless [`crate::AppState::page_items`] says otherwise.
 pub const ITEMS: usize = 4_000;
@@ -155,7 +155,7 @@ pub fn again(
             items.push(gone(*record, *part));
             continue;
         };
-        match raw(stored.state).and_then(|state| shown(who, &state, stored.anonymous)) {
+        match raw_state(stored.state).and_then(|state| shown(who, &state, stored.anonymous)) {
             Ok(state) => {
                 let (kind, state) = (Some(stored.kind), Some(state));
                 items.push(Item { id: *record, part: *part, kind, state, erased: false });
@@ -239,24 +239,15 @@ pub(super) fn is_masked(who: &Who, anonymous: bool) -> bool {
     anonymous && !knows_names(who)
 }
 
-/// A stored state as JSON, or [`StoreError::Corrupt`].
-pub(super) fn raw(state: String) -> Result<Box<RawValue>, StoreError> {
-    RawValue::from_string(state).map_err(corrupt)
-}
-
-fn corrupt(error: serde_json::Error) -> StoreError {
-    StoreError::Corrupt { what: "state".to_owned(), why: format!("line {}, column {}", error.line(), error.column()) }
-}
-
 /// The state as this reader may see it: passed on as it is stored unless an author has to be masked.
 pub(super) fn shown(who: &Who, state: &RawValue, anonymous: bool) -> Result<Box<RawValue>, StoreError> {
     if is_masked(who, anonymous) {
-        let part: PartState = serde_json::from_str(state.get()).map_err(corrupt)?;
+        let part: PartState = serde_json::from_str(state.get()).map_err(bad_state)?;
         let others = part.all_live().any(|(_, write)| {
             write.head.author.role.is_anonymous_to_others() && write.head.author.user != Some(who.user.id)
         });
         if others {
-            return serde_json::value::to_raw_value(&part.with_masked_authors()).map_err(corrupt);
+            return serde_json::value::to_raw_value(&part.with_masked_authors()).map_err(bad_state);
         }
     }
     Ok(state.to_owned())

@@ -6,10 +6,10 @@ use shared::ids::RecordId;
 use shared::record::Part;
 use shared::wire::{Branch, DigestAnswer, DigestAsk};
 
-use super::changes::{feeds, is_masked, near, raw, shown};
+use super::changes::{feeds, is_masked, near, shown};
 use crate::auth::Who;
 use crate::auth::authorize::{Action, Reach, authorize};
-use crate::store::{Asked, FeedWhat, Read, StoreError};
+use crate::store::{Asked, FeedWhat, Read, StoreError, raw_state};
 
 /// A branch while it is summed up.
 struct Summing {
@@ -51,7 +51,7 @@ pub fn sums(read: &dyn Read, who: &Who, areas: &AreaTree, ask: &DigestAsk) -> Re
             let text = there.feed_state(row)?;
             let leaf = |text: &str| Sum::leaf(entry.record, part, kind, text);
             let leaf = if is_masked(who, anonymous) {
-                match raw(text).and_then(|state| shown(who, &state, anonymous)) {
+                match raw_state(text).and_then(|state| shown(who, &state, anonymous)) {
                     Ok(state) => leaf(state.get()),
                     Err(StoreError::Corrupt { .. }) => leaf(""),
                     Err(error) => return Err(error),

@@ -50,13 +50,19 @@ fn step(folder: &Path, version: u32) {
     run(folder, &sql).unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_older_server_works_beside_the_next_one_and_leaves_the_one_after_that_alone() {
+/// A centre with its records in a PostgreSQL of its own.
+async fn on_a_cluster() -> (Cluster, Centre) {
     let cluster = Cluster::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     stand_in_at(cluster.socket(), folder.path()).unwrap();
     let centre = Centre::over(folder, std::sync::Arc::default(), |_| {}).await;
     sync_server::auth::people::import_areas(&centre.app, AREAS.as_bytes()).unwrap();
+    (cluster, centre)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_server_works_beside_the_next_one_and_leaves_the_one_after_that_alone() {
+    let (_cluster, centre) = on_a_cluster().await;
     let wei = centre.person("wei", Role::GridMember, GRID, true);
     let (mut alice, mut bob) = (centre.enrol(&wei).await, centre.enrol(&wei).await);
     let folder = centre.folder.path();
@@ -115,11 +121,7 @@ async fn an_older_server_works_beside_the_next_one_and_leaves_the_one_after_that
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_takes_leave_and_handhelds_go_on_at_the_other() {
-    let cluster = Cluster::start().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    stand_in_at(cluster.socket(), folder.path()).unwrap();
-    let centre = Centre::over(folder, std::sync::Arc::default(), |_| {}).await;
-    sync_server::auth::people::import_areas(&centre.app, AREAS.as_bytes()).unwrap();
+    let (_cluster, centre) = on_a_cluster().await;
     let wei = centre.person("wei", Role::GridMember, GRID, true);
     let (mut alice, mut bob) = (centre.enrol(&wei).await, centre.enrol(&wei).await);
     let folder = centre.folder.path();

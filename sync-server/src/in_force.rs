@@ -48,10 +48,15 @@ impl AppState {
             subject: edition.name.clone(),
             detail: edition.version.to_string(),
         };
-        store::write::<_, StoreError>(&*self.store, town, |tx| {
+        let kept = store::write::<_, StoreError>(&*self.store, town, |tx| {
             tx.put_edition(edition)?;
             tx.put_audit(&entry)
-        })?;
+        });
+        if kept.is_err() {
+            // Whoever shared the transaction may have read it.
+            self.in_force.lock().unwrap_or_else(PoisonError::into_inner).remove(&town);
+        }
+        kept?;
         if edition.name == CALENDAR { projection::fill_beside(self) } else { Ok(()) }
     }
 
@@ -60,14 +65,16 @@ impl AppState {
         store::read(&*self.store, town, |read| self.in_force_in(read))
     }
 
+    /// The same where it is known of so many editions.
+    pub fn in_force_of(&self, town: AreaId, editions: usize) -> Option<Arc<InForce>> {
+        let held = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get(&town).filter(|(had, _)| *had == editions).map(|(_, in_force)| Arc::clone(in_force))
+    }
+
     /// The same of the moment that is read.
     pub fn in_force_in(&self, read: &dyn Read) -> Result<Arc<InForce>, StoreError> {
-        let (town, count) = (read.town(), read.edition_count()?);
-        let held = |of: usize| {
-            let held = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
-            held.get(&town).filter(|(had, _)| *had == of).map(|(_, in_force)| Arc::clone(in_force))
-        };
-        if let Some(in_force) = held(count) {
+        let town = read.town();
+        if let Some(in_force) = self.in_force_of(town, read.edition_count()?) {
             return Ok(in_force);
         }
         let editions = read.editions()?;

@@ -40,7 +40,7 @@ use shared::calendar::{BadCalendar, Calendar};
 use shared::form::Forms;
 use shared::outside::Outside;
 
-use crate::store::{Store, StoreError};
+use crate::store::{Standing, Store, StoreError};
 
 /// Everything a request, a command or a test of the server works with. Cheap to clone: `App` is an `Arc` of it.
 pub struct AppState {
@@ -207,7 +207,10 @@ impl AppState {
 
     /// The tree of areas, read again when it changed.
     pub fn areas(&self) -> Result<Arc<AreaTree>, StoreError> {
-        let version = self.store.directory_version()?;
+        self.areas_at(self.store.directory_version()?)
+    }
+
+    fn areas_at(&self, version: u64) -> Result<Arc<AreaTree>, StoreError> {
         {
             let held = self.areas.lock().unwrap_or_else(PoisonError::into_inner);
             if held.0 == version {
@@ -221,9 +224,22 @@ impl AppState {
 
     /// What edits of a town are checked against.
     pub fn rules_of(&self, town: AreaId) -> Result<sync::accept::Rules, StoreError> {
-        let in_force = self.in_force(town)?;
-        let (forms, calendar) = (Arc::clone(&in_force.forms), Arc::clone(&in_force.calendar));
-        Ok(sync::accept::Rules { forms, calendar, ..self.rules()? })
+        self.rules_at(town, &self.store.standing(town)?)
+    }
+
+    /// The same where it was asked how the town stands.
+    pub fn rules_at(&self, town: AreaId, standing: &Standing) -> Result<sync::accept::Rules, StoreError> {
+        let in_force = match self.in_force_of(town, standing.editions) {
+            Some(in_force) => in_force,
+            None => self.in_force(town)?,
+        };
+        Ok(sync::accept::Rules {
+            forms: Arc::clone(&in_force.forms),
+            areas: self.areas_at(standing.directory)?,
+            calendar: Arc::clone(&in_force.calendar),
+            epoch: standing.epoch,
+            now: self.outside.now(),
+        })
     }
 
     /// The same of another town than `rules` are of, in a transaction that works in both.

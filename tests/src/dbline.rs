@@ -30,6 +30,7 @@ pub enum Strike {
 #[derive(Default)]
 struct State {
     passed: u64,
+    commits: Vec<u64>,
     plan: Option<(u64, Strike)>,
     struck: bool,
     silent: bool,
@@ -80,6 +81,12 @@ impl DbLine {
     pub fn plan(&self, plan: Option<(u64, Strike)>) {
         let mut state = self.shared.lock();
         (state.passed, state.plan, state.struck) = (0, plan, false);
+        state.commits.clear();
+    }
+
+    /// Which of the messages asked for a commit.
+    pub fn commits(&self) -> Vec<u64> {
+        self.shared.lock().commits.clone()
     }
 
     /// How many messages there were.
@@ -175,7 +182,8 @@ impl Shared {
             out.resize(begun + usize::try_from(long.saturating_sub(4)).unwrap_or_default(), 0);
             from.read_exact(out.get_mut(begun..).unwrap_or_default())?;
             if asks || kind == Some(b'Z') {
-                self.count();
+                let commits = asks && out.get(begun..).is_some_and(|text| text.starts_with(b"COMMIT"));
+                self.count(commits);
             }
             if asks || kind == Some(b'Z') || from.buffer().is_empty() || out.len() > 1 << 16 {
                 self.wait_while_silent();
@@ -185,9 +193,13 @@ impl Shared {
         }
     }
 
-    fn count(&self) {
+    fn count(&self, commits: bool) {
         let mut state = self.lock();
         state.passed += 1;
+        if commits {
+            let at = state.passed;
+            state.commits.push(at);
+        }
         if state.plan.as_ref().is_some_and(|(at, _)| *at == state.passed)
             && let Some((_, strike)) = state.plan.take()
         {

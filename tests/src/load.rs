@@ -162,11 +162,20 @@ impl Hand {
         let request =
             SyncRequest { cursor: self.cursor.clone(), setup: self.setup.clone(), edits, ..SyncRequest::idle() };
         let body = zstd::encode_all(serde_json::to_vec(&request)?.as_slice(), 3)?;
+        let mut tries = 0;
         let response = loop {
             let asked = self.http.post(format!("{}/api/v1/sync", self.url)).bearer_auth(&self.token);
             let asked = asked.header("content-encoding", "zstd").header("accept-encoding", "zstd");
             borne.bytes.0 += body.len();
-            let response = asked.body(body.clone()).send().await?;
+            let response = match asked.body(body.clone()).send().await {
+                Ok(response) => response,
+                // A line that was quiet for long may have been closed just then: the app comes again as well.
+                Err(error) if tries < 3 && error.is_request() => {
+                    tries += 1;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             if response.status() != reqwest::StatusCode::SERVICE_UNAVAILABLE {
                 break response.error_for_status()?;
             }

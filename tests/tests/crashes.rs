@@ -28,6 +28,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use operations::{OPERATIONS, Operation};
+use shared::mutants::{Mutant, make};
 use sweep::{KINDS, PANICS};
 use world::Side;
 
@@ -42,6 +43,9 @@ fn name(operation: &Operation) -> String {
     let side = if operation.side == Side::Handheld { "handheld" } else { "server" };
     format!("{side}: {}", operation.name)
 }
+
+/// A planted mistake is made in the whole process.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// Points tried, of how many.
 type Table = BTreeMap<(usize, usize), (u64, u64)>;
@@ -93,6 +97,7 @@ fn stride(usual: u64) -> Result<u64> {
 
 /// Tries every `stride`-th point of every operation and kind on every core there is.
 fn sweep(stride: u64, (operation, kind, point): Wanted) -> Result<()> {
+    let _alone = ALONE.lock();
     tests::faults::install();
     tests::faults::never_wait(true);
     count_panics();
@@ -152,11 +157,18 @@ fn nothing_is_lost_wherever_a_disk_fails() -> Result<()> {
     sweep(stride(STRIDE)?, wanted()?)
 }
 
-/// The same of a server with its records in PostgreSQL; one of so many messages in `make test`.
+/// The same of a server with its records in PostgreSQL; one of so many messages in `make test`, and every commit.
 const MESSAGES: u64 = 1_009;
+
+/// Where it matters most: before a commit is asked for, and before the answer to it; one kind of what befalls at each.
+fn at_commits(template: &postgres::Template, kind: usize) -> impl Iterator<Item = u64> {
+    let moments = template.commits.iter().flat_map(|at| [*at, at + 1]);
+    moments.enumerate().filter(move |(n, _)| n % postgres::KINDS.len() == kind).map(|(_, at)| at)
+}
 
 #[test]
 fn nothing_is_lost_wherever_postgresql_or_the_line_to_it_fails() -> Result<()> {
+    let _alone = ALONE.lock();
     count_panics();
     let (stride, (operation, kind, point)) = (stride(MESSAGES)?, wanted()?);
     let told = Mutex::new(BTreeMap::new());
@@ -175,21 +187,25 @@ fn nothing_is_lost_wherever_postgresql_or_the_line_to_it_fails() -> Result<()> {
                 if kind.as_ref().is_some_and(|wanted| wanted != how) {
                     continue;
                 }
-                let mut at = point.unwrap_or(1 + (43 * k as u64 + 17 * o as u64) % stride.min(template.points));
+                let first = 1 + (43 * k as u64 + 17 * o as u64) % stride.min(template.points);
+                let points: Vec<u64> = match point {
+                    Some(point) => vec![point],
+                    // One more than there were: what runs beside it may say a word more.
+                    None if stride == 1 => (1..=template.points + 1).collect(),
+                    None => (first..=template.points)
+                        .step_by(usize::try_from(stride)?)
+                        .chain(at_commits(&template, k))
+                        .collect(),
+                };
                 let mut count = 0;
-                loop {
+                for at in points {
                     match ground.point(tried, &template, befalls, at) {
-                        Ok(true) => count += 1,
-                        Ok(false) => break,
+                        Ok(befell) => count += u64::from(befell),
                         Err(error) => {
                             let which = format!("{}/{how}/{at}", name(tried));
                             failures.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{which}: {error:#}"));
                         }
                     }
-                    if point.is_some() {
-                        break;
-                    }
-                    at += stride;
                 }
                 let line = format!("| {} | {how} | {count} of {} |", name(tried), template.points);
                 told.lock().unwrap_or_else(PoisonError::into_inner).insert((o, k), line);
@@ -205,5 +221,25 @@ fn nothing_is_lost_wherever_postgresql_or_the_line_to_it_fails() -> Result<()> {
     let failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
     let shown = failures.iter().take(40).map(String::as_str).collect::<Vec<_>>().join("\n\n");
     ensure!(failures.is_empty(), "{} points fail:\n\n{shown}", failures.len());
+    Ok(())
+}
+
+/// A server that answers before PostgreSQL has said that it keeps anything would be found: see [`at_commits`].
+#[test]
+fn an_answer_before_the_commit_is_noticed() -> Result<()> {
+    let _alone = ALONE.lock();
+    let ground = postgres::Ground::new(runtime()?)?;
+    let accept = postgres::all().find(|one| one.name == "accept").context("a push")?;
+    let template = ground.template(accept)?;
+    let (_, cut) = postgres::KINDS[0];
+    let noticed = template.commits.iter().filter(|at| {
+        make(Some(Mutant::AckBeforeCommit));
+        let found = ground.point(accept, &template, cut, **at).is_err();
+        make(None);
+        found
+    });
+    let noticed = noticed.count();
+    println!("noticed at {noticed} of {} commits", template.commits.len());
+    ensure!(noticed > 0, "nobody notices");
     Ok(())
 }

@@ -99,8 +99,7 @@ pub fn enrol(app: &AppState, request: &EnrolRequest) -> Result<Enrolled, StoreEr
             })?;
         }
         let who = Who::of(user, &areas);
-        let directory = app.store.directory_version()?;
-        let fixed = setup::Fixed::of(app, device.town, directory)?;
+        let fixed = setup::Fixed::of(app, &*app.in_force_in(&*tx)?, tx.standing()?.directory);
         let setup = setup::setup(&who, &areas, &tx.users()?, &fixed);
         Ok(Enrolled::Done(Box::new(EnrolAnswer {
             device: device.id,

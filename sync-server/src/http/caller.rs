@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use http::{HeaderMap, StatusCode, header};
 
 use super::body;
@@ -60,9 +60,15 @@ pub fn wiped(app: &App, headers: &HeaderMap) -> Result<Admitted, Problem> {
     admit(app, headers, For::Wiped)
 }
 
+/// So many bytes of anybody's are kept: no more than a request's head may have.
+const HARMLESS: u64 = 16 * 1024;
+
 /// The body of a request. Only who may call is it taken of, before any of it is kept: whoever else could make the server
-/// hold as much as they send.
+/// hold as much as they send. A small one does not wait for that: who sends it is looked up once, when it is there.
 pub async fn body_of(app: &App, headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, Problem> {
+    if body.size_hint().upper().is_some_and(|most| most <= HARMLESS) {
+        return body::bytes(body, most).await;
+    }
     let (state, asked) = (App::clone(app), headers.clone());
     match super::blocking(move || enrolled(&state, &asked, For::Bringing).map(drop)).await {
         Ok(()) => body::bytes(body, most).await,

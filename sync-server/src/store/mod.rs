@@ -160,6 +160,8 @@ pub trait Store: Send + Sync {
     fn directory_version(&self) -> Result<u64, StoreError>;
     /// The present epoch.
     fn epoch(&self) -> Result<u32, StoreError>;
+    /// [`Read::standing`] of a town.
+    fn standing(&self, town: AreaId) -> Result<Standing, StoreError>;
     /// The device that holds the token of this SHA-256, whatever its town.
     fn device_by_token(&self, hash: &[u8; 32]) -> Result<Option<(Device, User)>, StoreError>;
     /// The device that writes under a slot, whatever its town.
@@ -248,6 +250,8 @@ pub trait Read:
     fn feed_state(&self, row: i64) -> Result<String, StoreError>;
     /// The same by its number in the feed too, to tell one reader after the other of a change: as it was read lately.
     fn told_state(&self, part: Part, seq: u64, row: i64) -> Result<Arc<RawValue>, StoreError>;
+    /// How far the town is.
+    fn standing(&self) -> Result<Standing, StoreError>;
     /// The last sequence number taken of a part.
     fn last_seq(&self, part: Part) -> Result<u64, StoreError>;
 

@@ -166,3 +166,30 @@ pub enum Asked {
     /// As they are stored: [`super::Read::feed_state`].
     Stored,
 }
+
+/// How a town stands at one moment: what a round has to know before it looks at anything else, by one question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Grows whenever an area or a user changes, of any town.
+    pub directory: u64,
+    /// The present epoch.
+    pub epoch: u32,
+    /// How many editions the town has published.
+    pub editions: usize,
+    /// The last number of the open feed.
+    pub open: u64,
+    /// The last number of the restricted feed.
+    pub restricted: u64,
+    /// The last decision on a quarantined edit.
+    pub decided: u64,
+}
+
+impl Standing {
+    /// The last number of a part's feed.
+    pub fn last(&self, part: Part) -> u64 {
+        match part {
+            Part::Open => self.open,
+            Part::Restricted => self.restricted,
+        }
+    }
+}

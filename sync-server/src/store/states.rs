@@ -4,9 +4,9 @@
 //! A state is known by its number in the feed: whatever changes it takes the next one. Only what was committed is kept for
 //! all (a transaction that writes has a box of its own), and nothing depends on it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
-use hashlink::LruCache;
 use serde_json::value::RawValue;
 use shared::area::AreaId;
 use shared::record::Part;
@@ -30,27 +30,25 @@ pub fn bad_state(error: serde_json::Error) -> StoreError {
 }
 
 /// The states. See the module's text.
-pub struct States(Mutex<Kept>);
+#[derive(Default)]
+pub struct States(RwLock<Kept>);
 
+#[derive(Default)]
 struct Kept {
-    states: LruCache<Key, Arc<RawValue>>,
+    states: HashMap<Key, Arc<RawValue>>,
+    /// As they came. What came first goes first: a number that was passed by a later one is told no more.
+    order: VecDeque<Key>,
     bytes: usize,
 }
 
-impl Default for States {
-    fn default() -> Self {
-        Self(Mutex::new(Kept { states: LruCache::new_unbounded(), bytes: 0 }))
-    }
-}
-
 impl States {
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn kept(&self) -> RwLockWriteGuard<'_, Kept> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One of them.
     pub fn get(&self, key: &Key) -> Option<Arc<RawValue>> {
-        self.kept().states.get(key).map(Arc::clone)
+        self.0.read().unwrap_or_else(PoisonError::into_inner).states.get(key).map(Arc::clone)
     }
 
     /// Keeps one that was read; [`StoreError::Corrupt`] if it is no JSON.
@@ -58,13 +56,15 @@ impl States {
         let state: Arc<RawValue> = Arc::from(raw_state(state)?);
         let mut kept = self.kept();
         kept.bytes += state.get().len();
-        if let Some(before) = kept.states.insert(key, Arc::clone(&state)) {
-            kept.bytes = kept.bytes.saturating_sub(before.get().len());
+        match kept.states.insert(key, Arc::clone(&state)) {
+            Some(before) => kept.bytes = kept.bytes.saturating_sub(before.get().len()),
+            None => kept.order.push_back(key),
         }
         while kept.bytes > MOST
-            && let Some((_, oldest)) = kept.states.remove_lru()
+            && let Some(first) = kept.order.pop_front()
         {
-            kept.bytes = kept.bytes.saturating_sub(oldest.get().len());
+            let gone = kept.states.remove(&first).map_or(0, |state| state.get().len());
+            kept.bytes = kept.bytes.saturating_sub(gone);
         }
         Ok(state)
     }
@@ -72,7 +72,6 @@ impl States {
     /// Keeps nothing of them: something was erased, or numbers may begin to mean others.
     pub fn clear(&self) {
         let mut kept = self.kept();
-        kept.states.clear();
-        kept.bytes = 0;
+        *kept = Kept::default();
     }
 }

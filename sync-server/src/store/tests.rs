@@ -22,6 +22,7 @@ mod postgres;
 mod processes;
 mod promises;
 mod second;
+mod together;
 mod towns;
 mod uploads;
 

@@ -72,6 +72,7 @@ impl Walk<'_> {
         (open, restricted): (&mut u64, &mut u64),
     ) -> Result<(), StoreError> {
         let Self { page, bytes, settled, most } = self;
+        let standing = read.standing()?;
         for part in parts(who) {
             let seen = match part {
                 Part::Open => &mut *open,
@@ -125,11 +126,11 @@ impl Walk<'_> {
             })?;
             // What lies elsewhere was passed over unseen.
             if !page.more {
-                *seen = (*seen).max(read.last_seq(part)?);
+                *seen = (*seen).max(standing.last(part));
             }
             // Planted mistake, see shared::mutants.
             if Mutant::CursorAhead.on() && !page.more {
-                *seen = read.last_seq(part)? + 1;
+                *seen = standing.last(part) + 1;
             }
         }
         Ok(())

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use shared::area::AreaId;
 use shared::mutants::Mutant;
-use shared::record::Part;
 
 use super::cursor::Position;
 use crate::auth::Who;
-use crate::store::{self, Audit, Read, Store, StoreError, Tx};
+use crate::store::{self, Audit, Read, Standing, Store, StoreError, Tx};
 use crate::{AppState, OpenError};
 
 /// The epoch of a server that was never restored.
@@ -57,24 +56,35 @@ pub fn begin(tx: &mut dyn Tx, now: DateTime<Utc>, seen: u32, why: Why) -> Result
 /// Whether a cursor that this server signed in `epoch` tells of more than there is: nobody can have seen that, unless the
 /// database was put back.
 pub fn is_ahead(read: &dyn Read, epoch: u32, position: &Position) -> Result<bool, StoreError> {
-    let present = read.present_epoch()?;
-    // The planted mistake would otherwise be healed by this very rule.
-    if epoch != present || Mutant::CursorAhead.on() {
-        return Ok(epoch > present);
-    }
-    let mut ahead = position.decided > read.last_decision()?;
-    let home = (read.town(), (position.open, position.restricted));
-    for (town, (open, restricted)) in position.elsewhere.iter().map(|(town, seen)| (*town, *seen)).chain([home]) {
-        let there = read.beside(town);
-        ahead = ahead || open > there.last_seq(Part::Open)? || restricted > there.last_seq(Part::Restricted)?;
+    let home = read.standing()?;
+    let mut ahead = is_ahead_of(&home, epoch, position);
+    if epoch == home.epoch && !Mutant::CursorAhead.on() {
+        for (town, (open, restricted)) in &position.elsewhere {
+            let there = read.beside(*town).standing()?;
+            ahead = ahead || *open > there.open || *restricted > there.restricted;
+        }
     }
     Ok(ahead)
 }
 
-/// Begins a new epoch if a cursor proves that the database was put back. Says whether it did.
-pub fn notice(app: &AppState, who: &Who, epoch: u32, position: &Position) -> Result<bool, StoreError> {
+/// The same of what a cursor tells of its home.
+fn is_ahead_of(home: &Standing, epoch: u32, position: &Position) -> bool {
+    // The planted mistake would otherwise be healed by this very rule.
+    if epoch != home.epoch || Mutant::CursorAhead.on() {
+        return epoch > home.epoch;
+    }
+    position.decided > home.decided || position.open > home.open || position.restricted > home.restricted
+}
+
+/// Begins a new epoch if a cursor proves that the database was put back, whose `home` is as it is. Says whether it did.
+pub fn notice(app: &AppState, who: &Who, home: &Standing, epoch: u32, position: &Position) -> Result<bool, StoreError> {
     let town = who.user.town;
-    if !store::read(&*app.store, town, |read| is_ahead(read, epoch, position))? {
+    let ahead = if position.elsewhere.is_empty() {
+        is_ahead_of(home, epoch, position)
+    } else {
+        store::read(&*app.store, town, |read| is_ahead(read, epoch, position))?
+    };
+    if !ahead {
         return Ok(false);
     }
     let now = app.outside.now();

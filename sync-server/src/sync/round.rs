@@ -91,7 +91,8 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
     let edits = incoming::read(&request)?;
     let held = incoming::read_held(&request)?;
     let Caller { device, who } = caller;
-    let mut rules = app.rules_of(device.town)?;
+    let standing = app.store.standing(device.town)?;
+    let mut rules = app.rules_at(device.town, &standing)?;
     if device.credential.doubled.is_some() {
         return held_round(app, caller, &rules, &request, &edits, &held);
     }
@@ -105,7 +106,7 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
                 cursor::Read::Forged => return Err(RoundError::CursorInvalid),
             };
             // Before anything is applied: edits of a handheld that saw more keep what their contexts cover beyond.
-            let put_back = epoch::notice(app, who, signed_in, &seen)?;
+            let put_back = epoch::notice(app, who, &standing, signed_in, &seen)?;
             if put_back {
                 rules = app.rules_of(device.town)?;
                 binding = Binding::of(device.id, who, rules.epoch);
@@ -125,9 +126,13 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
     let applied: BTreeSet<(RecordId, Part)> = sent.map(|edit| (edit.record, edit.part)).collect();
 
     // Read after the edits were applied, at one moment: the page and what stands beside it belong together.
-    let directory = app.store.directory_version()?;
-    let fixed = setup::Fixed::of(app, device.town, directory)?;
     let (mut answer, broken) = store::read(&*app.store, device.town, |read| {
+        let standing = read.standing()?;
+        let in_force = match app.in_force_of(device.town, standing.editions) {
+            Some(in_force) => in_force,
+            None => app.in_force_in(read)?,
+        };
+        let fixed = setup::Fixed::of(app, &in_force, standing.directory);
         let total = if refill { Some(changes::total(read, who, &rules.areas)?) } else { None };
         let mut page = changes::page(read, who, &rules.areas, &mut position, &settled, app.page_items)?;
         let named: BTreeSet<(RecordId, Part)> = page.items.iter().map(|item| (item.id, item.part)).collect();

@@ -10,7 +10,8 @@ use shared::wire::{AppOffer, Handler, Me, Setup};
 
 use crate::AppState;
 use crate::auth::Who;
-use crate::store::{StoreError, User};
+use crate::in_force::InForce;
+use crate::store::User;
 
 /// Counts what a set-up says: a handheld of a version before asks again when it says more.
 const SHAPE: u32 = 2;
@@ -34,16 +35,16 @@ pub struct Fixed<'a> {
 
 impl<'a> Fixed<'a> {
     /// That of the server as it is.
-    pub fn of(app: &'a AppState, town: AreaId, directory: u64) -> Result<Self, StoreError> {
-        Ok(Self {
+    pub fn of(app: &'a AppState, in_force: &InForce, directory: u64) -> Self {
+        Self {
             directory,
             recipient: app.outbox_key.recipient(),
             lease_hours: app.lease_hours,
             stamp: app.stamp_photos,
             pins: app.tls.pins(),
-            edition: app.in_force(town)?.edition.as_ref().map(|edition| edition.version.clone()),
+            edition: in_force.edition.as_ref().map(|edition| edition.version.clone()),
             offer: app.packages.offer(),
-        })
+        }
     }
 
     /// The name of the set-up's version: it changes with any of it.

@@ -19,7 +19,7 @@ use shared::view;
 use shared::wire::Outcome;
 use sync_server::batch::{self, BatchError, Format, Pull, Pulled, Since, approval};
 use sync_server::erase::{self, ended::end};
-use sync_server::store::{Device, End, EnrolCode, Read, Session, Store, StoreError, Tx, User};
+use sync_server::store::{Device, End, EnrolCode, Read, Session, Standing, Store, StoreError, Tx, User};
 use sync_server::{backup, retention};
 
 /// Values that occur nowhere else.
@@ -307,6 +307,10 @@ impl Store for Between<'_> {
 
     fn areas(&self) -> Result<Vec<Area>, StoreError> {
         self.store.areas()
+    }
+
+    fn standing(&self, town: AreaId) -> Result<Standing, StoreError> {
+        self.store.standing(town)
     }
 
     fn directory_version(&self) -> Result<u64, StoreError> {

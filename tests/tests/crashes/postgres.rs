@@ -137,6 +137,8 @@ pub struct Template {
     end: String,
     /// How many messages there are.
     pub points: u64,
+    /// Those that ask for a commit.
+    pub commits: Vec<u64>,
 }
 
 /// One try on a copy of a template.
@@ -195,7 +197,14 @@ impl Ground {
         begin(&mut world).context("the common beginning")?;
         world.close(Side::Handheld);
         world.close(Side::Server);
-        let made = Arc::new(Template { folder, database, saved: world.saved, end: String::new(), points: 0 });
+        let made = Arc::new(Template {
+            folder,
+            database,
+            saved: world.saved,
+            end: String::new(),
+            points: 0,
+            commits: Vec::new(),
+        });
         self.bases.borrow_mut().insert(in_file, Arc::clone(&made));
         Ok(made)
     }
@@ -223,14 +232,15 @@ impl Ground {
         if database.is_some() && !world.folder(Side::Server).join(place::ADDRESS).exists() {
             database = Some(self.database(None)?);
         }
-        let mut template = Template { folder, database, saved: world.saved, end: String::new(), points: 0 };
+        let mut template =
+            Template { folder, database, saved: world.saved, end: String::new(), points: 0, commits: Vec::new() };
         let mut one = self.begin(operation, &template)?;
         one.open(!operation.opens, operation.both)?;
         self.line.plan(None);
         if let Err(words) = (operation.act)(&mut one.world) {
             bail!("undisturbed it fails: {words:?}");
         }
-        template.points = self.line.passed();
+        (template.points, template.commits) = (self.line.passed(), self.line.commits());
         one.world.check().context("undisturbed")?;
         template.end = one.end()?;
         Ok(template)

@@ -1,6 +1,6 @@
 //! What is looked up before the town is known: by token, login or code; and the tree of areas.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use deadpool_postgres::Object;
 use shared::area::{Area, AreaId, AreaLevel};
@@ -10,9 +10,11 @@ use shared::ids::{DeviceId, Slot, UserId};
 use super::columns::{areas, count, int, time, uuid};
 use super::failure::failure;
 use super::sql::{Row, answer, params};
-use super::{PostgresStore, lock};
+use super::towns::Held;
+use super::{InTown, PostgresStore, lock};
 use crate::store::{
-    Archive, Credential, Device, DeviceSeen, End, EnrolCode, Fate, Read, Session, Store, StoreError, Turn, Tx, User,
+    Archive, Credential, Device, DeviceSeen, End, EnrolCode, Fate, Read, Session, Standing, Store, StoreError, Turn,
+    Tx, User,
 };
 
 /// The columns [`user`] reads, in order.
@@ -109,7 +111,7 @@ impl Store for PostgresStore {
     }
 
     fn towns(&self) -> Result<Vec<AreaId>, StoreError> {
-        self.reading(|conn| {
+        self.asking(|conn| {
             let query = conn.prepare_cached("SELECT id FROM area WHERE level = 'town' ORDER BY id")?;
             let towns = query.map(&[], |row| Ok(AreaId(row.get(0)?)))?;
             Ok(towns)
@@ -121,7 +123,7 @@ impl Store for PostgresStore {
     }
 
     fn areas(&self) -> Result<Vec<Area>, StoreError> {
-        self.reading(|conn| {
+        self.asking(|conn| {
             let query =
                 conn.prepare_cached("SELECT id, parent, level, name, code, outline, closed FROM area ORDER BY id")?;
             query.map(&[], area)
@@ -129,7 +131,7 @@ impl Store for PostgresStore {
     }
 
     fn directory_version(&self) -> Result<u64, StoreError> {
-        self.reading(|conn| {
+        self.asking(|conn| {
             let query = conn.prepare_cached("SELECT value FROM meta WHERE key = 'directory_version'")?;
             let text: String = query.one(&[], |row| row.get(0))?;
             super::columns::from_json("directory version", &text)
@@ -137,15 +139,21 @@ impl Store for PostgresStore {
     }
 
     fn epoch(&self) -> Result<u32, StoreError> {
-        self.reading(|conn| {
+        self.asking(|conn| {
             let query = conn.prepare_cached("SELECT value FROM meta WHERE key = 'epoch'")?;
             let text: String = query.one(&[], |row| row.get(0))?;
             super::columns::from_json("epoch", &text)
         })
     }
 
+    fn standing(&self, town: AreaId) -> Result<Standing, StoreError> {
+        self.asking(|conn| {
+            InTown { conn, town, states: &self.states, fetched: RefCell::default(), held: &Held::default() }.standing()
+        })
+    }
+
     fn device_by_token(&self, hash: &[u8; 32]) -> Result<Option<(Device, User)>, StoreError> {
-        self.reading(|conn| {
+        self.asking(|conn| {
             let sql =
                 format!("SELECT {DEVICE}, {USER} FROM device d JOIN users u ON u.id = d.user_id WHERE d.token = $1");
             let query = conn.prepare_cached(&sql)?;
@@ -155,7 +163,7 @@ impl Store for PostgresStore {
     }
 
     fn device_by_slot(&self, slot: Slot) -> Result<Option<(Device, User)>, StoreError> {
-        self.reading(|conn| {
+        self.asking(|conn| {
             let sql =
                 format!("SELECT {DEVICE}, {USER} FROM device d JOIN users u ON u.id = d.user_id WHERE d.slot = $1");
             let query = conn.prepare_cached(&sql)?;
@@ -165,7 +173,7 @@ impl Store for PostgresStore {
     }
 
     fn session_by_token(&self, hash: &[u8; 32]) -> Result<Option<(Session, User)>, StoreError> {
-        self.reading(|conn| {
+        self.asking(|conn| {
             let sql = format!(
                 "SELECT s.town, s.user_id, s.csrf, s.expires, s.seen, s.second, {USER} FROM session s JOIN users u ON u.id = s.user_id WHERE s.hash = $1"
             );
@@ -186,7 +194,7 @@ impl Store for PostgresStore {
     }
 
     fn user_by_login(&self, login: &str) -> Result<Option<User>, StoreError> {
-        self.reading(|conn| {
+        self.asking(|conn| {
             let sql = format!("SELECT {USER} FROM users u WHERE u.login = $1");
             let query = conn.prepare_cached(&sql)?;
             let mut rows = query.all(params![login])?;
@@ -195,7 +203,7 @@ impl Store for PostgresStore {
     }
 
     fn enrol_code(&self, hash: &[u8; 32]) -> Result<Option<EnrolCode>, StoreError> {
-        self.reading(|conn| {
+        self.asking(|conn| {
             let query = conn.prepare_cached("SELECT town, user_id, expires FROM enrol_code WHERE hash = $1")?;
             let row = query.first(params![hash], |row| Ok((row.get(0)?, row.get::<Vec<u8>>(1)?, row.get(2)?)))?;
             let Some((town, user, expires)) = row else { return Ok(None) };

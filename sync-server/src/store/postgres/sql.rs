@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::Transaction;
+use deadpool_postgres::{Object, Transaction};
 use futures_util::SinkExt as _;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, private::BytesMut, to_sql_checked};
 use tokio_postgres::{CopyInSink, Portal, Statement};
@@ -277,9 +277,16 @@ impl Row {
     }
 }
 
-/// One connection inside a transaction.
+/// What statements run on.
+enum On<'a> {
+    Tx(Transaction<'a>),
+    /// Each by itself.
+    Bare(&'a Object),
+}
+
+/// One connection, inside a transaction or for one statement.
 pub struct Conn<'a> {
-    tx: Transaction<'a>,
+    on: On<'a>,
     /// How long an answer may take.
     limit: Cell<Duration>,
     /// Whether one took longer.
@@ -293,7 +300,19 @@ pub struct Conn<'a> {
 impl<'a> Conn<'a> {
     /// Of a transaction that has begun.
     pub fn new(tx: Transaction<'a>, limit: Duration, lost: &'a Cell<bool>) -> Self {
-        Self { tx, limit: Cell::new(limit), lost, again: Cell::new(false), failed: Cell::new(false) }
+        Self { on: On::Tx(tx), limit: Cell::new(limit), lost, again: Cell::new(false), failed: Cell::new(false) }
+    }
+
+    /// For one statement, without a transaction.
+    pub fn bare(client: &'a Object, limit: Duration, lost: &'a Cell<bool>) -> Self {
+        Self { on: On::Bare(client), limit: Cell::new(limit), lost, again: Cell::new(false), failed: Cell::new(false) }
+    }
+
+    fn tx(&self) -> Result<&Transaction<'a>, StoreError> {
+        match &self.on {
+            On::Tx(tx) => Ok(tx),
+            On::Bare(_) => Err(StoreError::Missing("a transaction")),
+        }
     }
 
     fn wait<T>(&self, future: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, StoreError> {
@@ -316,30 +335,43 @@ impl<'a> Conn<'a> {
 
     /// Keeps all of it; `again` is set where another transaction stood in its way.
     pub fn commit(self, again: &mut bool) -> Result<(), StoreError> {
-        answer(self.limit.get(), self.lost, self.tx.commit())?.map_err(|error| {
+        let On::Tx(tx) = self.on else { return Ok(()) };
+        answer(self.limit.get(), self.lost, tx.commit())?.map_err(|error| {
             *again = Failure::of(&error) == Failure::Again;
             failure(error)
         })
     }
 
+    /// Ends what has only read. Nobody waits for an answer: whoever speaks next on this connection gets theirs after it.
+    pub fn let_go(self) {
+        if let On::Tx(tx) = self.on {
+            wait(Duration::ZERO, tx.commit());
+        }
+    }
+
     /// Keeps nothing of it.
     pub fn rollback(self) -> Result<(), StoreError> {
-        answer(self.limit.get(), self.lost, self.tx.rollback())?.map_err(failure)
+        let On::Tx(tx) = self.on else { return Ok(()) };
+        answer(self.limit.get(), self.lost, tx.rollback())?.map_err(failure)
     }
 
     /// A statement, prepared where this connection has not yet.
     pub fn prepare_cached(&self, sql: &str) -> Result<Query<'_>, StoreError> {
-        Ok(Query { conn: self, statement: self.wait(self.tx.prepare_cached(sql))? })
+        let statement = match &self.on {
+            On::Tx(tx) => self.wait(tx.prepare_cached(sql)),
+            On::Bare(client) => self.wait(client.prepare_cached(sql)),
+        };
+        Ok(Query { conn: self, statement: statement? })
     }
 
     /// Begins to copy lines into a table.
     pub fn copy_in(&self, sql: &str) -> Result<Copy<'_>, StoreError> {
-        Ok(Copy { conn: self, sink: Box::pin(self.wait(self.tx.copy_in(sql))?) })
+        Ok(Copy { conn: self, sink: Box::pin(self.wait(self.tx()?.copy_in(sql))?) })
     }
 
     /// Statements without parameters or results.
     pub fn execute_batch(&self, sql: &str) -> Result<(), StoreError> {
-        self.wait(self.tx.batch_execute(sql))
+        self.wait(self.tx()?.batch_execute(sql))
     }
 }
 
@@ -374,12 +406,16 @@ fn by_ref(params: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
 impl<'a> Query<'a> {
     /// Runs it; how many rows it changed.
     pub fn execute(&self, params: &[Value]) -> Result<u64, StoreError> {
-        self.conn.wait(self.conn.tx.execute(&self.statement, &by_ref(params)))
+        self.conn.wait(self.conn.tx()?.execute(&self.statement, &by_ref(params)))
     }
 
     /// All rows at once.
     pub fn all(&self, params: &[Value]) -> Result<impl Iterator<Item = Row> + use<>, StoreError> {
-        Ok(self.conn.wait(self.conn.tx.query(&self.statement, &by_ref(params)))?.into_iter().map(Row))
+        let rows = match &self.conn.on {
+            On::Tx(tx) => self.conn.wait(tx.query(&self.statement, &by_ref(params))),
+            On::Bare(client) => self.conn.wait(client.query(&self.statement, &by_ref(params))),
+        };
+        Ok(rows?.into_iter().map(Row))
     }
 
     /// Each row as `make` reads it.
@@ -413,7 +449,7 @@ impl<'a> Query<'a> {
 
     /// Rows some at a time.
     pub fn rows(&self, params: &[Value]) -> Result<Rows<'a>, StoreError> {
-        let portal = self.conn.wait(self.conn.tx.bind(&self.statement, &by_ref(params)))?;
+        let portal = self.conn.wait(self.conn.tx()?.bind(&self.statement, &by_ref(params)))?;
         Ok(Rows { conn: self.conn, portal, fetched: Vec::new().into_iter(), more: true })
     }
 }
@@ -430,7 +466,7 @@ impl Rows<'_> {
     /// The next one.
     pub fn next(&mut self) -> Result<Option<Row>, StoreError> {
         if self.fetched.as_slice().is_empty() && self.more {
-            let rows = self.conn.wait(self.conn.tx.query_portal(&self.portal, ROWS))?;
+            let rows = self.conn.wait(self.conn.tx()?.query_portal(&self.portal, ROWS))?;
             self.more = i32::try_from(rows.len()).is_ok_and(|len| len == ROWS);
             self.fetched = rows.into_iter();
         }

@@ -5,9 +5,11 @@ use shared::area::{Area, AreaId, AreaLevel};
 use shared::author::Role;
 use shared::ids::{DeviceId, Slot, UserId};
 
-use super::SqliteStore;
 use super::columns::{areas, count, int, time, uuid};
-use crate::store::{Credential, Device, DeviceSeen, End, EnrolCode, Fate, Read, Session, Store, StoreError, Tx, User};
+use super::{InTown, SqliteStore};
+use crate::store::{
+    Credential, Device, DeviceSeen, End, EnrolCode, Fate, Read, Session, Standing, Store, StoreError, Tx, User,
+};
 
 /// The columns [`user`] reads, in order.
 pub const USER: &str = "u.id, u.town, u.name, u.login, u.role, u.scope, u.cleared, u.may_unmask, u.password, u.active";
@@ -136,6 +138,10 @@ impl Store for SqliteStore {
             let text: String = query.query_row([], |row| row.get(0))?;
             super::columns::from_json("epoch", &text)
         })
+    }
+
+    fn standing(&self, town: AreaId) -> Result<Standing, StoreError> {
+        self.reading(|conn| InTown { conn, town, states: &self.states }.standing())
     }
 
     fn device_by_token(&self, hash: &[u8; 32]) -> Result<Option<(Device, User)>, StoreError> {

@@ -14,13 +14,14 @@ mod parts;
 mod read;
 mod second;
 mod titles;
+mod together;
 mod towns;
 mod uploads;
 mod whole;
 mod write;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -29,6 +30,7 @@ use shared::mutants::Mutant;
 
 use super::states::States;
 use super::{End, Read, StoreError, Tx, columns};
+use together::Writers;
 
 /// In order; a file's schema version is how many of them it has seen. Append only.
 const MIGRATIONS: &[&str] = &[
@@ -63,7 +65,7 @@ const READERS_KEPT: usize = 8;
 /// [`Store`] over one file.
 pub struct SqliteStore {
     path: PathBuf,
-    writer: Mutex<Connection>,
+    pub(super) writers: Writers,
     readers: Mutex<Vec<Connection>>,
     states: States,
 }
@@ -95,7 +97,7 @@ impl SqliteStore {
         migrate(&mut writer)?;
         Ok(Self {
             path: path.to_owned(),
-            writer: Mutex::new(writer),
+            writers: Writers::of(writer)?,
             readers: Mutex::default(),
             states: States::default(),
         })
@@ -105,13 +107,8 @@ impl SqliteStore {
     /// [`StoreError::Full`]. Returns what SQLite took, which is never less than the present size.
     pub fn set_quota(&self, pages: u64) -> Result<u64, StoreError> {
         let sql = format!("PRAGMA max_page_count = {pages}");
-        let taken: i64 = self.writer().query_row(&sql, [], |row| row.get(0))?;
+        let taken: i64 = self.writers.alone(|writer| Ok(writer.query_row(&sql, [], |row| row.get(0))?))?;
         Ok(columns::count(taken))
-    }
-
-    fn writer(&self) -> MutexGuard<'_, Connection> {
-        // A panic inside a transaction has rolled it back (its guard was dropped): the connection is good.
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lends a reading connection.
@@ -143,8 +140,6 @@ fn tune(conn: &Connection) -> Result<(), StoreError> {
     conn.pragma_update(None, "foreign_keys", "ON")?;
     conn.pragma_update(None, "cache_size", -32_768)?;
     conn.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
-    // Pages: 32 MB. What many write one after the other goes into the file once.
-    conn.pragma_update(None, "wal_autocheckpoint", 8_000)?;
     conn.set_prepared_statement_cache_capacity(96);
     Ok(())
 }
@@ -174,15 +169,7 @@ impl SqliteStore {
         town: AreaId,
         work: &mut dyn FnMut(&mut dyn Tx) -> Result<End, StoreError>,
     ) -> Result<(), StoreError> {
-        let mut writer = self.writer();
-        let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        match work(&mut InTown { conn: &tx, town, states: &States::default() })? {
-            End::Commit => tx.commit()?,
-            // A full disk has made SQLite roll back by itself.
-            End::Rollback if tx.is_autocommit() => {}
-            End::Rollback => tx.rollback()?,
-        }
-        Ok(())
+        self.writers.transact(|conn| work(&mut InTown { conn, town, states: &States::default() }))
     }
 
     fn in_read(

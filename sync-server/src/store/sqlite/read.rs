@@ -19,7 +19,7 @@ use super::uploads::{UPLOAD, upload};
 use crate::store::common::in_town;
 use crate::store::{
     Audit, AuditFilter, Audited, Batch, Decision, Device, FeedEntry, Near, Origin, PartFilter, Photo, PhotoLink,
-    Quarantined, Read, SeenEdit, SlotRow, StoreError, StoredEdit, StoredPart, Upload, User,
+    Quarantined, Read, SeenEdit, SlotRow, Standing, StoreError, StoredEdit, StoredPart, Upload, User,
 };
 use crate::sync::incoming::Unreadable;
 
@@ -198,6 +198,26 @@ impl Read for InTown<'_> {
     fn told_state(&self, part: Part, seq: u64, row: i64) -> Result<Arc<RawValue>, StoreError> {
         let key = (self.town, part, seq);
         self.states.get(&key).map_or_else(|| self.states.keep(key, self.feed_state(row)?), Ok)
+    }
+
+    fn standing(&self) -> Result<Standing, StoreError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT (SELECT value FROM meta WHERE key = 'directory_version'), (SELECT value FROM meta WHERE key = 'epoch'),
+                 (SELECT count(*) FROM edition WHERE town = ?1),
+                 coalesce((SELECT last FROM sequence WHERE town = ?1 AND part = 'open'), 0),
+                 coalesce((SELECT last FROM sequence WHERE town = ?1 AND part = 'restricted'), 0),
+                 coalesce((SELECT last FROM sequence WHERE town = ?1 AND part = 'decided'), 0)",
+        )?;
+        let mut rows = query.query(params![self.town.0])?;
+        let row = rows.next()?.ok_or(StoreError::Missing("how the town stands"))?;
+        Ok(Standing {
+            directory: from_json("directory version", row.get_ref(0)?.as_str().unwrap_or_default())?,
+            epoch: from_json("epoch", row.get_ref(1)?.as_str().unwrap_or_default())?,
+            editions: usize::try_from(count(row.get(2)?)).unwrap_or(usize::MAX),
+            open: count(row.get(3)?),
+            restricted: count(row.get(4)?),
+            decided: count(row.get(5)?),
+        })
     }
 
     fn last_seq(&self, part: Part) -> Result<u64, StoreError> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::SqliteStore;
+use super::together::Writers;
 use crate::store::StoreError;
 use crate::store::states::States;
 
@@ -42,7 +43,7 @@ impl SqliteStore {
         }
         Ok(Self {
             path: path.to_owned(),
-            writer: writer.into(),
+            writers: Writers::of(writer)?,
             readers: std::sync::Mutex::default(),
             states: States::default(),
         })
@@ -50,10 +51,11 @@ impl SqliteStore {
 
     /// See [`crate::store::Store::scrub`].
     pub(super) fn sweep(&self) -> Result<(), StoreError> {
-        let writer = self.writer();
-        writer.execute_batch("VACUUM")?;
-        let busy: i64 = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-        if busy == 0 { Ok(()) } else { Err(StoreError::Busy) }
+        self.writers.alone(|writer| {
+            writer.execute_batch("VACUUM")?;
+            let busy: i64 = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+            if busy == 0 { Ok(()) } else { Err(StoreError::Busy) }
+        })
     }
 
     /// The schema version and what SQLite itself finds wrong with the file: nothing, when it is whole.

@@ -49,6 +49,12 @@ impl Tx for InTown<'_> {
     }
 
     fn save_many(&mut self, parts: &[StoredPart]) -> Result<(), StoreError> {
+        // Most of what is written lies where it lay: two of the indexes then need not be touched.
+        let mut same_place = self.conn.prepare_cached(
+            "UPDATE part SET seq = ?1, readers = ?2, anonymous = ?3, open_fields = ?4, title = ?5, words = ?6, state = ?7
+             WHERE town = ?8 AND record = ?9 AND part = ?10 AND areas = ?11 AND deleted = ?12 AND merged_into = ?13
+                 AND visit = ?14 AND missing = ?15",
+        )?;
         let mut query = self.conn.prepare_cached(
             "INSERT INTO part (town, record, part, kind, seq, areas, readers, anonymous, open_fields, deleted, title, words, state,
                  merged_into, visit, missing)
@@ -60,24 +66,45 @@ impl Tx for InTown<'_> {
                  missing = excluded.missing",
         )?;
         for part in parts {
-            query.execute(params![
-                self.town.0,
-                part.record.0.as_bytes(),
-                part.part.code(),
-                part.kind.code(),
+            let (areas, readers) = (areas_text(&part.areas), users_text(&part.readers));
+            let merged_into = part.merged_into.map(|id| id.to_string()).unwrap_or_default();
+            let stood = same_place.execute(params![
                 int(part.seq),
-                areas_text(&part.areas),
-                users_text(&part.readers),
+                readers,
                 part.anonymous,
                 part.open_fields,
-                part.deleted,
                 part.title,
                 part.words,
                 part.state,
-                part.merged_into.map(|id| id.to_string()).unwrap_or_default(),
+                self.town.0,
+                part.record.0.as_bytes(),
+                part.part.code(),
+                areas,
+                part.deleted,
+                merged_into,
                 part.visit,
                 part.missing,
             ])?;
+            if stood == 0 {
+                query.execute(params![
+                    self.town.0,
+                    part.record.0.as_bytes(),
+                    part.part.code(),
+                    part.kind.code(),
+                    int(part.seq),
+                    areas,
+                    readers,
+                    part.anonymous,
+                    part.open_fields,
+                    part.deleted,
+                    part.title,
+                    part.words,
+                    part.state,
+                    merged_into,
+                    part.visit,
+                    part.missing,
+                ])?;
+            }
             self.save_event(part)?;
         }
         Ok(())

@@ -1,0 +1,123 @@
+//! Several who write to one SQLite file at the same moment share a commit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::*;
+
+/// A file, how often it was committed to, and whether it refuses to be.
+fn counted() -> (tempfile::TempDir, SqliteStore, Arc<AtomicU32>) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("town.db")).unwrap();
+    let commits = Arc::new(AtomicU32::new(0));
+    let counting = Arc::clone(&commits);
+    hook(&store, move || {
+        counting.fetch_add(1, Ordering::SeqCst);
+        false
+    });
+    (folder, store, commits)
+}
+
+fn hook(store: &SqliteStore, refuses: impl FnMut() -> bool + Send + 'static) {
+    store.writers.alone(|conn| Ok(conn.commit_hook(Some(refuses))?)).unwrap();
+}
+
+/// The first of them is at it until all others wait; what each was told.
+fn at_once<const N: usize>(
+    store: &SqliteStore,
+    works: [fn(&mut dyn Tx) -> Result<(), StoreError>; N],
+) -> [Result<(), StoreError>; N] {
+    let begun = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        let told = std::array::from_fn::<_, N, _>(|n| {
+            let (work, begun) = (works[n], &begun);
+            scope.spawn(move || {
+                while n > 0 && begun.load(Ordering::SeqCst) == 0 {
+                    std::thread::yield_now();
+                }
+                write(store, TOWN, |tx| {
+                    begun.fetch_add(1, Ordering::SeqCst);
+                    while n == 0 && store.writers.waiting() < N - 1 {
+                        std::thread::yield_now();
+                    }
+                    work(tx)
+                })
+            })
+        });
+        told.map(|told| told.join().unwrap_or(Err(StoreError::Missing("the thread, which panicked"))))
+    })
+}
+
+fn note(tx: &mut dyn Tx, key: &str) -> Result<(), StoreError> {
+    let row = row(tx, RecordId::fresh(&System), 11, key);
+    tx.save_many(&[row])
+}
+
+fn noted(store: &SqliteStore) -> Vec<String> {
+    let mut titles = titles(store, &PartFilter::default());
+    titles.sort();
+    titles
+}
+
+#[test]
+fn who_waits_shares_a_commit_and_what_one_takes_back_is_gone_alone() {
+    let (folder, store, commits) = counted();
+    let told = at_once(
+        &store,
+        [
+            |tx| note(tx, "一"),
+            |tx| note(tx, "二"),
+            |tx| {
+                note(tx, "三")?;
+                Err(StoreError::Missing("what it looked for"))
+            },
+            |tx| note(tx, "四"),
+        ],
+    );
+    assert!(matches!(told, [Ok(()), Ok(()), Err(StoreError::Missing("what it looked for")), Ok(())]), "{told:?}");
+    assert_eq!(commits.load(Ordering::SeqCst), 1, "one for all");
+    drop(store);
+    let store = SqliteStore::open(&folder.path().join("town.db")).unwrap();
+    assert_eq!(noted(&store), ["一", "二", "四"]);
+    // The number of what was taken back is given to another: the feed has no gap.
+    assert_eq!(in_read(&store, |read| read.last_seq(Part::Open)), 3);
+}
+
+#[test]
+fn a_commit_that_fails_is_told_to_all_who_shared_it() {
+    let (_folder, store, _) = counted();
+    in_tx(&store, |tx| note(tx, "从前"));
+    hook(&store, || true);
+    let told = at_once(&store, [|tx| note(tx, "一"), |tx| note(tx, "二"), |tx| note(tx, "三")]);
+    assert!(told.iter().all(Result::is_err), "{told:?}");
+    assert_eq!(noted(&store), ["从前"]);
+    hook(&store, || false);
+    in_tx(&store, |tx| note(tx, "以后"));
+    assert_eq!(noted(&store), ["从前", "以后"]);
+}
+
+#[test]
+fn a_panic_takes_what_was_not_committed_and_nobody_waits_for_ever() {
+    let (_folder, store, _) = counted();
+    let told = at_once(&store, [|tx| note(tx, "一"), |_| panic!("a mistake")]);
+    assert!(told.iter().all(Result::is_err), "{told:?}");
+    in_tx(&store, |tx| note(tx, "以后"));
+    assert_eq!(noted(&store), ["以后"]);
+}
+
+#[test]
+fn a_full_disk_is_told_to_all_as_such() {
+    let (_folder, store, _) = counted();
+    in_tx(&store, |tx| note(tx, "从前"));
+    store.set_quota(1).unwrap();
+    let fill = |tx: &mut dyn Tx| (0..10_000).try_for_each(|_| note(tx, "很长的一行"));
+    let told = at_once(&store, [|tx| note(tx, "一"), fill, |tx| note(tx, "二")]);
+    let [_, full, _] = &told;
+    assert!(matches!(full, Err(StoreError::Full)), "{told:?}");
+    store.set_quota(1_000_000).unwrap();
+    // Whoever was told that it is kept finds it.
+    let noted = noted(&store);
+    for (title, told) in ["一", "很长的一行", "二"].into_iter().zip(&told) {
+        assert_eq!(noted.iter().any(|there| there == title), told.is_ok(), "{title}: {told:?} {noted:?}");
+    }
+}

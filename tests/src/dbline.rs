@@ -19,6 +19,8 @@ const SOCKET: &str = ".s.PGSQL.5432";
 pub enum Strike {
     /// Every connection there is breaks; new ones are made.
     Cut,
+    /// The connection that carries the message breaks, and no other.
+    One,
     /// Every connection breaks, and none is made until the line is healed.
     Away,
     /// Nothing passes any more, and nothing breaks, until the line is healed.
@@ -130,6 +132,8 @@ impl Shared {
     fn strike(&self, mut state: MutexGuard<'_, State>, strike: Strike) {
         match strike {
             Strike::Silent => state.silent = true,
+            // Whoever carries the message ends it.
+            Strike::One => {}
             Strike::Done(what) => {
                 drop(state);
                 what();
@@ -183,7 +187,9 @@ impl Shared {
             from.read_exact(out.get_mut(begun..).unwrap_or_default())?;
             if asks || kind == Some(b'Z') {
                 let commits = asks && out.get(begun..).is_some_and(|text| text.starts_with(b"COMMIT"));
-                self.count(commits);
+                if self.count(commits) {
+                    return Ok(());
+                }
             }
             if asks || kind == Some(b'Z') || from.buffer().is_empty() || out.len() > 1 << 16 {
                 self.wait_while_silent();
@@ -193,7 +199,8 @@ impl Shared {
         }
     }
 
-    fn count(&self, commits: bool) {
+    /// Says whether the connection ends here.
+    fn count(&self, commits: bool) -> bool {
         let mut state = self.lock();
         state.passed += 1;
         if commits {
@@ -204,8 +211,11 @@ impl Shared {
             && let Some((_, strike)) = state.plan.take()
         {
             state.struck = true;
+            let ends = matches!(strike, Strike::One);
             self.strike(state, strike);
+            return ends;
         }
+        false
     }
 
     fn wait_while_silent(&self) {

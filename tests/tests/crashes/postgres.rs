@@ -27,6 +27,7 @@ use super::world::{Side, Words, World};
 /// What befalls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    One,
     Cut,
     Away,
     Died,
@@ -35,7 +36,8 @@ pub enum Kind {
 }
 
 /// All of it, by the names in the table.
-pub const KINDS: [(&str, Kind); 5] = [
+pub const KINDS: [(&str, Kind); 6] = [
+    ("connection lost", Kind::One),
     ("line cut", Kind::Cut),
     ("line cut for longer", Kind::Away),
     ("server dies", Kind::Died),
@@ -250,6 +252,7 @@ impl Ground {
         let cluster = self.cluster.borrow();
         let socket = cluster.socket().to_owned();
         Ok(match kind {
+            Kind::One => Strike::One,
             Kind::Cut => Strike::Cut,
             // The program, where it is one; of a server in this process PostgreSQL hears no more.
             Kind::Died if one.is_program() => {
@@ -279,7 +282,7 @@ impl Ground {
     /// Everything stands again, and a server that goes on has seen it.
     fn mend(&self, kind: Kind, one: &mut Try<'_>) -> Result<()> {
         match kind {
-            Kind::Cut | Kind::Away => {}
+            Kind::One | Kind::Cut | Kind::Away => {}
             // What it had in memory is lost.
             Kind::Died => one.world.close(Side::Server),
             Kind::Killed => self.cluster.borrow().until_it_answers()?,

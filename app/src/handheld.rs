@@ -287,6 +287,16 @@ impl Handheld {
         self.0.reading()?.today(self.now())
     }
 
+    /// The visits of [`Handheld::today`].
+    pub fn visits_due(&self) -> Result<Vec<DueVisit>, StoreError> {
+        self.0.reading()?.visits_due(self.now())
+    }
+
+    /// Records by kind, deleted ones not counted.
+    pub fn kinds(&self) -> Result<BTreeMap<RecordKind, u64>, StoreError> {
+        Ok(self.0.session()?.store.kinds())
+    }
+
     /// When a record was last visited; `None`: never, as far as this handheld knows.
     pub fn last_visit(&self, id: RecordId) -> Result<Option<DateTime<Utc>>, StoreError> {
         Ok(self.0.session()?.store.last_visit(id)?.and_then(DateTime::from_timestamp_millis))

@@ -254,7 +254,7 @@ impl Session {
     }
 
     /// The visits that are due today or in the days to come.
-    fn visits_due(&self, now: DateTime<Utc>) -> Result<Vec<DueVisit>, StoreError> {
+    pub(super) fn visits_due(&self, now: DateTime<Utc>) -> Result<Vec<DueVisit>, StoreError> {
         if !self.setup().user.role.changes(RecordKind::Person) {
             return Ok(Vec::new());
         }

@@ -278,11 +278,16 @@ impl Inner {
             .and_then(|session| session.store.meta().ok())
             .filter(|meta| meta.last_sync > 0)
             .and_then(|meta| DateTime::from_timestamp_millis(meta.last_sync));
-        *self.session.write().unwrap_or_else(PoisonError::into_inner) = session.map(Arc::new);
+        let before = {
+            let mut inside = self.session.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *inside, session.map(Arc::new))
+        };
         self.progress.send_modify(|progress| {
             progress.last_sync = last_sync;
             progress.changed += 1;
         });
+        // To close a database takes a while: nobody waits for it who asks who is in.
+        drop(before);
     }
 
     pub(super) fn tell(&self, message: Message) {

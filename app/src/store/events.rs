@@ -43,8 +43,9 @@ impl Store {
     ) -> Result<(Vec<Event>, bool), StoreError> {
         let rules = self.rules();
         self.read(|sql| {
+            // CROSS: SQLite does not know that there are few events, and would go through all records.
             let mut statement = sql.prepare_cached(
-                "SELECT event.row, record.id FROM event JOIN record ON record.row = event.row
+                "SELECT event.row, record.id FROM event CROSS JOIN record ON record.row = event.row
                  WHERE (?1 = 0 OR event.ended = 0) AND (?2 = x'' OR event.reporter = ?2)
                     AND (?3 = 0 OR event.stage IN ('handled', 'answered')) AND record.deleted = 0 AND record.alias = x''
                     AND event.row NOT IN (SELECT row FROM work)

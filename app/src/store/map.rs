@@ -19,6 +19,8 @@ pub struct OnMap {
     pub kind: RecordKind,
     /// Where it is, or where what it lies in is.
     pub at: Micro,
+    /// When the limit of an event is over that is being handled, milliseconds since 1970 UTC.
+    pub due: Option<i64>,
 }
 
 /// Whatever says no position itself is where it lies in: people in their house, a house in its building, that in its
@@ -33,10 +35,11 @@ impl Store {
     pub fn on_map(&self, kinds: &[RecordKind], within: Bounds) -> Result<Vec<OnMap>, StoreError> {
         let named = |kind: RecordKind| kinds.contains(&kind);
         self.read(|sql| {
+            // CROSS: of all records only those that say where they are are looked at.
             let mut statement = sql.prepare_cached(
                 "WITH RECURSIVE at (row, id, kind, lon, lat, deep) AS (
                     SELECT record.row, record.id, record.kind, point.lon, point.lat, 0
-                    FROM point JOIN record ON record.row = point.row
+                    FROM point CROSS JOIN record ON record.row = point.row
                     WHERE point.lon BETWEEN ?1 AND ?2 AND point.lat BETWEEN ?3 AND ?4
                         AND record.alias = x'' AND (record.kind = 'place' OR instr(?5, record.kind) > 0)
                     UNION
@@ -48,7 +51,8 @@ impl Store {
                         AND (other.kind = 'place' OR instr(?5, other.kind) > 0)
                         AND NOT EXISTS (SELECT 1 FROM point WHERE point.row = other.row)
                  )
-                 SELECT at.id, at.kind, at.lon, at.lat FROM at LEFT JOIN event ON event.row = at.row
+                 SELECT at.id, at.kind, at.lon, at.lat, CASE WHEN event.stage IN ('handling', 'handled') THEN event.due END
+                 FROM at LEFT JOIN event ON event.row = at.row
                  WHERE instr(?5, at.kind) > 0 AND coalesce(event.ended, 0) = 0
                  GROUP BY at.row ORDER BY at.row",
             )?;
@@ -59,7 +63,8 @@ impl Store {
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
                 let kind = kind_of(row.get_ref(1)?.as_str().unwrap_or_default())?;
-                found.push(OnMap { id: RecordId(id_at(row, 0)?), kind, at: [row.get(2)?, row.get(3)?] });
+                let due = row.get::<_, Option<i64>>(4)?.filter(|due| *due < i64::MAX);
+                found.push(OnMap { id: RecordId(id_at(row, 0)?), kind, at: [row.get(2)?, row.get(3)?], due });
             }
             Ok(found)
         })

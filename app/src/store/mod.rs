@@ -41,7 +41,7 @@ mod work;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -79,7 +79,9 @@ pub struct Store {
     path: PathBuf,
     key: RawKey,
     writer: Mutex<Held>,
-    reader: Mutex<Held>,
+    /// Whoever reads takes the first that is free, so that what is long keeps nothing short waiting; the second is opened
+    /// when it is needed.
+    readers: [Mutex<Held>; 2],
     haystack: RwLock<Haystack>,
     /// What comes with the app.
     program: Rules,
@@ -128,6 +130,17 @@ pub(crate) struct Tx<'a> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic elsewhere rolled its transaction back when it unwound: the connection is as good as before.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The first that is free; the first of all where none is.
+fn first_free<T>(all: &[Mutex<T>; 2]) -> MutexGuard<'_, T> {
+    let free = all.iter().find_map(|mutex| match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(guard)) => Some(guard.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    });
+    let [first, _] = all;
+    free.unwrap_or_else(|| lock(first))
 }
 
 fn give_up_if_in_doubt<T, E: MayBeStoreError>(held: &mut Held, done: &Result<T, E>) {
@@ -192,7 +205,7 @@ impl Store {
 
     /// Runs `work` on one consistent state of the database.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let mut held = lock(&self.reader);
+        let mut held = first_free(&self.readers);
         let connection = match &mut *held {
             Some(connection) => connection,
             none => none.insert(open::connect_reader(&self.path, &self.key, &self.lease)?),

@@ -39,7 +39,7 @@ impl Store {
             path: path.to_owned(),
             key: *key,
             writer: Mutex::new(Some(writer)),
-            reader: Mutex::new(Some(reader)),
+            readers: [Mutex::new(Some(reader)), Mutex::new(None)],
             haystack: RwLock::new(haystack),
             rules: RwLock::new(rules.clone()),
             program: rules,

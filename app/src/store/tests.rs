@@ -342,3 +342,12 @@ fn visits_that_an_earlier_version_only_carried_are_due_after_the_upgrade() {
     let handheld = try_open(folder.path(), &server, &outside).unwrap();
     assert_eq!(handheld.today().unwrap().visits.len(), 1);
 }
+
+#[test]
+fn what_is_long_keeps_nothing_short_waiting() {
+    let readers = [Mutex::new(1), Mutex::new(2)];
+    let long = first_free(&readers);
+    assert_eq!((*long, *first_free(&readers)), (1, 2));
+    drop(long);
+    assert_eq!(*first_free(&readers), 1);
+}

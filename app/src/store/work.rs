@@ -1,6 +1,6 @@
 //! Work that is recorded: what is due, when it was last done, who was not visited.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{Days, NaiveDate};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -10,6 +10,7 @@ use shared::record::{Part, RecordKind};
 use shared::value::Value;
 use shared::view::{self, Policy};
 use shared::work::Work;
+use uuid::Uuid;
 
 use super::read::{Row, row};
 use super::rows::{blob, confirmed, id_at, live_edits, shown};
@@ -162,13 +163,22 @@ fn targets(sql: &Connection, campaign: i64) -> Result<Vec<RecordId>, StoreError>
 
 /// What was looked at for a campaign.
 fn looked_at(sql: &Connection, campaign: RecordId) -> Result<BTreeSet<RecordId>, StoreError> {
+    let merged = merged(sql)?;
     let mut statement = sql.prepare_cached(
-        "SELECT CASE coalesce(subject.alias, x'') WHEN x'' THEN work.subject ELSE subject.alias END
-         FROM link JOIN work ON work.row = link.from_row LEFT JOIN record AS subject ON subject.id = work.subject
+        "SELECT work.subject FROM link JOIN work ON work.row = link.from_row
          WHERE link.target = ?1 AND link.field = ?2 AND length(work.subject) = 16",
     )?;
     let rows = statement.query_map(params![blob(&campaign.0), shared::work::CAMPAIGN], |row| id_at(row, 0))?;
-    Ok(rows.map(|id| id.map(RecordId)).collect::<Result<_, _>>()?)
+    let subject = |id: Uuid| *merged.get(&RecordId(id)).unwrap_or(&RecordId(id));
+    Ok(rows.map(|id| id.map(subject)).collect::<Result<_, _>>()?)
+}
+
+/// Records that were merged into others, with those. They are few: to look for them in the row of each record would read
+/// most of the file.
+fn merged(sql: &Connection) -> Result<HashMap<RecordId, RecordId>, StoreError> {
+    let mut statement = sql.prepare_cached("SELECT id, alias FROM record WHERE alias <> x''")?;
+    let rows = statement.query_map([], |row| Ok((RecordId(id_at(row, 0)?), RecordId(id_at(row, 1)?))))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// The row of a record, or of the one it was merged into.
@@ -194,15 +204,17 @@ fn is_still_there(sql: &Connection, person: RecordId) -> Result<bool, StoreError
 fn visited(sql: &Connection) -> Result<BTreeMap<RecordId, Visited>, StoreError> {
     // Of the row with the largest `at`: SQLite says so of bare columns beside one max().
     let mut statement = sql.prepare_cached(
-        "SELECT CASE coalesce(record.alias, x'') WHEN x'' THEN work.subject ELSE record.alias END AS who,
-            max(work.at), work.next
-         FROM work LEFT JOIN record ON record.id = work.subject
-         WHERE work.work = ?1 AND length(work.subject) = 16 GROUP BY who",
+        "SELECT subject, max(at), next FROM work WHERE work = ?1 AND length(subject) = 16 GROUP BY subject",
     )?;
+    let merged = merged(sql)?;
     let mut rows = statement.query([Work::Visit.code()])?;
-    let mut found = BTreeMap::new();
+    let mut found: BTreeMap<RecordId, Visited> = BTreeMap::new();
     while let Some(next) = rows.next()? {
-        found.insert(RecordId(id_at(next, 0)?), Visited { at: next.get(1)?, next: day(next.get(2)?) });
+        let (id, visit) = (RecordId(id_at(next, 0)?), Visited { at: next.get(1)?, next: day(next.get(2)?) });
+        let known = found.entry(*merged.get(&id).unwrap_or(&id)).or_insert(visit);
+        if known.at < visit.at {
+            *known = visit;
+        }
     }
     Ok(found)
 }

@@ -1,13 +1,15 @@
 //! The drawing of the map: from degrees to points of the screen and back, and what lies too close together to be drawn
 //! apart. Equirectangular around the middle of the view: over a county that is off by less than a line is wide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shared::ids::RecordId;
 use shared::outline::{Bounds, Micro, micro};
 use shared::record::RecordKind;
+use shared::workflow::Light;
 
-use crate::store::OnMap;
+use crate::handheld::Handheld;
+use crate::store::{OnMap, StoreError};
 
 /// Metres of a degree of latitude.
 const DEGREE: f64 = 111_320.0;
@@ -17,6 +19,8 @@ const SCALES: (f64, f64) = (0.1, 2_000.0);
 const CELL: f64 = 52.0;
 /// The longest scale bar, in points.
 const BAR: f64 = 110.0;
+/// How many events that are urgent are drawn apart from the rest.
+const MARKS: usize = 60;
 /// How much of the screen what is to be seen takes up.
 const FILLED: f64 = 0.84;
 
@@ -44,13 +48,48 @@ pub struct View {
     scale: f64,
 }
 
+/// What is asked of the map.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Look {
+    /// Which records.
+    pub kinds: Vec<RecordKind>,
+    /// What is looked at; none: all of it.
+    pub view: Option<View>,
+    /// How large the drawing is.
+    pub size: Size,
+}
+
+/// What is drawn of the records.
+#[derive(Clone, Default, PartialEq, Debug)]
+pub struct Seen {
+    /// What is looked at; none: nothing says where it is.
+    pub view: Option<View>,
+    /// How many records there are in it.
+    pub count: usize,
+    /// All of them but the urgent events.
+    pub spots: Vec<Spot>,
+    /// The most urgent events.
+    pub urgent: Vec<Urgent>,
+}
+
+/// An event whose limit is near or over.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Urgent {
+    /// The event.
+    pub id: RecordId,
+    /// Where it is.
+    pub at: Micro,
+    /// How much is left of its limit.
+    pub light: Light,
+    /// What it is called.
+    pub title: String,
+}
+
 /// What is drawn at one place.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Spot {
-    /// From the left edge.
-    pub x: f64,
-    /// From the upper edge.
-    pub y: f64,
+    /// The middle of it.
+    pub at: Micro,
     /// The records there.
     pub records: Vec<RecordId>,
     /// Of which kind, where it is one.
@@ -127,7 +166,7 @@ impl View {
 
     /// What is drawn of `found`: what lies close together as one spot in the middle of it. Spots stay together while the
     /// drawing is pulled.
-    pub fn spots(self, found: &[OnMap], size: Size) -> Vec<Spot> {
+    pub fn spots<'a>(self, found: impl IntoIterator<Item = &'a OnMap>) -> Vec<Spot> {
         let cell = CELL * self.scale / DEGREE;
         let narrow = narrowed(self.middle[1]);
         let mut cells: BTreeMap<(i64, i64), Vec<&OnMap>> = BTreeMap::new();
@@ -135,22 +174,45 @@ impl View {
             let [lon, lat] = one.at.map(degrees);
             cells.entry(((lon * narrow / cell).floor() as i64, (lat / cell).floor() as i64)).or_default().push(one);
         }
-        let mut spots: Vec<Spot> = cells.into_values().filter_map(|members| self.spot(&members, size)).collect();
+        let mut spots: Vec<Spot> = cells.into_values().filter_map(|members| spot(&members)).collect();
         // The larger ones lie on top: they are what is pressed.
         spots.sort_by_key(|spot| spot.records.len());
         spots
     }
+}
 
-    fn spot(self, members: &[&OnMap], size: Size) -> Option<Spot> {
-        let count = i64::try_from(members.len()).unwrap_or(1).max(1);
-        let mean = |place: usize| {
-            let sum: i64 = members.iter().filter_map(|one| one.at.get(place)).map(|degrees| i64::from(*degrees)).sum();
-            i32::try_from(sum / count).unwrap_or_default()
-        };
-        let (x, y) = self.place([mean(0), mean(1)], size);
-        let records = members.iter().map(|one| one.id).collect();
-        Some(Spot { x, y, records, kind: members.first()?.kind })
+impl Look {
+    /// Reads what is to be drawn. A town's takes some tenths of a second.
+    pub fn read(&self, handheld: &Handheld) -> Result<Seen, StoreError> {
+        let all = || Ok::<_, StoreError>(handheld.map_bounds()?.map(|bounds| View::fit(bounds, self.size)));
+        let Some(view) = self.view.map_or_else(all, |view| Ok(Some(view)))? else { return Ok(Seen::default()) };
+        let found = handheld.on_map(&self.kinds, view.bounds(self.size))?;
+        let mut limited: Vec<&OnMap> = found.iter().filter(|one| one.due.is_some()).collect();
+        limited.sort_by_key(|one| one.due);
+        let mut urgent = Vec::new();
+        for one in limited {
+            let Some(event) = handheld.event(one.id)? else { continue };
+            if let Some(light @ (Light::Red | Light::Yellow)) = event.light {
+                urgent.push(Urgent { id: one.id, at: one.at, light, title: event.hit.title });
+            }
+            if urgent.len() == MARKS {
+                break;
+            }
+        }
+        let apart: BTreeSet<RecordId> = urgent.iter().map(|event| event.id).collect();
+        let spots = view.spots(found.iter().filter(|one| !apart.contains(&one.id)));
+        Ok(Seen { view: Some(view), count: found.len(), spots, urgent })
     }
+}
+
+fn spot(members: &[&OnMap]) -> Option<Spot> {
+    let count = i64::try_from(members.len()).unwrap_or(1).max(1);
+    let mean = |place: usize| {
+        let sum: i64 = members.iter().filter_map(|one| one.at.get(place)).map(|degrees| i64::from(*degrees)).sum();
+        i32::try_from(sum / count).unwrap_or_default()
+    };
+    let records = members.iter().map(|one| one.id).collect();
+    Some(Spot { at: [mean(0), mean(1)], records, kind: members.first()?.kind })
 }
 
 /// How much shorter a degree of longitude is at a latitude.
@@ -168,7 +230,7 @@ mod tests {
     const GRID: Bounds = Bounds { west: 104_050_000, south: 37_180_000, east: 104_058_000, north: 37_188_000 };
 
     fn one(n: u128, at: Micro) -> OnMap {
-        OnMap { id: RecordId(Uuid::from_u128(n)), kind: RecordKind::Object, at }
+        OnMap { id: RecordId(Uuid::from_u128(n)), kind: RecordKind::Object, at, due: None }
     }
 
     #[test]
@@ -196,10 +258,10 @@ mod tests {
         let size = Size::default();
         let view = View::fit(GRID, size);
         let found = [one(1, [104_052_000, 37_182_000]), one(2, [104_052_010, 37_182_010]), one(3, GRID.middle())];
-        let spots = view.spots(&found, size);
+        let spots = view.spots(&found);
         assert_eq!(spots.iter().map(|spot| spot.records.len()).collect::<Vec<_>>(), [1, 2]);
         let close = view.around([104_052_005, 37_182_005]).nearer(1000.0);
-        assert_eq!(close.spots(&found[..1], size).len(), 1);
+        assert_eq!(close.spots(&found[..1]).len(), 1);
         assert!(close.points(1.0) > 5.0, "as near as it goes");
     }
 

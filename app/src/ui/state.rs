@@ -1,8 +1,10 @@
 //! What the pages share, and their only way to a command: every call on the [`Handheld`] is here.
 //!
-//! Reading happens while a page is drawn (a few milliseconds at most, see the methods of the handheld); a page that
-//! calls [`State::follow`] is drawn anew when records changed, by an own save or by a sync.
+//! Reading happens while a page is drawn (a few milliseconds at most, see the methods of the handheld), or behind it where it
+//! takes longer ([`State::use_behind`]); a page that calls [`State::follow`] is drawn anew when records changed, by an own save
+//! or by a sync.
 
+mod behind;
 mod map;
 mod records;
 mod saving;
@@ -22,7 +24,9 @@ use shared::wire::Setup;
 use crate::handheld::{Door, EventQuery, Filter, Handheld, Message};
 use crate::store::StoreError;
 use crate::sync::SyncProgress;
+use behind::{Answers, Turn};
 use map::MapPlace;
+pub use records::{EventsSeen, TodaySeen};
 
 /// Settings of the screen.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -124,6 +128,8 @@ pub struct State {
     progress: Signal<SyncProgress>,
     changed: Signal<u64>,
     own: Signal<u64>,
+    answers: Answers,
+    turn: Turn,
     /// What 查询 remembers.
     pub place: Signal<SearchPlace>,
     /// What 事件 remembers.
@@ -155,6 +161,8 @@ impl State {
             changed: Signal::new(progress.changed),
             progress: Signal::new(progress),
             own: Signal::new(0),
+            answers: Answers::default(),
+            turn: Turn::default(),
             place: Signal::new(SearchPlace::default()),
             events_place: Signal::new(EventsPlace::default()),
             map_place: Signal::new(MapPlace::default()),

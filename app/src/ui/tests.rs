@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use assets::messages::Lang;
+use dioxus::dioxus_core::NoOpMutations;
 use dioxus::prelude::*;
 use shared::area::{Area, AreaId, AreaLevel};
 use shared::form::{Choice, Forms};
-use shared::ids::{EditId, RecordId};
+use shared::ids::{EditId, RecordId, UserId};
 use shared::path::Path;
 use shared::record::RecordKind;
 use shared::value::Value;
@@ -18,10 +20,11 @@ use super::entry::{Values, problems};
 use super::history::StartAt;
 use super::pages::form::Kept;
 use super::route::Route;
-use crate::handheld::Handheld;
+use super::words::Words;
+use crate::handheld::{Door, Handheld};
 use crate::platform::Services;
 use crate::system::System;
-use crate::testing::{Replay, Server, enrolled, resident};
+use crate::testing::{PIN, Replay, Server, change, enrolled, resident, runtime};
 
 fn forms() -> Forms {
     Forms::parse(assets::FORMS.iter().copied()).unwrap()
@@ -177,4 +180,80 @@ fn a_grid_that_was_given_up_is_nowhere_to_go_and_keeps_its_name() {
         assert!(page.contains("第二网格") && !page.contains("第三网格"), "{route}: {page}");
     }
     assert!(drawn(&alice, &Route::Search {}).contains("第三网格"), "what lies there is still found by it");
+}
+
+/// A screen that goes on: what is read behind it arrives.
+struct Screen(VirtualDom);
+
+impl Screen {
+    fn on(handheld: &Handheld, route: &Route) -> Self {
+        let start = StartAt { route: route.to_string(), ..StartAt::default() };
+        let mut dom = VirtualDom::new(App).with_root_context(handheld.clone()).with_root_context(start);
+        dom.rebuild_in_place();
+        Self(dom)
+    }
+
+    fn page(&self) -> String {
+        dioxus_ssr::render(&self.0)
+    }
+
+    /// Everything that was shown until `text` was.
+    async fn until(&mut self, text: &str) -> Vec<String> {
+        let mut pages = vec![self.page()];
+        while pages.last().is_some_and(|page| !page.contains(text)) {
+            self.0.wait_for_work().await;
+            self.0.render_immediate(&mut NoOpMutations);
+            pages.push(self.page());
+        }
+        pages
+    }
+}
+
+#[test]
+fn a_list_that_is_being_read_says_nothing_and_after_a_save_it_shows_what_was_saved() {
+    let (server, outside): (Arc<Server>, _) = (Arc::default(), Replay::new(47));
+    let folder = tempfile::tempdir().unwrap();
+    let alice = enrolled(folder.path(), &server, &outside);
+    let person = resident(&alice, &[("name", "\"马存义\"")]);
+    let nothing = Words::of(Lang::Zh).t("app-search-nothing");
+    runtime().block_on(async {
+        let mut screen = Screen::on(&alice, &Route::Search {});
+        let first = screen.page();
+        assert!(!first.contains("马存义") && first.contains("id=\"search\""), "it is read behind the screen: {first}");
+        let shown = screen.until("马存义").await;
+        alice.save(change(&alice, person, &[("name", "\"马存礼\"")]), None).unwrap();
+        let later = screen.until("马存礼").await;
+        assert!(shown.iter().chain(&later).all(|page| !page.contains(&nothing)), "nothing was found meanwhile");
+        // A page drawn anew never shows what stood there before.
+        let anew = Screen::on(&alice, &Route::Search {}).until("马存礼").await;
+        assert!(anew.iter().all(|page| !page.contains("马存义") && !page.contains(&nothing)));
+    });
+}
+
+#[test]
+fn nothing_that_was_read_stays_for_who_comes_next() {
+    let (server, outside): (Arc<Server>, _) = (Arc::default(), Replay::new(53));
+    let folder = tempfile::tempdir().unwrap();
+    let alice = enrolled(folder.path(), &server, &outside);
+    resident(&alice, &[("name", "\"马存义\"")]);
+    let bob = {
+        let mut inside = server.0.lock().unwrap();
+        inside.users.push(UserId(Uuid::from_u128(53)));
+        inside.users.len() - 1
+    };
+    let read = Words::of(Lang::Zh).t("app-meeting-due");
+    runtime().block_on(async {
+        let mut screen = Screen::on(&alice, &Route::Search {});
+        screen.until("马存义").await;
+        alice.lock();
+        let locked = screen.until("id=\"pin\"").await;
+        assert!(!locked.last().unwrap().contains("马存义"));
+        let Door::Locked(residents) = alice.door() else { panic!("it is locked") };
+        alice.unlock(residents[0].user, PIN).unwrap();
+        screen.until("马存义").await;
+        // Somebody else comes in without a page in between.
+        alice.enrol("https://example.test", &bob.to_string(), PIN).await.unwrap();
+        let later = screen.until(&read).await;
+        assert!(!later.last().unwrap().contains("马存义"), "what the one before had read");
+    });
 }

@@ -94,11 +94,13 @@ app-enrol-do = Enrol
 app-enrol-busy = Enrolling
 
 # 今日
+app-today-date = { $weekday }, { $date }
 app-today-line = { $weekday }, { $date }: { $n ->
     [0] nothing due
     [one] 1 thing to do
     *[other] { $n } things to do
     }
+app-reading = Reading
 app-today-nothing = Nothing is due.
 app-today-more = { $n } more under Events
 app-today-review = { $n ->

@@ -94,10 +94,12 @@ app-enrol-do = 登记
 app-enrol-busy = 正在登记
 
 # 今日
+app-today-date = { $date } { $weekday }
 app-today-line = { $date } { $weekday }，{ $n ->
     [0] 今天没有要办的
     *[other] { $n } 件要办
     }
+app-reading = 正在读取
 app-today-nothing = 眼下没有到期的事。
 app-today-more = 还有 { $n } 件，都在“事件”里
 app-today-review = { $n } 条记录待核对

@@ -133,14 +133,17 @@ async fn walk(minute: &mut Minute, centre: &Centre, login: &str, dir: &Path) -> 
     minute.did("enrolled").await?;
     minute.hand.sync().await?;
     minute.did("first fill, watched on 同步").await?;
-    for tab in ["today", "collect", "events", "me", "today"] {
+    for (tab, page) in
+        [("today", "today"), ("collect", "collect"), ("event", "events"), ("me", "me"), ("today", "today")]
+    {
         minute.hand.tab(tab).await?;
-        minute.hand.on(tab).await?;
+        minute.hand.on(page).await?;
         minute.did(&format!("tab {tab}")).await?;
     }
     minute.hand.tab("search").await?;
     minute.hand.choose("kind", "person").await?;
-    page.see("#results [data-record]").await?;
+    let people = "document.querySelector('#results .row') && !document.querySelector('#results .row > .i')";
+    page.until("people", people).await?;
     minute.did("list of all people").await?;
     for _ in 0..4 {
         more(&page).await?;
@@ -190,10 +193,11 @@ async fn walk(minute: &mut Minute, centre: &Centre, login: &str, dir: &Path) -> 
 
 /// The rows that follow, as soon as they stand.
 async fn more(page: &Page) -> Result<()> {
-    let last = "[...document.querySelectorAll('#results [data-record]')].pop().dataset.record";
+    page.see("#results [data-record]").await?;
+    let last = "[...document.querySelectorAll('#results [data-record]')].pop()?.dataset.record";
     let before = page.client.execute(&format!("return {last}"), vec![]).await?;
     page.press("[data-do=more]").await?;
-    page.until("more rows", &format!("{last} !== {before}")).await
+    page.until("more rows", &format!("({last} ?? {before}) !== {before}")).await
 }
 
 /// CPU seconds of a process's children and theirs, and their memory now (MB; what several have in common shared out).

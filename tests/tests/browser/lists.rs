@@ -40,7 +40,7 @@ async fn a_long_list_is_drawn_a_window_at_a_time_and_keeps_its_place() -> Result
         hand.choose("kind", "person").await?;
         let page = &hand.page;
         // Of one kind only the rows need no icon of their kind.
-        page.gone("#results .row > .i").await?;
+        page.until("people", "document.querySelector('#results .row') && !document.querySelector('#results .row > .i')").await?;
         let mut seen: Vec<String> = ids(page, "#results").await?;
         for rows in [100, 150, 150, 150] {
             let last = seen.last().cloned().context("rows")?;
@@ -63,6 +63,7 @@ async fn a_long_list_is_drawn_a_window_at_a_time_and_keeps_its_place() -> Result
         page.see(&format!("#record[data-id='{row}']")).await?;
         page.press(".nav [data-do=back]").await?;
         hand.on("search").await?;
+        page.see("#results [data-record]").await?;
         assert_eq!(ids(page, "#results").await?, before);
         page.until("the same height", &format!("Math.abs(document.querySelector('[data-record=\"{row}\"]').getBoundingClientRect().top - {height}) < 4")).await?;
         page.press("[data-do=before]").await?;
@@ -74,6 +75,7 @@ async fn a_long_list_is_drawn_a_window_at_a_time_and_keeps_its_place() -> Result
         page.until("from the top", "!document.querySelector('[data-do=before]')").await?;
         hand.choose("kind", "organization").await?;
         page.see("select[name=category]").await?;
+        page.see("#results [data-record]").await?;
         let all = ids(page, "#results").await?.len();
         narrow(page, "category", "school").await?;
         page.until("fewer", &format!("document.querySelectorAll('#results [data-record]').length < {all} || document.querySelector('#nothing')")).await?;
@@ -83,7 +85,7 @@ async fn a_long_list_is_drawn_a_window_at_a_time_and_keeps_its_place() -> Result
         hand.at("/events").await?;
         page.press("[data-do=events-area]").await?;
         narrow(page, "light", "red").await?;
-        page.until("only the red", "[...document.querySelectorAll('#events .row')].every(row => row.querySelector('[data-light=l-red]'))").await?;
+        page.until("only the red", "document.querySelector('#events .row') && [...document.querySelectorAll('#events .row')].every(row => row.querySelector('[data-light=l-red]'))").await?;
         page.fits().await
     })
     .await

@@ -1,9 +1,31 @@
 //! Long lists a window at a time, and the boxes that narrow them.
 
+use std::time::Duration;
+
 use dioxus::prelude::*;
 
+use super::Quiet;
 use crate::ui::state::Window;
 use crate::ui::words::words;
+
+/// How long nothing is said of a list that is being read: most are there before anybody could read so.
+const BLINK: Duration = Duration::from_millis(400);
+
+/// In the place of a list that is being read.
+#[component]
+pub fn Reading() -> Element {
+    let words = words();
+    let mut long = use_signal(|| false);
+    use_future(move || async move {
+        tokio::time::sleep(BLINK).await;
+        long.set(true);
+    });
+    rsx! {
+        if long() {
+            Quiet { icon: "clock", text: words.t("app-reading") }
+        }
+    }
+}
 
 /// The button above a list that brings back the rows before it.
 #[component]

@@ -37,7 +37,7 @@ pub fn Picker(name: String, to: Option<RecordKind>, free: bool, onpick: EventHan
     let hits: Vec<Hit> = if typed.is_empty() {
         Vec::new()
     } else {
-        state.search(&typed, &Filter { kind: to, ..Filter::default() }, 0, OFFERED).hits
+        state.search(&typed, &Filter { kind: to, ..Filter::default() }, OFFERED).hits
     };
     let nothing = hits.is_empty() && !typed.is_empty();
     let label = words.t(if free { "app-pick-or-write" } else { "app-pick" });

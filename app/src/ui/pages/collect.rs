@@ -17,7 +17,11 @@ use crate::ui::words::words;
 pub fn Collect() -> Element {
     let state = use_context::<State>();
     let words = words();
-    let counts = state.today().counts;
+    let counts = state.use_kinds();
+    let count = |kind: RecordKind| {
+        let counts = counts.as_ref();
+        counts.map(|counts| counts.get(&kind).copied().unwrap_or_default().to_string()).unwrap_or_default()
+    };
     let now = state.now();
     let drafts: Vec<(String, Kept, String)> = state
         .drafts()
@@ -52,7 +56,7 @@ pub fn Collect() -> Element {
                                 br {}
                                 span { class: "card__s", {words.t("app-card-person")} }
                             }
-                            span { class: "card__s num", {counts.get(&kind).copied().unwrap_or(0).to_string()} }
+                            span { class: "card__s num", {count(kind)} }
                         } else {
                             span { class: "card__top",
                                 span { class: "card__t", {words.kind(kind)} }
@@ -60,7 +64,7 @@ pub fn Collect() -> Element {
                             }
                             span { class: "card__s",
                                 span { {words.t(&format!("app-card-{}", kind.code()))} }
-                                span { class: "num", {counts.get(&kind).copied().unwrap_or(0).to_string()} }
+                                span { class: "num", {count(kind)} }
                             }
                         }
                     }

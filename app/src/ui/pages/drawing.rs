@@ -1,6 +1,6 @@
 //! What is drawn on the map: areas, records close together as one, what is urgent, a track, where one is. It follows the finger.
 
-use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use dioxus::html::geometry::ClientPoint;
 use dioxus::prelude::*;
@@ -8,17 +8,13 @@ use shared::area::Area;
 use shared::form::Position;
 use shared::ids::RecordId;
 use shared::outline::{Micro, Outline};
-use shared::record::RecordKind;
 use shared::workflow::Light;
 
-use crate::store::OnMap;
 use crate::ui::components::Mark;
-use crate::ui::map::{Size, Spot, View};
+use crate::ui::map::{Seen, Size, Spot, View};
 use crate::ui::state::State;
 use crate::ui::words::words;
 
-/// How many events that are urgent are drawn apart from the rest.
-const MARKS: usize = 60;
 /// A press that moved further than this was no press, in points of the screen.
 const STILL: f64 = 6.0;
 /// A finger on the map: where it came down, and how far it went.
@@ -33,7 +29,7 @@ struct Pull {
 pub fn Canvas(
     view: View,
     mut size: Signal<Size>,
-    found: Vec<OnMap>,
+    seen: Rc<Seen>,
     chosen: Vec<RecordId>,
     patrol: Option<RecordId>,
     me: Option<Position>,
@@ -43,7 +39,7 @@ pub fn Canvas(
     let mut place = state.map_place;
     let mut pull = use_signal(|| None::<Pull>);
     let mut pulled = use_signal(|| false);
-    let count = found.len();
+    let count = seen.count;
     let at = |point: ClientPoint| (point.x, point.y);
     let mut let_go = move || {
         let Some(Pull { by: (right, down), .. }) = pull.take() else { return };
@@ -86,7 +82,7 @@ pub fn Canvas(
             g {
                 transform: pull().map(|Pull { by: (right, down), .. }| format!("translate({right:.1} {down:.1})")),
                 Ground { view, size: size() }
-                Drawn { found, view, size: size(), chosen, patrol, me,
+                Drawn { seen, view, size: size(), chosen, patrol, me,
                     onchoose: move |records: Vec<RecordId>| {
                         if !*pulled.peek() {
                             place.write().chosen = records;
@@ -149,7 +145,7 @@ fn Ground(view: View, size: Size) -> Element {
 /// Spots, urgent events, the track, and where one is.
 #[component]
 fn Drawn(
-    found: Vec<OnMap>,
+    seen: Rc<Seen>,
     view: View,
     size: Size,
     chosen: Vec<RecordId>,
@@ -159,35 +155,17 @@ fn Drawn(
 ) -> Element {
     let state = use_context::<State>();
     let words = words();
-    let events: Vec<RecordId> = found.iter().filter(|one| one.kind == RecordKind::Event).map(|one| one.id).collect();
-    let urgent: BTreeMap<RecordId, (Mark, String)> = events
-        .into_iter()
-        .filter_map(|id| state.event(id))
-        .filter_map(|event| {
-            let mark = match event.light? {
-                Light::Red => Mark::Red,
-                Light::Yellow => Mark::Yellow,
-                Light::Green => return None,
-            };
-            Some((event.hit.id, (mark, event.hit.title)))
-        })
-        .take(MARKS)
-        .collect();
-    let (marked, rest): (Vec<OnMap>, Vec<OnMap>) = found.into_iter().partition(|one| urgent.contains_key(&one.id));
-    let spots = view.spots(&rest, size);
     let track = patrol.map(|patrol| state.track(patrol)).unwrap_or_default();
     let here = me.map(|me| (view.place(me.micro(), size), view.points(me.accuracy).clamp(12.0, 400.0)));
     rsx! {
         if !track.is_empty() {
             path { class: "m-track", "data-points": "{track.len()}", d: line(&track, view, size, false) }
         }
-        for spot in spots {
-            OneSpot { key: "{spot.records.first():?}-{spot.records.len()}", on: spot.records == chosen, spot, onchoose }
+        for spot in seen.spots.iter() {
+            OneSpot { key: "{spot.records.first():?}-{spot.records.len()}", on: spot.records == chosen, at: view.place(spot.at, size), spot: spot.clone(), onchoose }
         }
-        for one in marked {
-            if let Some((mark, title)) = urgent.get(&one.id).cloned() {
-                UrgentEvent { key: "{one.id}", id: one.id, at: view.place(one.at, size), mark, title: words.s("app-map-urgent", "title", &title), onchoose }
-            }
+        for event in seen.urgent.iter() {
+            UrgentEvent { key: "{event.id}", id: event.id, at: view.place(event.at, size), light: event.light, title: words.s("app-map-urgent", "title", &event.title), onchoose }
         }
         if let Some(((x, y), accuracy)) = here {
             circle { class: "m-acc", cx: "{x:.1}", cy: "{y:.1}", r: "{accuracy:.1}" }
@@ -198,8 +176,9 @@ fn Drawn(
 
 /// Records that lie together, as one disc with their number; one alone as a point.
 #[component]
-fn OneSpot(spot: Spot, on: bool, onchoose: EventHandler<Vec<RecordId>>) -> Element {
+fn OneSpot(spot: Spot, at: (f64, f64), on: bool, onchoose: EventHandler<Vec<RecordId>>) -> Element {
     let words = words();
+    let (x, y) = at;
     let count = spot.records.len();
     let radius = match count {
         1 => 7,
@@ -224,10 +203,10 @@ fn OneSpot(spot: Spot, on: bool, onchoose: EventHandler<Vec<RecordId>>) -> Eleme
                 }
             },
             // What a thumb hits is larger than what is seen.
-            circle { class: "m-hit", cx: "{spot.x:.1}", cy: "{spot.y:.1}", r: "24" }
-            circle { class: if on { "m-cl m-cl--on" } else if count == 1 { "m-pt" } else { "m-cl" }, cx: "{spot.x:.1}", cy: "{spot.y:.1}", r: "{radius}" }
+            circle { class: "m-hit", cx: "{x:.1}", cy: "{y:.1}", r: "24" }
+            circle { class: if on { "m-cl m-cl--on" } else if count == 1 { "m-pt" } else { "m-cl" }, cx: "{x:.1}", cy: "{y:.1}", r: "{radius}" }
             if count > 1 {
-                text { class: "m-n", x: "{spot.x:.1}", y: "{spot.y + 6.0:.1}", "{count}" }
+                text { class: "m-n", x: "{x:.1}", y: "{y + 6.0:.1}", "{count}" }
             }
         }
     }
@@ -238,11 +217,12 @@ fn OneSpot(spot: Spot, on: bool, onchoose: EventHandler<Vec<RecordId>>) -> Eleme
 fn UrgentEvent(
     id: RecordId,
     at: (f64, f64),
-    mark: Mark,
+    light: Light,
     title: String,
     onchoose: EventHandler<Vec<RecordId>>,
 ) -> Element {
     let (x, y) = at;
+    let mark = if light == Light::Red { Mark::Red } else { Mark::Yellow };
     rsx! {
         g {
             class: "m-press",

@@ -8,12 +8,11 @@ use shared::workflow::Light;
 
 use crate::handheld::{EventFilter, EventQuery};
 use crate::ui::components::frame::{Dock, Foot, Head};
-use crate::ui::components::pages::{Before, More, Narrow};
+use crate::ui::components::pages::{Before, More, Narrow, Reading};
 use crate::ui::components::row::EventLine;
 use crate::ui::components::{Go, Icon};
-use crate::ui::pages::close::CLOSED_AT_ONCE;
 use crate::ui::route::{Route, Tab};
-use crate::ui::state::{EventsPlace, State, Window};
+use crate::ui::state::{EventsPlace, EventsSeen, State, Window};
 use crate::ui::words::words;
 
 /// 事件
@@ -22,10 +21,17 @@ pub fn Events() -> Element {
     let state = use_context::<State>();
     let words = words();
     let mut place = state.events_place;
-    state.follow();
-    let EventsPlace { query, window } = place();
+    let asked = place();
+    let query = asked.query.clone();
     let of = query.of;
-    let (events, more) = state.events(query.clone(), window.rows, window.from);
+    // Whoever may close in bulk is told so where they look for what is theirs to do.
+    let leads = matches!(state.role(), Some(Role::GridLeader | Role::CenterStaff)) && of == EventFilter::Mine;
+    // What another question gave is shown no more.
+    let seen = state.use_events(asked, leads).filter(|(of, _)| of.query == query);
+    let reading = seen.is_none();
+    let (EventsPlace { window, .. }, seen) = seen.unwrap_or_default();
+    let EventsSeen { rows: events, more, to_close, to_close_more } = &*seen;
+    let (more, to_close, to_close_more) = (*more, *to_close, *to_close_more);
     let shrunk = events.is_empty() && window.from > 0;
     let categories: Vec<(String, String)> = state
         .form(RecordKind::Event)
@@ -48,11 +54,6 @@ pub fn Events() -> Element {
         change(&mut place.query);
         place.window = Window::default();
     };
-    // Whoever may close in bulk is told so where they look for what is theirs to do.
-    let leads = matches!(state.role(), Some(Role::GridLeader | Role::CenterStaff)) && of == EventFilter::Mine;
-    let (to_close, many) =
-        if leads { state.events(EventFilter::ToClose, CLOSED_AT_ONCE, 0) } else { Default::default() };
-    let to_close = to_close.len();
     let lists = [
         (EventFilter::Mine, "mine", words.t("app-events-mine")),
         (EventFilter::ReportedByMe, "reported", words.t("app-events-reported")),
@@ -102,14 +103,16 @@ pub fn Events() -> Element {
                         li {
                             Go { class: "row row--one", to: Route::CloseTogether {}, hook: "close-together",
                                 Icon { name: "check" }
-                                span { class: "row__main", {words.n(if many { "app-close-many" } else { "app-close-some" }, to_close)} }
+                                span { class: "row__main", {words.n(if to_close_more { "app-close-many" } else { "app-close-some" }, to_close)} }
                                 span { class: "row__end", Icon { name: "next" } }
                             }
                         }
                     }
                 }
             }
-            if events.is_empty() {
+            if reading {
+                Reading {}
+            } else if events.is_empty() {
                 if shrunk {
                     Before { window, onpress: move |()| place.write().window.back() }
                 } else {
@@ -119,7 +122,7 @@ pub fn Events() -> Element {
                 Before { window, onpress: move |()| place.write().window.back() }
                 ul { class: "list", id: "events",
                     for row in events {
-                        li { key: "{row.hit.id}", EventLine { row } }
+                        li { key: "{row.hit.id}", EventLine { row: row.clone() } }
                     }
                 }
                 More { more, onpress: move |()| place.write().window.on() }

@@ -15,12 +15,13 @@ pub fn Gate() -> Element {
     let words = words();
     let route = use_route::<Route>();
     let name = route.name();
-    // A page begins at its top; coming back it is where it was left (`__y`, noted by the history).
+    // A page begins at its top; coming back it is where it was left (`__y`, noted by the history; `__to`
+    // for what is drawn a moment later).
     let address = route.to_string();
     use_effect(use_reactive!(|address| {
         let _: String = address;
         document::eval(
-            "const to = window.__y || 0; window.__y = 0;
+            "const to = window.__y || 0; window.__y = 0; window.__to = to;
              const screen = document.getElementById('screen');
              if (screen) { screen.scrollTop = to; requestAnimationFrame(() => { screen.scrollTop = to; }); }",
         );

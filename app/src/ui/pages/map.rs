@@ -11,9 +11,10 @@ use super::drawing::Canvas;
 use super::work::{begin, begun_here};
 use crate::ui::components::field::Chip;
 use crate::ui::components::frame::Foot;
+use crate::ui::components::pages::Reading;
 use crate::ui::components::row::HitRow;
 use crate::ui::components::{Go, Group, Icon, Quiet};
-use crate::ui::map::{Size, View};
+use crate::ui::map::{Look, Size, View};
 use crate::ui::route::{Route, Tab};
 use crate::ui::state::State;
 use crate::ui::words::words;
@@ -32,11 +33,13 @@ pub fn ShowMap() -> Element {
     let size = use_signal(Size::default);
     let mut waiting = use_signal(|| false);
     let mut nowhere = use_signal(|| false);
-    state.follow();
     let now = place();
-    let view = now.view.or_else(|| state.map_bounds().map(|bounds| View::fit(bounds, size())));
-    let found = view.map(|view| state.on_map(&now.kinds, view.bounds(size()))).unwrap_or_default();
-    let count = found.len();
+    let read = state.use_seen(Look { kinds: now.kinds.clone(), view: now.view, size: size() });
+    let reading = read.is_none();
+    let seen = read.unwrap_or_default();
+    // What was read last is drawn where it belongs in what is looked at now.
+    let view = now.view.or(seen.view);
+    let count = seen.count;
     let patrols = begun_here(&state).contains(&Work::Patrol);
     let under_way = state.tracked();
     let locate = {
@@ -90,9 +93,11 @@ pub fn ShowMap() -> Element {
             }
         }
         main { class: "main--map", id: "map", "data-count": "{count}",
-            if let Some(view) = view {
+            if reading {
+                Reading {}
+            } else if let Some(view) = view {
                 div { class: "map",
-                    Canvas { view, size, found, chosen: now.chosen.clone(), patrol: now.patrol.or(under_way), me: now.me }
+                    Canvas { view, size, seen, chosen: now.chosen.clone(), patrol: now.patrol.or(under_way), me: now.me }
                     div { class: "map__tools",
                         button { class: "map__btn", r#type: "button", "data-do": "here", "aria-label": words.t("app-map-me"), disabled: waiting(), onclick: locate,
                             Icon { name: "locate" }

@@ -41,7 +41,10 @@ pub fn Me() -> Element {
                             "data-do": "lock",
                             onclick: {
                                 let state = state.clone();
-                                move |_| state.lock()
+                                move |_| {
+                                    let state = state.clone();
+                                    async move { state.lock().await }
+                                }
                             },
                             {words.t("app-lock")}
                         }

@@ -7,7 +7,7 @@ use shared::record::RecordKind;
 use crate::handheld::Filter;
 use crate::ui::components::field::Chip;
 use crate::ui::components::frame::Foot;
-use crate::ui::components::pages::{Before, More, Narrow};
+use crate::ui::components::pages::{Before, More, Narrow, Reading};
 use crate::ui::components::row::HitRow;
 use crate::ui::components::{Go, Group, Icon};
 use crate::ui::route::{Route, Tab};
@@ -40,9 +40,12 @@ pub fn Search() -> Element {
     // A new key empties the box: it keeps its own text otherwise.
     let mut cleared = use_signal(|| 0_u32);
     let start = use_hook(|| place.peek().query.clone());
-    state.follow();
-    let SearchPlace { query, filter, window } = place();
-    let hits = state.search(query.trim(), &filter, window.from, window.rows);
+    let asked = place();
+    let filter = asked.filter.clone();
+    // While one types, what was found last stays until the next is there; what another filter gave is shown no more.
+    let read = state.use_search(asked).filter(|(of, _)| of.filter == filter);
+    let reading = read.is_none();
+    let (SearchPlace { query, window, .. }, hits) = read.unwrap_or_default();
     let found = hits.hits.len();
     let heading = if window.from > 0 {
         words.many(
@@ -167,7 +170,9 @@ pub fn Search() -> Element {
             }
         }
         main {
-            if found == 0 && window.from > 0 {
+            if reading {
+                Reading {}
+            } else if found == 0 && window.from > 0 {
                 Before { window, onpress: move |()| place.write().window.back() }
             } else if found == 0 {
                 p { class: "quiet", role: "status", id: "nothing",
@@ -182,8 +187,8 @@ pub fn Search() -> Element {
                         Go { to: Route::ShowMap {}, hook: "map", {words.t("app-map-see")} }
                     },
                     ul { class: "list", id: "results",
-                        for hit in hits.hits {
-                            li { key: "{hit.id}", HitRow { hit, icon: kind.is_none() } }
+                        for hit in hits.hits.iter() {
+                            li { key: "{hit.id}", HitRow { hit: hit.clone(), icon: kind.is_none() } }
                         }
                     }
                 }

@@ -4,12 +4,13 @@ use dioxus::prelude::*;
 
 use crate::sync::Phase;
 use crate::ui::components::frame::{Dock, Foot, Head};
+use crate::ui::components::pages::Reading;
 use crate::ui::components::row::EventLine;
 use crate::ui::components::{Go, Group, Icon};
 use crate::ui::pages::moving::Arrivals;
 use crate::ui::pages::review::ToldRow;
 use crate::ui::pages::sync::{Bar, status};
-use crate::ui::pages::work::{CampaignsLeft, MeetingDue, VisitsDue};
+use crate::ui::pages::work::{CampaignsLeft, MeetingDue, VISITS, VisitsDue};
 use crate::ui::route::{Route, Tab};
 use crate::ui::say;
 use crate::ui::state::State;
@@ -23,19 +24,26 @@ const EVENTS: usize = 8;
 pub fn Today() -> Element {
     let state = use_context::<State>();
     let words = words();
-    let today = state.today();
+    let read = state.use_today(VISITS);
     let now = state.now();
     let day = say::today(now);
-    let due = today.due.len() + today.visits.len() + today.campaigns.len() + today.arrivals.len();
+    let (date, weekday) = (say::date(&words, day, now), say::weekday(&words, day));
+    let Some(seen) = read else {
+        return rsx! {
+            Head { title: state.scope_name(), line: words.many("app-today-date", &[("date", &date), ("weekday", &weekday)]) }
+            SyncLine {}
+            main {
+                Reading {}
+                FirstFill {}
+            }
+            TodayFoot {}
+        };
+    };
+    let today = &seen.today;
+    let due = today.due.len() + seen.visits + today.campaigns.len() + today.arrivals.len();
     let due = due + usize::from(today.meeting_due);
-    let line = words.with(
-        "app-today-line",
-        &[
-            ("date", say::date(&words, day, now).into()),
-            ("weekday", say::weekday(&words, day).into()),
-            ("n", (due as f64).into()),
-        ],
-    );
+    let line =
+        words.with("app-today-line", &[("date", date.into()), ("weekday", weekday.into()), ("n", (due as f64).into())]);
     let more = today.due.len().saturating_sub(EVENTS);
     rsx! {
         Head { title: state.scope_name(), line }
@@ -84,8 +92,8 @@ pub fn Today() -> Element {
             if !today.due.is_empty() {
                 Group { title: words.t("app-tab-event"), end: today.due.len().to_string(),
                     ul { class: "list",
-                        for row in today.due.into_iter().take(EVENTS) {
-                            li { key: "{row.hit.id}", EventLine { row } }
+                        for row in today.due.iter().take(EVENTS) {
+                            li { key: "{row.hit.id}", EventLine { row: row.clone() } }
                         }
                         if more > 0 {
                             li {
@@ -99,13 +107,13 @@ pub fn Today() -> Element {
                 }
             }
             if !today.arrivals.is_empty() {
-                Arrivals { people: today.arrivals }
+                Arrivals { people: today.arrivals.clone() }
             }
             if !today.visits.is_empty() {
-                VisitsDue { visits: today.visits }
+                VisitsDue { visits: today.visits.clone(), count: seen.visits }
             }
             if !today.campaigns.is_empty() {
-                CampaignsLeft { campaigns: today.campaigns }
+                CampaignsLeft { campaigns: today.campaigns.clone() }
             }
             if today.meeting_due {
                 MeetingDue {}
@@ -115,6 +123,15 @@ pub fn Today() -> Element {
                 p { class: "quiet", Icon { name: "check" } span { {words.t("app-today-nothing")} } }
             }
         }
+        TodayFoot {}
+    }
+}
+
+/// The one big button, and the tabs.
+#[component]
+fn TodayFoot() -> Element {
+    let words = words();
+    rsx! {
         Foot { tab: Tab::Today,
             Dock {
                 Go { class: "btn btn--primary big", to: Route::Report {}, hook: "report",

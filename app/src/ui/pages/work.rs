@@ -10,6 +10,7 @@ use super::form::{Kept, begun};
 use super::missing::Missing;
 use crate::handheld::{CampaignLeft, DueVisit, Hit};
 use crate::ui::components::frame::{Foot, Nav, NavEnd};
+use crate::ui::components::pages::Reading;
 use crate::ui::components::row::{fact, kind_icon};
 use crate::ui::components::{Go, Group, Icon, Light, Mark};
 use crate::ui::route::{Route, Tab};
@@ -18,7 +19,7 @@ use crate::ui::state::State;
 use crate::ui::words::{Words, words};
 
 /// How many visits 今日 shows; the rest stands on its own page.
-const VISITS: usize = 5;
+pub const VISITS: usize = 5;
 /// How many rows a list of what is due draws at first and adds at each asking.
 const ROWS: usize = 50;
 
@@ -110,15 +111,14 @@ fn VisitRow(visit: DueVisit) -> Element {
     }
 }
 
-/// The visits of 今日.
+/// The visits of 今日: the first of so many.
 #[component]
-pub fn VisitsDue(visits: Vec<DueVisit>) -> Element {
+pub fn VisitsDue(visits: Vec<DueVisit>, count: usize) -> Element {
     let words = words();
-    let count = visits.len();
     rsx! {
         Group { title: words.t("app-visits"), end: count.to_string(),
             ul { class: "list", id: "visits",
-                for visit in visits.into_iter().take(VISITS) {
+                for visit in visits {
                     li { key: "{visit.hit.id}", VisitRow { visit } }
                 }
                 if count > VISITS {
@@ -197,19 +197,23 @@ pub fn MeetingDue() -> Element {
 pub fn Visits() -> Element {
     let state = use_context::<State>();
     let words = words();
-    let visits = state.today().visits;
+    let read = state.use_visits();
     let mut rows = use_signal(|| ROWS);
+    let reading = read.is_none();
+    let visits = read.unwrap_or_default();
     let count = visits.len();
     rsx! {
         Nav { title: words.t("app-visits"), back: Tab::Today, NavEnd {} }
         main { id: "visits-page",
-            if count == 0 {
+            if reading {
+                Reading {}
+            } else if count == 0 {
                 p { class: "quiet", Icon { name: "check" } span { {words.t("app-visits-none")} } }
             } else {
                 Group { title: words.t("app-visits-due"), end: count.to_string(),
                     ul { class: "list",
-                        for visit in visits.into_iter().take(rows()) {
-                            li { key: "{visit.hit.id}", VisitRow { visit } }
+                        for visit in visits.iter().take(rows()) {
+                            li { key: "{visit.hit.id}", VisitRow { visit: visit.clone() } }
                         }
                     }
                 }

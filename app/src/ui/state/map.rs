@@ -1,5 +1,6 @@
 //! 地图, 巡防 and who moves from grid to grid.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use dioxus::prelude::*;
@@ -12,8 +13,7 @@ use shared::work::Work;
 
 use super::State;
 use crate::handheld::SaveError;
-use crate::store::OnMap;
-use crate::ui::map::View;
+use crate::ui::map::{Look, Seen, View};
 use crate::ui::pages::form::Kept;
 
 /// From one point of a track to the next.
@@ -45,19 +45,14 @@ impl Default for MapPlace {
 }
 
 impl State {
-    /// Records in what is looked at.
-    pub fn on_map(&self, kinds: &[RecordKind], within: Bounds) -> Vec<OnMap> {
-        self.read(self.handheld.on_map(kinds, within))
+    /// What is to be drawn of the records. A hook.
+    pub fn use_seen(&self, look: Look) -> Option<Rc<Seen>> {
+        self.use_behind("map", look, |handheld, look| look.read(handheld)).map(|(_, seen)| seen)
     }
 
     /// Drawn areas of the scope, and drawn ones above it.
     pub fn drawn(&self) -> (Vec<Area>, Vec<Area>) {
         self.handheld.drawn()
-    }
-
-    /// What the map shows at first.
-    pub fn map_bounds(&self) -> Option<Bounds> {
-        self.read(self.handheld.map_bounds())
     }
 
     /// Within which positions are not asked about: what was drawn.

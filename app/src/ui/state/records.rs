@@ -1,5 +1,7 @@
 //! Reading: what pages and lists show.
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -9,11 +11,35 @@ use shared::record::RecordKind;
 use shared::wire::HistoryEntry;
 use shared::workflow::Limit;
 
-use super::State;
+use super::{EventsPlace, SearchPlace, State};
 use crate::handheld::{
-    CampaignLeft, Decision, EventQuery, EventRow, Filter, Hit, Hits, OpenField, RecordPage, SyncError, Today, Told,
+    CampaignLeft, Decision, DueVisit, EventFilter, EventQuery, EventRow, Filter, Hit, Hits, OpenField, RecordPage,
+    SyncError, Today, Told,
 };
+use crate::ui::pages::close::CLOSED_AT_ONCE;
 use crate::ui::words::Words;
+
+/// What 今日 shows.
+#[derive(Clone, Default, PartialEq, Debug)]
+pub struct TodaySeen {
+    /// All of it, but of the visits only those that are shown.
+    pub today: Today,
+    /// How many visits are due.
+    pub visits: usize,
+}
+
+/// What 事件 shows.
+#[derive(Clone, Default, PartialEq, Debug)]
+pub struct EventsSeen {
+    /// The events of the list.
+    pub rows: Vec<EventRow>,
+    /// Whether there are more.
+    pub more: bool,
+    /// How many can be closed together.
+    pub to_close: usize,
+    /// Whether there are more of these.
+    pub to_close_more: bool,
+}
 
 impl State {
     /// The newest form of a kind.
@@ -50,14 +76,36 @@ impl State {
     }
 
     /// Search as typed.
-    pub fn search(&self, query: &str, filter: &Filter, offset: usize, limit: usize) -> Hits {
-        self.read(self.handheld.search(query, filter, limit, offset))
+    pub fn search(&self, query: &str, filter: &Filter, limit: usize) -> Hits {
+        self.read(self.handheld.search(query, filter, limit, 0))
     }
 
-    /// What 今日 shows.
-    pub fn today(&self) -> Today {
-        self.follow();
-        self.read(self.handheld.today())
+    /// What 查询 shows of a place, with that place. A hook.
+    pub fn use_search(&self, place: SearchPlace) -> Option<(SearchPlace, Rc<Hits>)> {
+        self.use_behind("search", place, |handheld, SearchPlace { query, filter, window }| {
+            handheld.search(query.trim(), filter, window.rows, window.from)
+        })
+    }
+
+    /// What 今日 shows, with at most so many visits. A hook.
+    pub fn use_today(&self, visits: usize) -> Option<Rc<TodaySeen>> {
+        let seen = self.use_behind("today", visits, |handheld, shown| {
+            let mut today = handheld.today()?;
+            let visits = today.visits.len();
+            today.visits.truncate(*shown);
+            Ok(TodaySeen { today, visits })
+        });
+        seen.map(|(_, seen)| seen)
+    }
+
+    /// The visits that are due. A hook.
+    pub fn use_visits(&self) -> Option<Rc<Vec<DueVisit>>> {
+        self.use_behind("visits", (), |handheld, ()| handheld.visits_due()).map(|(_, visits)| visits)
+    }
+
+    /// Records by kind. A hook.
+    pub fn use_kinds(&self) -> Option<Rc<BTreeMap<RecordKind, u64>>> {
+        self.use_behind("kinds", (), |handheld, ()| handheld.kinds()).map(|(_, kinds)| kinds)
     }
 
     /// When a record was last visited, as far as is known here.
@@ -75,6 +123,17 @@ impl State {
     pub fn campaign(&self, id: RecordId) -> Option<CampaignLeft> {
         self.follow();
         self.read(self.handheld.campaign(id))
+    }
+
+    /// What 事件 shows of a place, with that place; `closes`: whether the user closes events together. A hook.
+    pub fn use_events(&self, place: EventsPlace, closes: bool) -> Option<(EventsPlace, Rc<EventsSeen>)> {
+        let seen = self.use_behind("events", (place, closes), |handheld, (EventsPlace { query, window }, closes)| {
+            let (rows, more) = handheld.events(query.clone(), window.rows, window.from)?;
+            let to_close =
+                if *closes { handheld.events(EventFilter::ToClose, CLOSED_AT_ONCE, 0)? } else { Default::default() };
+            Ok(EventsSeen { rows, more, to_close: to_close.0.len(), to_close_more: to_close.1 })
+        });
+        seen.map(|((place, _), seen)| (place, seen))
     }
 
     /// The events of a list, the most urgent first, and whether there are more.

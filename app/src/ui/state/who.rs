@@ -64,6 +64,7 @@ impl State {
             events_place.set(EventsPlace::default());
             map_place.set(MapPlace::default());
             later.set(Default::default());
+            self.answers.borrow_mut().clear();
         }
         door.set(now);
     }
@@ -75,9 +76,15 @@ impl State {
         work.await.unwrap_or_else(|_| Err(Message::of("scan-unclear")))
     }
 
-    /// Enrols with a one-time code and sets the PIN.
+    /// Enrols with a one-time code and sets the PIN, away from the thread that draws.
     pub async fn enrol(&self, server: &str, code: &str, pin: &str) -> Result<(), SyncError> {
-        let done = self.handheld.enrol(server, code, pin).await?;
+        let (handheld, runtime) = (self.handheld.clone(), tokio::runtime::Handle::current());
+        let (server, code, pin) = (server.to_owned(), code.to_owned(), pin.to_owned());
+        let work = tokio::task::spawn_blocking(move || runtime.block_on(handheld.enrol(&server, &code, &pin)));
+        let done = work.await.unwrap_or_else(|stopped| {
+            let message = Message::of("store-other");
+            Err(SyncError { message, detail: stopped.to_string(), retry: None, asked_to_wait: false })
+        })?;
         let mut setup = self.setup;
         setup.set(Some(done));
         self.look_at_door();
@@ -113,9 +120,11 @@ impl State {
         }
     }
 
-    /// Locks at once.
-    pub fn lock(&self) {
-        self.handheld.lock();
+    /// Locks at once; that the database takes a while to close keeps nobody waiting.
+    pub async fn lock(&self) {
+        let handheld = self.handheld.clone();
+        // It cannot stop half-way but by a panic, and then whoever looks finds who is in.
+        tokio::task::spawn_blocking(move || handheld.lock()).await.ok();
         self.look_at_door();
     }
 

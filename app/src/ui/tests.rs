@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use assets::messages::Lang;
 use dioxus::dioxus_core::NoOpMutations;
@@ -201,7 +202,8 @@ impl Screen {
     async fn until(&mut self, text: &str) -> Vec<String> {
         let mut pages = vec![self.page()];
         while pages.last().is_some_and(|page| !page.contains(text)) {
-            self.0.wait_for_work().await;
+            let work = tokio::time::timeout(Duration::from_secs(60), self.0.wait_for_work()).await;
+            assert!(work.is_ok(), "{text} is never shown");
             self.0.render_immediate(&mut NoOpMutations);
             pages.push(self.page());
         }
@@ -241,7 +243,7 @@ fn nothing_that_was_read_stays_for_who_comes_next() {
         inside.users.push(UserId(Uuid::from_u128(53)));
         inside.users.len() - 1
     };
-    let read = Words::of(Lang::Zh).t("app-meeting-due");
+    let nothing = Words::of(Lang::Zh).t("app-search-nothing");
     runtime().block_on(async {
         let mut screen = Screen::on(&alice, &Route::Search {});
         screen.until("马存义").await;
@@ -253,7 +255,7 @@ fn nothing_that_was_read_stays_for_who_comes_next() {
         screen.until("马存义").await;
         // Somebody else comes in without a page in between.
         alice.enrol("https://example.test", &bob.to_string(), PIN).await.unwrap();
-        let later = screen.until(&read).await;
+        let later = screen.until(&nothing).await;
         assert!(!later.last().unwrap().contains("马存义"), "what the one before had read");
     });
 }

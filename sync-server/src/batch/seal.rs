@@ -203,11 +203,20 @@ pub fn pull(
         Ok::<_, BatchError>(())
     });
     if let Err(error) = sealed {
-        // What no number names would be found by no erasure.
-        disk::remove_dir_all(&place).map_err(BatchError::io("taking its folder away again"))?;
-        return Err(error);
+        // An answer that was lost on the way from a database says nothing: the number may be taken all the same. Under the lock
+        // nothing is on its way any more. Where that cannot be asked either the folder stays for `clear_unnamed`.
+        if !is_named(store, pull.user.town, id)? {
+            // What no number names would be found by no erasure.
+            disk::remove_dir_all(&place).map_err(BatchError::io("taking its folder away again"))?;
+            return Err(error);
+        }
     }
     Ok(Pulled::Sealed(Box::new(Sealed { manifest, folder: place })))
+}
+
+/// Whether a town has a batch, or one that is being sealed at this moment.
+fn is_named(store: &dyn Store, town: AreaId, id: uuid::Uuid) -> Result<bool, StoreError> {
+    store::write(store, town, |tx| Ok(tx.batch(id)?.is_some()))
 }
 
 /// Takes a piece that was read.
@@ -423,14 +432,18 @@ pub fn clear_unnamed(store: &dyn Store, data: &Path, now: chrono::DateTime<chron
         other => other.map_err(io)?,
     };
     let towns = store.towns()?;
-    let is_named = |id| {
+    let is_listed = |id| {
         let found = towns.iter().map(|town| store::read::<_, StoreError>(store, *town, |read| read.batch(id)));
         Ok::<_, StoreError>(found.collect::<Result<Vec<_>, _>>()?.iter().any(Option::is_some))
+    };
+    let is_named = |id| {
+        let found = towns.iter().map(|town| is_named(store, *town, id));
+        Ok::<_, StoreError>(found.collect::<Result<Vec<_>, _>>()?.contains(&true))
     };
     for entry in listed.into_iter().filter(|entry| entry.is_folder) {
         let name = entry.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let Ok(id) = name.trim_start_matches(".aside-").parse::<uuid::Uuid>() else { continue };
-        if is_named(id)? {
+        if is_listed(id)? {
             continue;
         }
         let old = || store::made_at(id).is_some_and(|made| now - made > chrono::TimeDelta::days(1));

@@ -9,8 +9,8 @@ use std::fs;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result, bail, ensure};
 use shared::ids::{EditId, RecordId};
@@ -126,6 +126,8 @@ pub struct Ground {
     line: DbLine,
     databases: Cell<u64>,
     bases: RefCell<BTreeMap<bool, Arc<Template>>>,
+    /// Its writer of the log when one of its processes was killed: it makes all of them anew then.
+    before: Arc<Mutex<String>>,
     runtime: Arc<tokio::runtime::Runtime>,
 }
 
@@ -157,7 +159,7 @@ impl Ground {
         let cluster = Cluster::start()?;
         let line = DbLine::to(cluster.socket())?;
         let (bases, databases) = (RefCell::default(), Cell::new(0));
-        Ok(Self { cluster: RefCell::new(cluster), line, databases, bases, runtime })
+        Ok(Self { cluster: RefCell::new(cluster), line, databases, bases, before: Arc::default(), runtime })
     }
 
     /// A database of its own, empty or like another one.
@@ -263,11 +265,16 @@ impl Ground {
                 }))
             }
             Kind::Away | Kind::Died => Strike::Away,
-            Kind::Killed => Strike::Done(Box::new(move || {
-                let who = "SELECT pid FROM pg_stat_activity WHERE application_name = 'sync-server' ORDER BY state_change DESC";
-                let pid = tests::postgres::psql(&socket, "postgres", &format!("{who} LIMIT 1"));
-                let pid = pid.expect("PostgreSQL says who is connected");
-                assert!(kill("-KILL", &pid), "{pid}");
+            Kind::Killed => Strike::Done(Box::new({
+                let before = Arc::clone(&self.before);
+                move || {
+                    *before.lock().expect("nobody panicked") =
+                        writer(&socket).expect("PostgreSQL says who writes its log");
+                    let who = "SELECT pid FROM pg_stat_activity WHERE application_name = 'sync-server' ORDER BY state_change DESC";
+                    let pid = tests::postgres::psql(&socket, "postgres", &format!("{who} LIMIT 1"));
+                    let pid = pid.expect("PostgreSQL says who is connected");
+                    assert!(kill("-KILL", &pid), "{pid}");
+                }
             })),
             Kind::Fell => {
                 let pid = cluster.pid().context("it runs")?.to_string();
@@ -285,7 +292,11 @@ impl Ground {
             Kind::One | Kind::Cut | Kind::Away => {}
             // What it had in memory is lost.
             Kind::Died => one.world.close(Side::Server),
-            Kind::Killed => self.cluster.borrow().until_it_answers()?,
+            Kind::Killed => {
+                let (cluster, before) = (self.cluster.borrow(), self.before.lock().expect("nobody panicked").clone());
+                while writer(cluster.socket()).is_ok_and(|now| now == before) {}
+                cluster.until_it_answers()?;
+            }
             Kind::Fell => {
                 self.cluster.borrow_mut().stop()?;
                 self.cluster.borrow_mut().go()?;
@@ -339,6 +350,11 @@ impl Ground {
         ensure!(PANICS.load(Ordering::SeqCst) == 0, "something panicked");
         Ok(true)
     }
+}
+
+/// The process of PostgreSQL that writes its log.
+fn writer(socket: &Path) -> Result<String> {
+    tests::postgres::psql(socket, "postgres", "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'")
 }
 
 fn kill(signal: &str, pid: &str) -> bool {

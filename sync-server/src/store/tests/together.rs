@@ -22,11 +22,10 @@ fn hook(store: &SqliteStore, refuses: impl FnMut() -> bool + Send + 'static) {
     store.writers.alone(|conn| Ok(conn.commit_hook(Some(refuses))?)).unwrap();
 }
 
+type Work = fn(&mut dyn Tx) -> Result<(), StoreError>;
+
 /// The first of them is at it until all others wait; what each was told.
-fn at_once<const N: usize>(
-    store: &SqliteStore,
-    works: [fn(&mut dyn Tx) -> Result<(), StoreError>; N],
-) -> [Result<(), StoreError>; N] {
+fn at_once<const N: usize>(store: &SqliteStore, works: [Work; N]) -> [Result<(), StoreError>; N] {
     let begun = AtomicU32::new(0);
     std::thread::scope(|scope| {
         let told = std::array::from_fn::<_, N, _>(|n| {

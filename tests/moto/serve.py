@@ -22,6 +22,8 @@ careless = threading.Event()
 solid = threading.Event()
 held = threading.Event()
 go = threading.Event()
+# A storage looks whether something is there and writes in one step; moto does not, of two that come at once.
+writing = threading.Lock()
 # How many listings from now on one is held.
 until_held = iter(())
 moto = DomainDispatcherApplication(create_backend_app)
@@ -37,6 +39,9 @@ def storage(environ, start_response):
         go.wait()
     if careless.is_set():
         environ.pop("HTTP_IF_NONE_MATCH", None)
+    if "HTTP_IF_NONE_MATCH" in environ:
+        with writing:
+            return moto(environ, start_response)
     return moto(environ, start_response)
 
 

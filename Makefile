@@ -160,7 +160,7 @@ test-api: build ## Schemathesis against the OpenAPI document, EXAMPLES=… an op
 crashes: setup ## Every point at which a disk can fail (POINT="server: batch/power cut/7" for one); `make test` tries every 23rd
 	STRIDE=1 $(CARGO) test $(SELECT) --test crashes disk -- --nocapture
 
-crashes-postgres: setup ## Every message at which PostgreSQL or the line to it can fail (POINT="server: batch/line cut/7"); `make test` tries every 1,009th
+crashes-postgres: setup ## Every message at which PostgreSQL or the line to it can fail (POINT="server: batch/line cut/7"); `make test` tries every 1,009th and every commit
 	@tests/setup.sh postgres
 	STRIDE=$${STRIDE:-1} $(CARGO) test $(SELECT) --test crashes postgresql -- --nocapture
 

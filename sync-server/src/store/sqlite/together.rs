@@ -73,7 +73,8 @@ impl Shared {
         let outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = self.told.wait_while(outcome, |outcome| outcome.is_none());
         let outcome = *outcome.unwrap_or_else(PoisonError::into_inner);
-        Ok(outcome.unwrap_or(Ok(()))?)
+        // It was told, or nobody knows: then nothing may be said to be kept.
+        Ok(outcome.unwrap_or(Err(Lost { full: false }))?)
     }
 }
 

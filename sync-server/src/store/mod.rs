@@ -16,6 +16,7 @@ mod imports;
 mod intake;
 mod keep;
 mod model;
+mod outcome;
 mod parts;
 pub mod place;
 pub mod postgres;
@@ -250,6 +251,10 @@ pub trait Read:
     fn feed_state(&self, row: i64) -> Result<String, StoreError>;
     /// The same by its number in the feed too, to tell one reader after the other of a change: as it was read lately.
     fn told_state(&self, part: Part, seq: u64, row: i64) -> Result<Arc<RawValue>, StoreError>;
+    /// Says what will be asked, and [`Read::standing`]. A store that every question travels to asks all of it at once.
+    fn look_ahead_for(&self, _asked: &Answering) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// How far the town is.
     fn standing(&self) -> Result<Standing, StoreError>;
     /// The last sequence number taken of a part.
@@ -314,6 +319,10 @@ pub trait Tx:
     + KeepIntake
     + KeepTowns
 {
+    /// Says what will be asked. A store that every question travels to asks all of it at once; the answers are the same.
+    fn look_ahead(&mut self, _asked: &Ahead) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// Takes the next `count` sequence numbers of a part; the first of them is returned.
     fn take_seqs(&mut self, part: Part, count: u64) -> Result<u64, StoreError>;
     /// Takes the next sequence number of a part.

@@ -1,8 +1,10 @@
 //! Parts as they stand, and the feed of them.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest, Sha256};
 use shared::area::AreaId;
-use shared::ids::{PhotoHash, RecordId, UserId};
+use shared::ids::{EditId, PhotoHash, RecordId, Slot, UserId};
 use shared::record::{Part, RecordKind};
 
 use super::EventFacts;
@@ -165,6 +167,32 @@ pub enum Asked {
     Told,
     /// As they are stored: [`super::Read::feed_state`].
     Stored,
+}
+
+/// What a push is going to ask of its town, see [`super::Tx::look_ahead`].
+#[derive(Debug, Clone)]
+pub struct Ahead {
+    /// The writer: [`super::Read::slot`].
+    pub slot: Slot,
+    /// What it brings: [`super::Read::outcomes`], [`super::ReadDoubts::first_dots`], [`super::Kept::ended_of`].
+    pub edits: Vec<EditId>,
+    /// What that is for or about: [`super::Kept::erased_of`], [`super::ReadTowns::moved`].
+    pub records: BTreeSet<RecordId>,
+    /// What will be read and written: [`super::Read::load_many`], [`super::Tx::save_many`].
+    pub parts: BTreeSet<(RecordId, Part)>,
+}
+
+/// What will be asked for the answer to a round, see [`super::Read::look_ahead_for`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answering {
+    /// The writer: [`super::Read::slot`], [`super::Kept::backed_up`].
+    pub slot: Slot,
+    /// Its user: [`super::ReadDoubts::decided_since`].
+    pub user: UserId,
+    /// Which decisions they know.
+    pub decided: u64,
+    /// How many photos will be asked of them: [`super::Read::wanted`].
+    pub wanted: usize,
 }
 
 /// How a town stands at one moment: what a round has to know before it looks at anything else, by one question.

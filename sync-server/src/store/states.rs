@@ -1,4 +1,4 @@
-//! States that the feed told lately. Who walks the same grid is told the same ones: a dozen handhelds each, within a minute when all
+//! What the feed told lately. Who walks the same grid is told the same ones: a dozen handhelds each, within a minute when all
 //! of a town come back at once.
 //!
 //! A state is known by its number in the feed: whatever changes it takes the next one. Only what was committed is kept for
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use shared::area::AreaId;
 use shared::record::Part;
 
-use super::StoreError;
+use super::{FeedEntry, StoreError};
 
 /// Bytes of states kept at most.
 const MOST: usize = 32 * 1024 * 1024;
@@ -29,13 +29,27 @@ pub fn bad_state(error: serde_json::Error) -> StoreError {
     StoreError::Corrupt { what: "state".to_owned(), why: format!("line {}, column {}", error.line(), error.column()) }
 }
 
+/// A state, and what stands beside it in the feed where that was read with it.
+#[derive(Clone)]
+pub struct Told {
+    pub state: Arc<RawValue>,
+    pub entry: Option<Arc<FeedEntry>>,
+}
+
+impl Told {
+    /// Bytes, about.
+    fn size(&self) -> usize {
+        self.state.get().len() + self.entry.as_ref().map_or(0, |_| 200)
+    }
+}
+
 /// The states. See the module's text.
 #[derive(Default)]
 pub struct States(RwLock<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    states: HashMap<Key, Arc<RawValue>>,
+    states: HashMap<Key, Told>,
     /// As they came. What came first goes first: a number that was passed by a later one is told no more.
     order: VecDeque<Key>,
     bytes: usize,
@@ -48,25 +62,38 @@ impl States {
 
     /// One of them.
     pub fn get(&self, key: &Key) -> Option<Arc<RawValue>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).states.get(key).map(Arc::clone)
+        self.0.read().unwrap_or_else(PoisonError::into_inner).states.get(key).map(|told| Arc::clone(&told.state))
+    }
+
+    /// Those of them that are here, by their numbers.
+    pub fn all(&self, town: AreaId, part: Part, seqs: &[u64]) -> HashMap<u64, Told> {
+        let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        seqs.iter().filter_map(|seq| Some((*seq, kept.states.get(&(town, part, *seq))?.clone()))).collect()
     }
 
     /// Keeps one that was read; [`StoreError::Corrupt`] if it is no JSON.
     pub fn keep(&self, key: Key, state: String) -> Result<Arc<RawValue>, StoreError> {
         let state: Arc<RawValue> = Arc::from(raw_state(state)?);
+        self.keep_all([(key, Told { state: Arc::clone(&state), entry: None })]);
+        Ok(state)
+    }
+
+    /// Keeps what was read.
+    pub fn keep_all(&self, read: impl IntoIterator<Item = (Key, Told)>) {
         let mut kept = self.kept();
-        kept.bytes += state.get().len();
-        match kept.states.insert(key, Arc::clone(&state)) {
-            Some(before) => kept.bytes = kept.bytes.saturating_sub(before.get().len()),
-            None => kept.order.push_back(key),
+        for (key, told) in read {
+            kept.bytes += told.size();
+            match kept.states.insert(key, told) {
+                Some(before) => kept.bytes = kept.bytes.saturating_sub(before.size()),
+                None => kept.order.push_back(key),
+            }
         }
         while kept.bytes > MOST
             && let Some(first) = kept.order.pop_front()
         {
-            let gone = kept.states.remove(&first).map_or(0, |state| state.get().len());
+            let gone = kept.states.remove(&first).map_or(0, |told| told.size());
             kept.bytes = kept.bytes.saturating_sub(gone);
         }
-        Ok(state)
     }
 
     /// Keeps nothing of them: something was erased, or numbers may begin to mean others.

@@ -52,6 +52,7 @@ stories! {
     promises::parts_are_found_by_area_kind_words_and_number,
     promises::people_devices_sessions_and_codes,
     promises::areas_stand_above_the_towns,
+    promises::what_is_asked_ahead_is_answered_the_same_and_follows_what_is_written,
     promises::quarantine_remembers_first_outcomes_and_decisions,
     second::a_step_and_a_recovery_code_are_used_once,
     uploads::uploads_are_found_by_their_handheld_and_their_photo,

@@ -33,7 +33,7 @@ pub use self::ground::{Places, RulesOf};
 use self::held::Holding;
 use crate::AppState;
 use crate::auth::Who;
-use crate::store::{self, Origin, Quarantined, SlotRow, StoreError, StoredEdit, Tx};
+use crate::store::{self, Ahead, Origin, Quarantined, SlotRow, StoreError, StoredEdit, Tx};
 use crate::sync::incoming::{Offered, Unreadable};
 use crate::sync::photos;
 
@@ -79,6 +79,15 @@ pub struct Accepted {
     /// Parts that the sender knows to the last write without being told: what it showed when it saved, and its own
     /// edits, are all there is.
     pub settled: BTreeSet<(RecordId, Part)>,
+}
+
+/// What [`in_step`] and [`accept_all`] will ask of the sender's town.
+pub fn ahead(slot: Slot, edits: &[Offered]) -> Ahead {
+    let read = || edits.iter().filter_map(Offered::edit);
+    let records = edits.iter().filter_map(Offered::record).chain(read().filter_map(erased::about));
+    // The open part decides who may write either.
+    let parts = read().flat_map(|edit| [(edit.record, Part::Open), (edit.record, edit.part)]);
+    Ahead { slot, edits: edits.iter().map(Offered::id).collect(), records: records.collect(), parts: parts.collect() }
 }
 
 /// Applies what may be applied and quarantines the rest, all in one transaction. One receipt an edit, in order.

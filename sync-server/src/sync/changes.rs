@@ -81,6 +81,10 @@ impl Walk<'_> {
             if page.more {
                 break;
             }
+            // Nothing was changed since.
+            if *seen >= standing.last(part) {
+                continue;
+            }
             read.feed_near(part, *seen, &near(who, Asked::Told), &mut |entry| {
                 if page.items.len() >= *most || *bytes >= BYTES {
                     page.more = true;

@@ -12,13 +12,13 @@ use shared::mutants::Mutant;
 use shared::record::Part;
 use shared::wire::{HeldEdit, Item, Look, Outcome, Receipt, Remain, SyncAnswer};
 
-use super::accept::{Accepted, Rules, RulesOf, Writer, accept_all, hold_again, hold_all, in_step, mend};
+use super::accept::{Accepted, Rules, RulesOf, Writer, accept_all, ahead, hold_again, hold_all, in_step, mend};
 use super::cursor::{self, Binding, Position};
 use super::incoming::{self, Incoming, Offered};
 use super::{changes, digest, epoch, lease, remains, setup, versions};
 use crate::AppState;
 use crate::auth::{Who, token};
-use crate::store::{self, Audit, Device, DeviceSeen, End, Fate, Origin, StoreError, Tx};
+use crate::store::{self, Answering, Audit, Device, DeviceSeen, End, Fate, Origin, StoreError, Tx};
 
 /// The most photo hashes asked for in one answer.
 const WANTED: usize = 200;
@@ -127,6 +127,8 @@ pub fn round(app: &AppState, caller: &Caller, request: Incoming) -> Result<SyncA
 
     // Read after the edits were applied, at one moment: the page and what stands beside it belong together.
     let (mut answer, broken) = store::read(&*app.store, device.town, |read| {
+        let asked = Answering { slot: device.slot, user: who.user.id, decided: position.decided, wanted: WANTED };
+        read.look_ahead_for(&asked)?;
         let standing = read.standing()?;
         let in_force = match app.in_force_of(device.town, standing.editions) {
             Some(in_force) => in_force,
@@ -294,6 +296,7 @@ fn push(
             )?;
         }
         note_looks(tx, who, rules.now, &request.looks)?;
+        tx.look_ahead(&ahead(device.slot, edits))?;
         let later = request.epoch.is_some_and(|epoch| epoch != rules.epoch) && !edits.is_empty();
         if later || !in_step(tx, device.slot, edits, request.protocol)? {
             return Err(RoundError::OutOfStep);

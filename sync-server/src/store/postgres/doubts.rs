@@ -9,6 +9,7 @@ use shared::path::Path;
 use shared::wire::{Outcome, Rejection, Remain};
 
 use super::InTown;
+use super::ahead::KnownAnswer;
 use super::columns::{self, count, from_json, int, kind, ms, part, time, to_json, uuid};
 use super::global::{DEVICE, device};
 use super::read::ids;
@@ -23,8 +24,16 @@ fn limited(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
+/// What was decided of a user's edits after a number, as [`decided`] reads it.
+pub fn decided_since() -> String {
+    format!(
+        "SELECT id, decision, vector, reason, decided, note FROM quarantine
+         WHERE slot IN {SLOTS} AND decided > $2 ORDER BY decided LIMIT 1000"
+    )
+}
+
 /// id, decision, vector, reason, decided, note
-fn decided(row: &Row) -> Result<(u64, SeenEdit), StoreError> {
+pub fn decided(row: &Row) -> Result<(u64, SeenEdit), StoreError> {
     let outcome = match row.get::<String>(1)?.as_str() {
         "released" => Outcome::Applied { vector: from_json("vector", &row.get::<String>(2)?)? },
         _ => {
@@ -93,15 +102,12 @@ impl ReadDoubts for InTown<'_> {
     }
 
     fn first_dots(&self, edits: &[EditId]) -> Result<Vec<(EditId, Dot)>, StoreError> {
-        // A released edit stands in both; it came under the dot it was refused with.
-        self.dots(
-            "SELECT DISTINCT ON (id) id, slot, n FROM (
-                 SELECT id, dot_slot AS slot, dot_n AS n, 1 AS rank FROM quarantine WHERE id = ANY ($1)
-                 UNION ALL SELECT id, slot, n, 2 FROM unreadable WHERE id = ANY ($1)
-                 UNION ALL SELECT id, slot, n, 3 FROM erased_edit WHERE id = ANY ($1)
-                 UNION ALL SELECT id, slot, n, 4 FROM edit WHERE id = ANY ($1)) d ORDER BY id, rank",
-            edits,
-        )
+        // A released edit came under the dot it was refused with.
+        let mut found = BTreeMap::new();
+        for seen in self.seen(edits, |table| (false, table))? {
+            found.entry(seen.edit).or_insert(seen.dot);
+        }
+        Ok(edits.iter().filter_map(|edit| Some((*edit, *found.get(edit)?))).collect())
     }
 
     fn applied_dots(&self, edits: &[EditId]) -> Result<Vec<(EditId, Dot)>, StoreError> {
@@ -115,6 +121,9 @@ impl ReadDoubts for InTown<'_> {
     }
 
     fn any_once(&self) -> Result<bool, StoreError> {
+        if let Some(known) = self.known_once() {
+            return Ok(known);
+        }
         let query = self.conn.prepare_cached("SELECT 1 FROM once WHERE town = $1 LIMIT 1")?;
         query.exists(params![self.town.0])
     }
@@ -193,12 +202,11 @@ impl ReadDoubts for InTown<'_> {
     }
 
     fn decided_since(&self, user: UserId, after: u64) -> Result<Vec<(u64, SeenEdit)>, StoreError> {
-        let sql = format!(
-            "SELECT id, decision, vector, reason, decided, note FROM quarantine
-             WHERE slot IN {SLOTS} AND decided > $2 ORDER BY decided LIMIT 1000"
-        );
-        let query = self.conn.prepare_cached(&sql)?;
-        query.map(params![user.0.as_bytes(), int(after)], decided)
+        let asked = |known: &&KnownAnswer| known.asked.user == user && known.asked.decided == after;
+        if let Some(known) = self.known_answer().filter(asked) {
+            return Ok(known.decided.clone());
+        }
+        self.conn.prepare_cached(&decided_since())?.map(params![user.0.as_bytes(), int(after)], decided)
     }
 
     fn undecided_of(&self, user: UserId, limit: usize) -> Result<Vec<SeenEdit>, StoreError> {
@@ -379,8 +387,14 @@ impl SettleDoubts for InTown<'_> {
     }
 
     fn drop_remains(&mut self, edits: &[EditId]) -> Result<(), StoreError> {
-        let any = self.conn.prepare_cached("SELECT 1 FROM remain WHERE town = $1 LIMIT 1")?;
-        if !any.exists(params![self.town.0])? {
+        let any = match self.known_remains() {
+            Some(known) => known,
+            None => {
+                let any = self.conn.prepare_cached("SELECT 1 FROM remain WHERE town = $1 LIMIT 1")?;
+                any.exists(params![self.town.0])?
+            }
+        };
+        if !any {
             return Ok(());
         }
         let query = self.conn.prepare_cached("DELETE FROM remain WHERE town = $1 AND edit = $2")?;

@@ -1,20 +1,32 @@
 //! Events beside their parts: saved, counted, and the figures made of the counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shared::ids::RecordId;
 use shared::record::Part;
 use shared::workflow::Stage;
 
 use super::InTown;
+use super::ahead::record_id;
 use super::columns::{areas, areas_text, count, int, ms, time, users_text};
 use super::parts::Wanted;
-use super::sql::{AsValue as _, Value, params, row, together};
+use super::read::records_of;
+use super::sql::{AsValue as _, Row, Value, params, row, together};
 use crate::store::common::month;
 use crate::store::{By, EventFacts, EventFilter, EventTally, StoreError, StoredPart};
 
 /// What events have in common that are counted together: the months, areas, category, service, stage and outcome, visit.
-type Like = ([String; 2], [String; 5], bool);
+pub type Like = ([String; 2], [String; 5], bool);
+
+/// These events as they are counted, for [`InTown::sql`].
+pub const STOOD: &str = "SELECT record, at, closed, areas, category, service, stage, outcome, visit FROM {event}
+    WHERE town = $1 AND record = ANY ($2) AND deleted = 0";
+
+pub fn stood_row(row: &Row) -> Result<(RecordId, Like), StoreError> {
+    let closed = row.get::<Option<i64>>(2)?.map(time).map(month).unwrap_or_default();
+    let words = [row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?];
+    Ok((record_id(row)?, ([month(time(row.get(1)?)), closed], words, row.get(8)?)))
+}
 
 /// Some more that are alike, out of rows of that and their number.
 const MORE: &str =
@@ -60,8 +72,8 @@ impl InTown<'_> {
         if events.is_empty() {
             return Ok(());
         }
-        let records: Vec<Vec<u8>> = events.iter().map(|(part, _)| part.record.0.as_bytes().to_vec()).collect();
-        let mut more = self.stood(records.clone())?;
+        let records: BTreeSet<RecordId> = events.iter().map(|(part, _)| part.record).collect();
+        let mut more = self.stood(&records)?;
         for (part, facts) in events.iter().filter(|(part, _)| !part.deleted) {
             let like = (
                 [month(facts.at), facts.closed.map(month).unwrap_or_default()],
@@ -77,8 +89,8 @@ impl InTown<'_> {
             *more.entry(like).or_default() += 1;
         }
         self.count_events(more)?;
-        let gone = self.conn.prepare_cached("DELETE FROM event WHERE town = $1 AND record = ANY ($2)")?;
-        gone.execute(params![self.town.0, Value::Blobs(records)])?;
+        let gone = self.prepare("DELETE FROM {event} WHERE town = $1 AND record = ANY ($2)")?;
+        gone.later(params![self.town.0, records_of(&records)])?;
         let rows = events.into_iter().map(|(part, facts)| {
             row![
                 self.town.0,
@@ -122,31 +134,28 @@ impl InTown<'_> {
             "bigint", "bigint", "bigint", "bigint", "text", "text", "bigint", "bytea", "bytea", "bigint",
         ];
         let (select, columns) = together(types, rows.collect());
-        let query = self.conn.prepare_cached(&format!(
-            "INSERT INTO event (town, record, areas, readers, visit, deleted, title, category, source, urgency,
+        let query = self.prepare(&format!(
+            "INSERT INTO {{event}} (town, record, areas, readers, visit, deleted, title, category, source, urgency,
                  service, at, stage, level, reported, moved, since, due, closed, host, helpers, dispatcher, asked,
                  contested, on_site, urged, supervised, outcome, ledger, open, subject, campaign, seq) {select}"
         ))?;
-        query.execute(&columns)?;
-        Ok(())
+        query.later(&columns)
     }
 
     /// Takes an event, as it stood until now, out of the figures.
     pub(super) fn uncount_event(&self, record: RecordId) -> Result<(), StoreError> {
-        self.count_events(self.stood(vec![record.0.as_bytes().to_vec()])?)
+        self.count_events(self.stood(&BTreeSet::from([record]))?)
     }
 
     /// What is to be taken out of the figures for events as they stood until now.
-    fn stood(&self, records: Vec<Vec<u8>>) -> Result<BTreeMap<Like, i64>, StoreError> {
-        let query = self.conn.prepare_cached(
-            "SELECT at, closed, areas, category, service, stage, outcome, visit FROM event
-             WHERE town = $1 AND record = ANY ($2) AND deleted = 0",
-        )?;
+    fn stood(&self, records: &BTreeSet<RecordId>) -> Result<BTreeMap<Like, i64>, StoreError> {
+        let rows = match self.known_stood(records) {
+            Some(known) => known,
+            None => self.prepare(STOOD)?.map(params![self.town.0, records_of(records)], stood_row)?,
+        };
         let mut stood = BTreeMap::new();
-        for row in query.all(params![self.town.0, Value::Blobs(records)])? {
-            let closed = row.get::<Option<i64>>(1)?.map(time).map(month).unwrap_or_default();
-            let words = [row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?];
-            *stood.entry(([month(time(row.get(0)?)), closed], words, row.get(7)?)).or_default() -= 1;
+        for (_, like) in rows {
+            *stood.entry(like).or_default() -= 1;
         }
         Ok(stood)
     }
@@ -166,7 +175,7 @@ impl InTown<'_> {
                 // For what is partitioned by town.
                 columns.push(self.town.0.value());
                 let sql = sql.replace("{select}", &select).replace("{town}", &format!("${}::bigint", columns.len()));
-                self.conn.prepare_cached(&sql)?.execute(&columns)?;
+                self.conn.prepare_cached(&sql)?.later(&columns)?;
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! What is looked up before the town is known: by token, login or code; and the tree of areas.
 
-use std::cell::{Cell, RefCell};
+use std::sync::atomic::AtomicBool;
 
 use deadpool_postgres::Object;
 use shared::area::{Area, AreaId, AreaLevel};
@@ -147,9 +147,7 @@ impl Store for PostgresStore {
     }
 
     fn standing(&self, town: AreaId) -> Result<Standing, StoreError> {
-        self.asking(|conn| {
-            InTown { conn, town, states: &self.states, fetched: RefCell::default(), held: &Held::default() }.standing()
-        })
+        self.asking(|conn| InTown::new(conn, town, &self.states, &Held::default(), None).standing())
     }
 
     fn device_by_token(&self, hash: &[u8; 32]) -> Result<Option<(Device, User)>, StoreError> {
@@ -242,7 +240,7 @@ impl Store for PostgresStore {
     }
 
     fn turn(&self, what: &str) -> Result<Option<Turn>, StoreError> {
-        let (client, lost) = (self.connection()?, Cell::new(false));
+        let (client, lost) = (self.connection()?, AtomicBool::new(false));
         let sql = "SELECT pg_try_advisory_lock(hashtext('turn of ' || current_schema()), hashtext($1))";
         let asked = answer(self.limit(), &lost, client.query_one(sql, &[&what]));
         // Nobody else's any more: the turn ends with its connection, however this process ends.

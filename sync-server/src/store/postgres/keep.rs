@@ -10,9 +10,10 @@ use shared::wire::Elsewhere;
 use uuid::Uuid;
 
 use super::InTown;
+use super::ahead::{ENDED, edit_id, record_id};
 use super::columns::{areas, count, int, key, kind, ms, photo_hash, time, users, uuid};
-use super::read::ids;
-use super::sql::{Value, params};
+use super::read::{ids, records_of};
+use super::sql::params;
 use crate::store::{Erased, Gone, Keep, Kept, Overflown, Photo, ReaderKey, StoreError};
 
 impl InTown<'_> {
@@ -51,13 +52,21 @@ impl InTown<'_> {
     }
 }
 
+/// How far a slot is backed up.
+pub(super) const BACKED_UP: &str = "SELECT n FROM backed_up WHERE slot = $1";
+
+/// Those of these records that were erased.
+pub(super) const ERASED: &str = "SELECT record FROM erased WHERE town = $1 AND record = ANY ($2)";
+
 /// What is held again in quarantine has no n; the last row that a backup holds is noted under this slot, which is nobody's.
 const HELD: Slot = Slot(0);
 
 impl Kept for InTown<'_> {
     fn backed_up(&self, slot: Slot) -> Result<u64, StoreError> {
-        let query = self.conn.prepare_cached("SELECT n FROM backed_up WHERE slot = $1")?;
-        Ok(query.first(params![int(slot.0)], |row| row.get(0))?.map_or(0, count))
+        if let Some(known) = self.known_answer().filter(|known| known.asked.slot == slot) {
+            return Ok(known.backed_up);
+        }
+        Ok(self.conn.prepare_cached(BACKED_UP)?.first(params![int(slot.0)], |row| row.get(0))?.map_or(0, count))
     }
 
     fn are_backed_up(&self, elsewhere: &Elsewhere) -> Result<bool, StoreError> {
@@ -147,16 +156,18 @@ impl Kept for InTown<'_> {
     }
 
     fn erased_of(&self, records: &BTreeSet<RecordId>) -> Result<BTreeSet<RecordId>, StoreError> {
-        let query = self.conn.prepare_cached("SELECT record FROM erased WHERE town = $1 AND record = ANY ($2)")?;
-        let wanted = Value::Blobs(records.iter().map(|record| record.0.as_bytes().to_vec()).collect());
-        let found = query.map(params![self.town.0, wanted], |row| Ok(RecordId(uuid(row.blob(0)?)?)))?;
-        Ok(found.into_iter().collect())
+        if let Some(known) = self.known_erased(records) {
+            return Ok(known);
+        }
+        let query = self.conn.prepare_cached(ERASED)?;
+        Ok(query.map(params![self.town.0, records_of(records)], record_id)?.into_iter().collect())
     }
 
     fn ended_of(&self, edits: &[EditId]) -> Result<BTreeSet<EditId>, StoreError> {
-        let query = self.conn.prepare_cached("SELECT id FROM ended_edit WHERE id = ANY ($1)")?;
-        let found = query.map(params![ids(edits)], |row| Ok(EditId(uuid(row.blob(0)?)?)))?;
-        Ok(found.into_iter().collect())
+        if let Some(known) = self.known_ended(edits) {
+            return Ok(known);
+        }
+        Ok(self.conn.prepare_cached(ENDED)?.map(params![ids(edits)], edit_id)?.into_iter().collect())
     }
 
     fn erased(&self) -> Result<Vec<Erased>, StoreError> {

@@ -4,9 +4,9 @@
 //! columns of its own is made of the text it stands in. Slots, tokens, sequence numbers and the epoch come along: a
 //! handheld notices nothing. What was left refuses whatever a server that still runs on it would write.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use rusqlite::Connection;
 use rusqlite::types::{Value as LiteValue, ValueRef};
@@ -277,7 +277,7 @@ fn brought(from: &Path, to: &str, there: impl FnOnce() -> bool) -> Result<Moved,
     if !store.areas()?.is_empty() || !store.audited_towns()?.is_empty() {
         return Err(StoreError::Exists("something in that database"));
     }
-    let (mut client, lost) = (store.connection()?, Cell::new(false));
+    let (mut client, lost) = (store.connection()?, AtomicBool::new(false));
     let conn = store.begin(&mut client, &lost, false)?;
     conn.be_patient()?;
     all_named(&conn)?;
@@ -359,7 +359,7 @@ fn copy_in(lite: &Connection, conn: &Conn<'_>, table: &'static str) -> Result<(H
 /// Takes all of the database `from` out into the new SQLite file `to`.
 pub fn take_out(from: &str, to: &Path) -> Result<Moved, StoreError> {
     let store = PostgresStore::open(from)?;
-    let (mut client, lost) = (store.connection()?, Cell::new(false));
+    let (mut client, lost) = (store.connection()?, AtomicBool::new(false));
     let conn = store.begin(&mut client, &lost, false)?;
     conn.be_patient()?;
     all_named(&conn)?;

@@ -1,10 +1,11 @@
 //! The store in PostgreSQL, for any number of server processes (decision 28).
 //!
 //! A write transaction holds its town's advisory lock from its first statement until its commit is visible: numbers of a
-//! feed become visible in their order whichever process takes them. One that turns out to need further towns begins again
-//! and takes all their locks in the order of ids. It is READ COMMITTED, so that each statement after the
+//! feed become visible in their order whichever process takes them. Those of one process who wait for the same town share
+//! one ([`together`]). One that turns out to need further towns begins again and takes all their locks in the order of ids. It is READ COMMITTED, so that each statement after the
 //! lock sees what the transaction before it committed. A read is one REPEATABLE READ transaction.
 
+mod ahead;
 mod approval;
 mod audit;
 mod doubts;
@@ -25,34 +26,34 @@ mod read;
 mod second;
 mod sql;
 mod titles;
+mod together;
 mod towns;
 mod uploads;
 mod write;
 
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
+use serde_json::value::RawValue;
 use shared::area::AreaId;
-use shared::mutants::Mutant;
 use tokio::runtime::Runtime;
 use tokio_postgres::IsolationLevel;
 
 use super::columns;
 use super::states::States;
-use super::{End, Read, StoreError, Tx};
+use super::{Read, StoreError};
 use failure::{failure, no_connection};
 use lineage::{Lineage, Outdated};
-use sql::{Conn, answer, params, wait};
+use sql::{Conn, Query, answer, params, wait};
+use together::Turn;
 use towns::Held;
 
-/// So often work is run again because another transaction stood in its way.
-const AGAIN: u32 = 20;
-
 /// So many statements a connection keeps prepared. Lists with filters make ever new ones.
-const PREPARED: usize = 256;
+const PREPARED: usize = 512;
 
 /// [`Store`](super::Store) over one schema of one database.
 pub struct PostgresStore {
@@ -60,7 +61,9 @@ pub struct PostgresStore {
     /// Connections live here; none once the store is dropped.
     runtime: Option<Runtime>,
     /// One writer of a town waits for the lock with a connection in its hands; its neighbours in this process wait here.
-    towns: Mutex<BTreeMap<AreaId, Arc<tokio::sync::Mutex<()>>>>,
+    towns: Mutex<BTreeMap<AreaId, Arc<Turn>>>,
+    /// In which of the sixteen parts of a table a town lies.
+    splits: Mutex<BTreeMap<AreaId, u8>>,
     lineage: Arc<Mutex<Lineage>>,
     states: States,
     /// How long a connection may take to be made.
@@ -75,8 +78,40 @@ struct InTown<'a> {
     town: AreaId,
     states: &'a States,
     /// States that came with a page of the feed, by their place in it, until they are asked for.
-    fetched: RefCell<BTreeMap<i64, String>>,
+    fetched: RefCell<BTreeMap<i64, Fetched>>,
     held: &'a Held,
+    /// In which part of the tables the town lies; none: it was not asked.
+    split: Option<u8>,
+}
+
+/// A state that came with a page.
+enum Fetched {
+    /// As it is stored.
+    Stored(String),
+    /// As it was told lately.
+    Told(Arc<RawValue>),
+}
+
+impl<'a> InTown<'a> {
+    fn new(conn: &'a Conn<'a>, town: AreaId, states: &'a States, held: &'a Held, split: Option<u8>) -> Self {
+        Self { conn, town, states, fetched: RefCell::default(), held, split }
+    }
+
+    /// A statement with its tables in braces: named is the part of them in which the town lies. By the whole table every
+    /// single execution would be planned anew, and look at all sixteen.
+    fn sql(&self, sql: &str) -> String {
+        let mut named = sql.to_owned();
+        for table in ["part", "departed", "edit", "event"] {
+            let part = self.split.map_or_else(|| table.to_owned(), |split| format!("{table}_{split}"));
+            named = named.replace(&format!("{{{table}}}"), &part);
+        }
+        named
+    }
+
+    /// [`Self::sql`], prepared.
+    fn prepare(&self, sql: &str) -> Result<Query<'_>, StoreError> {
+        self.conn.prepare_cached(&self.sql(sql))
+    }
 }
 
 impl Drop for PostgresStore {
@@ -109,18 +144,23 @@ impl PostgresStore {
     /// works with go too, for they may be no better.
     fn with_client<T>(
         &self,
-        work: impl FnOnce(&mut Object, &Cell<bool>) -> Result<T, StoreError>,
+        work: impl FnOnce(&mut Object, &AtomicBool) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let (mut client, lost) = (self.connection()?, Cell::new(false));
+        let (mut client, lost) = (self.connection()?, AtomicBool::new(false));
         let done = work(&mut client, &lost);
-        if lost.get() {
-            drop(Object::take(client));
-            self.pool.retain(|_, _| false);
-        }
+        self.after(client, &lost);
         done
     }
 
-    fn begin<'a>(&self, client: &'a mut Object, lost: &'a Cell<bool>, read: bool) -> Result<Conn<'a>, StoreError> {
+    /// After work with a connection.
+    fn after(&self, client: Object, lost: &AtomicBool) {
+        if lost.load(Ordering::Relaxed) {
+            drop(Object::take(client));
+            self.pool.retain(|_, _| false);
+        }
+    }
+
+    fn begin<'a>(&self, client: &'a mut Object, lost: &'a AtomicBool, read: bool) -> Result<Conn<'a>, StoreError> {
         let begun = client.build_transaction();
         let begun = if read { begun.isolation_level(IsolationLevel::RepeatableRead).read_only(true) } else { begun };
         let limit = self.limit();
@@ -140,6 +180,21 @@ impl PostgresStore {
         })
     }
 
+    /// In which part of the tables a town lies: by its number, and for good.
+    fn split_of(&self, town: AreaId) -> Result<u8, StoreError> {
+        if let Some(known) = lock(&self.splits).get(&town) {
+            return Ok(*known);
+        }
+        let split = self.asking(|conn| {
+            let query = conn.prepare_cached(
+                "SELECT n FROM generate_series(0, 15) AS n WHERE satisfies_hash_partition('part'::regclass, 16, n, $1::bigint)",
+            )?;
+            query.one(params![town.0], |row| row.get(0))
+        })?;
+        lock(&self.splits).insert(town, split);
+        Ok(split)
+    }
+
     /// Asks one question, which sees one moment by itself.
     fn asking<T>(&self, question: impl FnOnce(&Conn<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.with_client(|client, lost| question(&Conn::bare(client, self.limit(), lost)))
@@ -150,82 +205,8 @@ impl PostgresStore {
         town: AreaId,
         work: &mut dyn FnMut(&dyn Read) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        self.reading(|conn| {
-            work(&InTown { conn, town, states: &self.states, fetched: RefCell::default(), held: &Held::default() })
-        })
-    }
-
-    fn in_tx(
-        &self,
-        town: AreaId,
-        work: &mut dyn FnMut(&mut dyn Tx) -> Result<End, StoreError>,
-    ) -> Result<(), StoreError> {
-        let (mut held, mut left) = (Held::of(BTreeSet::from([town])), AGAIN);
-        loop {
-            let turns: Vec<_> =
-                held.towns.iter().map(|town| Arc::clone(lock(&self.towns).entry(*town).or_default())).collect();
-            // No longer than for a writer of another process. A panic inside a transaction has rolled it back (it was dropped).
-            let turns = turns.iter().map(|turn| wait(self.connect * 2, turn.lock()).ok_or(StoreError::Busy));
-            let _turns: Vec<_> = turns.collect::<Result<_, _>>()?;
-            let mut again = false;
-            let done = self.with_client(|client, lost| self.once(client, lost, town, &held, work, &mut again));
-            match held.wanted() {
-                Some(wanted) => held = Held::of(wanted),
-                None if again && left > 0 => left -= 1,
-                None => return done,
-            }
-        }
-    }
-
-    /// Once: `again` says whether another transaction stood in its way and nothing was kept. Nothing is kept either where a
-    /// town was not held that the work asked for.
-    fn once(
-        &self,
-        client: &mut Object,
-        lost: &Cell<bool>,
-        town: AreaId,
-        held: &Held,
-        work: &mut dyn FnMut(&mut dyn Tx) -> Result<End, StoreError>,
-        again: &mut bool,
-    ) -> Result<(), StoreError> {
-        let conn = self.begin(client, lost, false)?;
-        // What a newer program's schema asks for is looked at where that program would wait for us, see `migrate`.
-        let query = conn.prepare_cached(
-            "SELECT version, least, pg_advisory_xact_lock(hashtext(current_schema()), $1)
-             FROM (SELECT max(version) AS version, max(least) AS least FROM schema_version) AS s",
-        )?;
-        for town in &held.towns {
-            let of_town = params![i64::from(i32::from_ne_bytes(town.0.to_ne_bytes()))];
-            let (version, least) = query.one(of_town, |row| Ok((row.get(0)?, row.get(1)?)))?;
-            if let Some(outdated) = Outdated::by(version, least) {
-                // The connection goes too: each new one looks whether this has changed.
-                lock(&self.lineage).outdated = Some(outdated);
-                lost.set(true);
-                return Err(outdated.told());
-            }
-        }
-        let end =
-            work(&mut InTown { conn: &conn, town, states: &States::default(), fetched: RefCell::default(), held });
-        let end = if held.wanted().is_some() { Ok(End::Rollback) } else { end };
-        *again = conn.again.get();
-        match end {
-            // PostgreSQL would answer this commit with a rollback, and no error.
-            Ok(End::Commit) if conn.failed.get() => {
-                conn.rollback()?;
-                Err(StoreError::Missing("the transaction, of which a statement failed"))
-            }
-            // Planted mistake, see shared::mutants: a commit of which nobody knows counts as one.
-            Ok(End::Commit) if Mutant::AckBeforeCommit.on() => {
-                conn.commit(again).ok();
-                Ok(())
-            }
-            // Lost here, nobody knows what became of it: whoever sent it sends it again, and an edit is applied once.
-            Ok(End::Commit) => conn.commit(again),
-            end => {
-                conn.rollback()?;
-                end.map(|_| ())
-            }
-        }
+        let split = Some(self.split_of(town)?);
+        self.reading(|conn| work(&InTown::new(conn, town, &self.states, &Held::default(), split)))
     }
 }
 

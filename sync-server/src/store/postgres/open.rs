@@ -1,5 +1,6 @@
 //! A database opened: connections, TLS, schema, and what is done to it as a whole.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/001_begin.sql"),
     include_str!("migrations/002_near.sql"),
     include_str!("migrations/003_towns.sql"),
+    include_str!("migrations/004_lz4.sql"),
 ];
 
 /// Connections of one process at most.
@@ -38,10 +40,11 @@ const UNCONFIRMED: Duration = Duration::from_secs(20);
 const SILENT: Duration = Duration::from_secs(10);
 
 /// What a connection is told at its start, before what the address says: no lock or statement is waited for for ever, and a
-/// process that stops in the middle of a transaction, or is not reached any more, does not hold up the others.
+/// process that stops in the middle of a transaction, or is not reached any more, does not hold up the others. And nothing
+/// is compiled: that takes longer than any statement here.
 const OPTIONS: &str = "-c lock_timeout=20s -c statement_timeout=1min -c idle_in_transaction_session_timeout=2min \
                        -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 \
-                       -c tcp_user_timeout=20s -c TimeZone=UTC";
+                       -c tcp_user_timeout=20s -c TimeZone=UTC -c jit=off";
 
 fn other<E: std::error::Error + Send + Sync + 'static>(action: &'static str) -> impl Fn(E) -> StoreError {
     move |source| StoreError::Other { action, source: Box::new(source) }
@@ -140,7 +143,16 @@ impl PostgresStore {
         // For one that is free, for one that is made, and for the first word on it.
         let first = connect * (hosts + 4);
         let states = States::default();
-        let store = Self { pool, runtime: Some(runtime), towns: Mutex::default(), lineage, states, connect, first };
+        let store = Self {
+            pool,
+            runtime: Some(runtime),
+            towns: Mutex::default(),
+            splits: Mutex::default(),
+            lineage,
+            states,
+            connect,
+            first,
+        };
         store.migrate()?;
         Ok(store)
     }
@@ -213,7 +225,7 @@ impl PostgresStore {
                 .try_for_each(|sql| answer(LONG + self.limit(), lost, client.batch_execute(sql))?.map_err(failure));
             // Where it stopped in the middle it would stay patient.
             if done.is_err() {
-                lost.set(true);
+                lost.store(true, Ordering::Relaxed);
             }
             done
         })

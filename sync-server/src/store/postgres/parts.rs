@@ -1,18 +1,39 @@
 //! Parts and the feed of them, out of rows; and which of them a filter wants.
 
+use std::cell::RefMut;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
 use shared::area::AreaId;
 use shared::ids::RecordId;
 use shared::record::{Part, RecordKind};
 
-use super::InTown;
 use super::columns::{areas, count, int, key, kind, part, users, uuid};
 use super::sql::{AsValue as _, Row, Value, params};
+use super::{Fetched, InTown};
 use crate::store::common::{Place, first_made_at};
+use crate::store::states::Told;
 use crate::store::{Asked, FeedEntry, FeedWhat, Near, PartFilter, StoreError, StoredPart, number_word};
 
 /// The columns [`stored_part`] reads, in order.
 pub const PART: &str = "p.record, p.part, p.kind, p.seq, p.areas, p.readers, p.anonymous, p.open_fields, p.deleted, \
                     p.title, p.words, p.state, p.merged_into, p.visit, p.missing";
+
+/// The parts of these records, for [`InTown::sql`]: town, and what [`columns_of`] makes of them.
+pub fn load() -> String {
+    format!(
+        "SELECT {PART} FROM {{part}} p JOIN unnest($2::bytea[], $3::text[]) AS k (record, part)
+             ON p.record = k.record AND p.part = k.part WHERE p.town = $1"
+    )
+}
+
+/// Keys as two parameters.
+pub fn columns_of<'a>(keys: impl IntoIterator<Item = &'a (RecordId, Part)>) -> (Value, Value) {
+    let (records, parts) =
+        keys.into_iter().map(|(id, part)| (id.0.as_bytes().to_vec(), part.code().to_owned())).unzip();
+    (Value::Blobs(records), Value::Texts(parts))
+}
 
 /// A part from the columns of [`PART`].
 pub fn stored_part(row: &Row) -> Result<StoredPart, StoreError> {
@@ -148,8 +169,9 @@ impl InTown<'_> {
     ) -> Result<(), StoreError> {
         let (places, texts) = near.places("strpos", "$", 4);
         let place = |place: &Place| {
-            let columns = "seq, record, kind, areas, readers, anonymous, visit";
-            format!("SELECT {columns} FROM part {AFTER}{} {PAGE}", place.asked)
+            // What was told lately is known by its number.
+            let columns = if near.states == Asked::Told { "seq" } else { FEED };
+            format!("SELECT {columns} FROM {{part}} {AFTER}{} {PAGE}", place.asked)
         };
         let parts = match places.as_slice() {
             [one] => place(one),
@@ -159,8 +181,9 @@ impl InTown<'_> {
             }
         };
         let mut parts = Pages { states: near.states, ..Pages::of(self, parts, (of.code(), after), texts, feed_part) };
-        let left = format!("SELECT seq, record, key, erased FROM departed {AFTER} {PAGE}");
+        let left = format!("SELECT seq, record, key, erased FROM {{departed}} {AFTER} {PAGE}");
         let mut left = Pages::of(self, left, (of.code(), after), Vec::new(), feed_left);
+        Pages::begin(&mut parts, &mut left)?;
         let mut next = (parts.next()?, left.next()?);
         loop {
             // Both are ordered; a departure has the number of the save that caused it and comes before it.
@@ -184,11 +207,13 @@ impl InTown<'_> {
 
     /// See [`crate::store::Read::feed_state`].
     pub(super) fn state_at(&self, row: i64) -> Result<String, StoreError> {
-        if let Some(state) = self.fetched.borrow_mut().remove(&row) {
-            return Ok(state);
+        match self.fetched.borrow_mut().remove(&row) {
+            Some(Fetched::Stored(state)) => return Ok(state),
+            Some(Fetched::Told(state)) => return Ok(state.get().to_owned()),
+            None => {}
         }
         let of = if row & 1 == 1 { Part::Restricted } else { Part::Open };
-        let query = self.conn.prepare_cached("SELECT state FROM part WHERE town = $1 AND part = $2 AND seq = $3")?;
+        let query = self.prepare("SELECT state FROM {part} WHERE town = $1 AND part = $2 AND seq = $3")?;
         query.one(params![self.town.0, of.code(), row >> 1], |row| row.get(0))
     }
 }
@@ -227,48 +252,115 @@ impl<'a> Pages<'a> {
         Self { tx, sql, of, after, texts, entry, fetched: Vec::new().into_iter(), more: true, states: Asked::None }
     }
 
+    /// The first pages of both, asked for at once.
+    fn begin(one: &mut Self, other: &mut Self) -> Result<(), StoreError> {
+        let (first, second) = (one.tx.sql(&one.sql), other.tx.sql(&other.sql));
+        let asked = [(first.as_str(), one.args()), (second.as_str(), other.args())];
+        let [first, second] = one.tx.conn.all_of(asked)?;
+        one.take(&first)?;
+        other.take(&second)
+    }
+
+    fn args(&self) -> Vec<Value> {
+        let mut args = params![self.tx.town.0, self.of, int(self.after)].to_vec();
+        args.extend(self.texts.iter().cloned().map(Value::Text));
+        args
+    }
+
+    fn take(&mut self, rows: &[Row]) -> Result<(), StoreError> {
+        let read = |row| (self.entry)(row, self.of);
+        let page: Vec<FeedEntry> = match self.states {
+            Asked::None => rows.iter().map(read).collect::<Result<_, _>>()?,
+            Asked::Told => self.told(rows)?,
+            Asked::Stored => {
+                let page = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+                self.fetch_states(&page)?;
+                page
+            }
+        };
+        self.more = page.len() >= 512;
+        self.after = page.last().map_or(self.after, |last| last.seq);
+        self.fetched = page.into_iter();
+        Ok(())
+    }
+
     fn next(&mut self) -> Result<Option<FeedEntry>, StoreError> {
         if self.more && self.fetched.as_slice().is_empty() {
-            let query = self.tx.conn.prepare_cached(&self.sql)?;
-            let mut args = params![self.tx.town.0, self.of, int(self.after)].to_vec();
-            args.extend(self.texts.iter().cloned().map(Value::Text));
-            let page = query.map(&args, |row| (self.entry)(row, self.of))?;
-            if self.states != Asked::None {
-                self.fetch_states(&page)?;
-            }
-            self.more = page.len() >= 512;
-            self.after = page.last().map_or(self.after, |last| last.seq);
-            self.fetched = page.into_iter();
+            let rows: Vec<Row> = self.tx.prepare(&self.sql)?.all(&self.args())?.collect();
+            self.take(&rows)?;
         }
         Ok(self.fetched.next())
     }
 
-    /// The states of a page, with one question; those that were told lately need not be asked for again.
-    fn fetch_states(&self, page: &[FeedEntry]) -> Result<(), StoreError> {
-        let of = part(self.of)?;
-        let lately = |seq: u64| self.states == Asked::Told && self.tx.states.get(&(self.tx.town, of, seq)).is_some();
-        let unknown: Vec<i64> = page.iter().map(|entry| entry.seq).filter(|seq| !lately(*seq)).map(int).collect();
+    /// Makes room for the states of a page.
+    fn fetched(&self) -> RefMut<'a, BTreeMap<i64, Fetched>> {
         let mut fetched = self.tx.fetched.borrow_mut();
         // Of those that nobody asked for.
         if fetched.len() > 1_024 {
             fetched.clear();
         }
-        if unknown.is_empty() {
-            return Ok(());
+        fetched
+    }
+
+    /// A page by its numbers: what was not told lately is asked for with one question, its states too.
+    fn told(&self, rows: &[Row]) -> Result<Vec<FeedEntry>, StoreError> {
+        let of = part(self.of)?;
+        let seqs = rows.iter().map(|row| Ok(count(row.get(0)?))).collect::<Result<Vec<u64>, StoreError>>()?;
+        let mut told = self.tx.states.all(self.tx.town, of, &seqs);
+        told.retain(|_, told| told.entry.is_some());
+        let unknown: Vec<i64> = seqs.iter().filter(|seq| !told.contains_key(seq)).map(|seq| int(*seq)).collect();
+        let mut fetched = self.fetched();
+        let (mut new, mut damaged) = (Vec::new(), HashMap::new());
+        if !unknown.is_empty() {
+            let query = self.tx.prepare(&format!(
+                "SELECT {FEED}, state FROM {{part}} WHERE town = $1 AND part = $2 AND seq = ANY ($3)"
+            ))?;
+            for row in query.all(params![self.tx.town.0, self.of, Value::Ints(unknown)])? {
+                let entry = feed_part(&row, self.of)?;
+                let state: String = row.get(7)?;
+                let seq = entry.seq;
+                let Ok(raw) = serde_json::from_str::<&RawValue>(&state) else {
+                    // Whoever asks for it is told then that it cannot be read.
+                    fetched.insert(place(seq, self.of), Fetched::Stored(state));
+                    damaged.insert(seq, entry);
+                    continue;
+                };
+                let state = Arc::from(raw.to_owned());
+                let read = Told { state, entry: Some(Arc::new(entry)) };
+                new.push(((self.tx.town, of, seq), read.clone()));
+                told.insert(seq, read);
+            }
+            self.tx.states.keep_all(new);
         }
-        let query = self
-            .tx
-            .conn
-            .prepare_cached("SELECT seq, state FROM part WHERE town = $1 AND part = $2 AND seq = ANY ($3)")?;
-        let mut rows = query.rows(params![self.tx.town.0, self.of, Value::Ints(unknown)])?;
-        while let Some(row) = rows.next()? {
-            fetched.insert(place(count(row.get(0)?), self.of), row.get(1)?);
+        let mut page = Vec::with_capacity(seqs.len());
+        for seq in seqs {
+            if let Some(Told { state, entry: Some(entry) }) = told.remove(&seq) {
+                fetched.insert(place(seq, self.of), Fetched::Told(state));
+                page.push(FeedEntry::clone(&entry));
+            } else if let Some(entry) = damaged.remove(&seq) {
+                page.push(entry);
+            }
+        }
+        Ok(page)
+    }
+
+    /// The states of a page, with one question.
+    fn fetch_states(&self, page: &[FeedEntry]) -> Result<(), StoreError> {
+        let seqs = page.iter().map(|entry| int(entry.seq)).collect();
+        let mut fetched = self.fetched();
+        let query =
+            self.tx.prepare("SELECT seq, state FROM {part} WHERE town = $1 AND part = $2 AND seq = ANY ($3)")?;
+        for row in query.all(params![self.tx.town.0, self.of, Value::Ints(seqs)])? {
+            fetched.insert(place(count(row.get(0)?), self.of), Fetched::Stored(row.get(1)?));
         }
         Ok(())
     }
 }
 
-/// seq, record, kind, areas, readers, anonymous, visit
+/// What [`feed_part`] reads.
+const FEED: &str = "seq, record, kind, areas, readers, anonymous, visit";
+
+/// The columns of [`FEED`].
 fn feed_part(row: &Row, of: &str) -> Result<FeedEntry, StoreError> {
     let seq = count(row.get(0)?);
     Ok(FeedEntry {

@@ -1,25 +1,25 @@
 //! Reading one town at one moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
 use shared::area::AreaId;
 use shared::ids::{EditId, PhotoHash, RecordId, Slot, UserId};
 use shared::record::Part;
-use shared::wire::{Outcome, RejectReason, Rejection};
 use uuid::Uuid;
 
-use super::InTown;
+use super::ahead::{KnownAnswer, Table};
 use super::columns::{areas, count, from_json, int, photo_hash, time, uuid};
 use super::global::{DEVICE, USER, device, user};
-use super::parts::{PART, stored_part};
+use super::parts::{columns_of, load, stored_part};
 use super::sql::{Row, Value, params};
 use super::uploads::{UPLOAD, upload};
+use super::{Fetched, InTown};
 use crate::store::common::in_town;
 use crate::store::{
-    Audit, AuditFilter, Audited, Batch, Decision, Device, FeedEntry, Near, Origin, PartFilter, Photo, PhotoLink,
-    Quarantined, Read, SeenEdit, SlotRow, Standing, StoreError, StoredEdit, StoredPart, Upload, User,
+    Answering, Audit, AuditFilter, Audited, Batch, Decision, Device, FeedEntry, Near, Origin, PartFilter, Photo,
+    PhotoLink, Quarantined, Read, SeenEdit, SlotRow, Standing, StoreError, StoredEdit, StoredPart, Upload, User,
 };
 use crate::sync::incoming::Unreadable;
 
@@ -63,20 +63,59 @@ fn batch(row: &Row) -> Result<Batch, StoreError> {
 const BATCH: &str = "id, scope, format, masked, after_open, after_restricted, upto_open, upto_restricted, at, user_id, manifest, \
      erased";
 
+/// Photos that the user of a slot owes.
+pub(super) const WANTED: &str = "SELECT hash FROM photo_wanted
+    WHERE town = $1 AND slot IN (SELECT slot FROM device WHERE user_id = (SELECT user_id FROM device WHERE slot = $2))
+    GROUP BY hash ORDER BY bool_or(slot = $2) DESC, hash LIMIT $3";
+
+pub(super) fn wanted_row(row: &Row) -> Result<PhotoHash, StoreError> {
+    photo_hash(row.get(0)?)
+}
+
+/// How a town stands.
+pub(super) const STANDING: &str = "SELECT (SELECT value FROM meta WHERE key = 'directory_version'),
+    (SELECT value FROM meta WHERE key = 'epoch'), (SELECT count(*) FROM edition WHERE town = $1),
+    coalesce((SELECT last FROM sequence WHERE town = $1 AND part = 'open'), 0),
+    coalesce((SELECT last FROM sequence WHERE town = $1 AND part = 'restricted'), 0),
+    coalesce((SELECT last FROM sequence WHERE town = $1 AND part = 'decided'), 0)";
+
+pub(super) fn standing_row(row: &Row) -> Result<Standing, StoreError> {
+    Ok(Standing {
+        directory: from_json("directory version", row.text(0)?)?,
+        epoch: from_json("epoch", row.text(1)?)?,
+        editions: usize::try_from(count(row.get(2)?)).unwrap_or(usize::MAX),
+        open: count(row.get(3)?),
+        restricted: count(row.get(4)?),
+        decided: count(row.get(5)?),
+    })
+}
+
+/// A writer, as [`slot_row`] reads it.
+pub(super) const SLOT: &str = "SELECT town, origin, label, high_water FROM slot WHERE slot = $1";
+
+pub(super) fn slot_row(slot: Slot, row: &Row) -> Result<SlotRow, StoreError> {
+    let origin: String = row.get(1)?;
+    Ok(SlotRow {
+        slot,
+        town: AreaId(row.get(0)?),
+        origin: Origin::from_code(&origin)
+            .ok_or_else(|| StoreError::Corrupt { what: "origin of a slot".to_owned(), why: origin })?,
+        label: row.get(2)?,
+        high_water: count(row.get(3)?),
+    })
+}
+
 impl Read for InTown<'_> {
     fn town(&self) -> AreaId {
         self.town
     }
 
     fn load_many(&self, keys: &[(RecordId, Part)]) -> Result<Vec<StoredPart>, StoreError> {
-        let sql = format!(
-            "SELECT {PART} FROM part p JOIN unnest($2::bytea[], $3::text[]) AS k (record, part)
-                 ON p.record = k.record AND p.part = k.part WHERE p.town = $1"
-        );
-        let records = keys.iter().map(|(record, _)| record.0.as_bytes().to_vec()).collect();
-        let parts = keys.iter().map(|(_, part)| part.code().to_owned()).collect();
-        let args = params![self.town.0, Value::Blobs(records), Value::Texts(parts)];
-        self.conn.prepare_cached(&sql)?.map(args, stored_part)
+        if let Some(known) = self.known_parts(keys) {
+            return Ok(known);
+        }
+        let (records, parts) = columns_of(keys);
+        self.prepare(&load())?.map(params![self.town.0, records, parts], stored_part)
     }
 
     fn each_part(
@@ -108,28 +147,22 @@ impl Read for InTown<'_> {
     }
 
     fn told_state(&self, part: Part, seq: u64, row: i64) -> Result<Arc<RawValue>, StoreError> {
+        if let Some(Fetched::Told(state)) = self.fetched.borrow().get(&row) {
+            return Ok(Arc::clone(state));
+        }
         let key = (self.town, part, seq);
         self.states.get(&key).map_or_else(|| self.states.keep(key, self.state_at(row)?), Ok)
     }
 
+    fn look_ahead_for(&self, asked: &Answering) -> Result<(), StoreError> {
+        self.ask_for_answer(asked)
+    }
+
     fn standing(&self) -> Result<Standing, StoreError> {
-        let query = self.conn.prepare_cached(
-            "SELECT (SELECT value FROM meta WHERE key = 'directory_version'), (SELECT value FROM meta WHERE key = 'epoch'),
-                 (SELECT count(*) FROM edition WHERE town = $1),
-                 coalesce((SELECT last FROM sequence WHERE town = $1 AND part = 'open'), 0),
-                 coalesce((SELECT last FROM sequence WHERE town = $1 AND part = 'restricted'), 0),
-                 coalesce((SELECT last FROM sequence WHERE town = $1 AND part = 'decided'), 0)",
-        )?;
-        query.one(params![self.town.0], |row| {
-            Ok(Standing {
-                directory: from_json("directory version", row.text(0)?)?,
-                epoch: from_json("epoch", row.text(1)?)?,
-                editions: usize::try_from(count(row.get(2)?)).unwrap_or(usize::MAX),
-                open: count(row.get(3)?),
-                restricted: count(row.get(4)?),
-                decided: count(row.get(5)?),
-            })
-        })
+        if let Some(known) = self.known_answer() {
+            return Ok(known.standing);
+        }
+        self.conn.prepare_cached(STANDING)?.one(params![self.town.0], standing_row)
     }
 
     fn last_seq(&self, part: Part) -> Result<u64, StoreError> {
@@ -157,25 +190,10 @@ impl Read for InTown<'_> {
     }
 
     fn outcomes(&self, edits: &[EditId]) -> Result<Vec<SeenEdit>, StoreError> {
-        // Quarantine first: a released edit stands in both tables, and its first outcome was the rejection.
-        let query = self.conn.prepare_cached(
-            "SELECT id, reason, 1 AS rank FROM quarantine WHERE id = ANY ($1)
-             UNION ALL SELECT id, reason, 1 FROM unreadable WHERE id = ANY ($1)
-             UNION ALL SELECT id, vector, 2 FROM edit WHERE id = ANY ($1)
-             UNION ALL SELECT id, '', 3 FROM erased_edit WHERE id = ANY ($1) ORDER BY rank",
-        )?;
+        // The first outcome of a released edit was the rejection.
         let mut found = BTreeMap::new();
-        for row in query.all(params![ids(edits)])? {
-            let id = EditId(uuid(row.blob(0)?)?);
-            if found.contains_key(&id) {
-                continue;
-            }
-            let outcome = match row.get::<i64>(2)? {
-                1 => Outcome::Rejected(from_json("reason", row.text(1)?)?),
-                2 => Outcome::Applied { vector: from_json("vector", row.text(1)?)? },
-                _ => Outcome::Rejected(Rejection::of(RejectReason::Erased)),
-            };
-            found.insert(id, outcome);
+        for seen in self.seen(edits, |table| (table == Table::Erased, table))? {
+            found.entry(seen.edit).or_insert(seen.outcome);
         }
         Ok(edits.iter().filter_map(|edit| Some(SeenEdit { edit: *edit, outcome: found.get(edit)?.clone() })).collect())
     }
@@ -252,18 +270,13 @@ impl Read for InTown<'_> {
     }
 
     fn slot(&self, slot: Slot) -> Result<Option<SlotRow>, StoreError> {
-        let query = self.conn.prepare_cached("SELECT town, origin, label, high_water FROM slot WHERE slot = $1")?;
-        let mut rows = query.rows(params![int(slot.0)])?;
-        let Some(row) = rows.next()? else { return Ok(None) };
-        let origin: String = row.get(1)?;
-        Ok(Some(SlotRow {
-            slot,
-            town: AreaId(row.get(0)?),
-            origin: Origin::from_code(&origin)
-                .ok_or_else(|| StoreError::Corrupt { what: "origin of a slot".to_owned(), why: origin })?,
-            label: row.get(2)?,
-            high_water: count(row.get(3)?),
-        }))
+        if let Some(known) = self.known_slot(slot) {
+            return Ok(known);
+        }
+        if let Some(known) = self.known_answer().filter(|known| known.asked.slot == slot) {
+            return Ok(known.slot.clone());
+        }
+        self.conn.prepare_cached(SLOT)?.first(params![int(slot.0)], |row| slot_row(slot, row))
     }
 
     fn audits(&self, limit: usize) -> Result<Vec<Audit>, StoreError> {
@@ -299,13 +312,12 @@ impl Read for InTown<'_> {
     }
 
     fn wanted(&self, slot: Slot, limit: usize) -> Result<Vec<PhotoHash>, StoreError> {
-        let query = self.conn.prepare_cached(
-            "SELECT hash FROM photo_wanted
-             WHERE town = $1 AND slot IN (SELECT slot FROM device WHERE user_id = (SELECT user_id FROM device WHERE slot = $2))
-             GROUP BY hash ORDER BY bool_or(slot = $2) DESC, hash LIMIT $3",
-        )?;
+        let asked = |known: &&KnownAnswer| known.asked.slot == slot && known.asked.wanted == limit;
+        if let Some(known) = self.known_answer().filter(asked) {
+            return Ok(known.wanted.clone());
+        }
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        query.map(params![self.town.0, int(slot.0), limit], |row| photo_hash(row.get(0)?))
+        self.conn.prepare_cached(WANTED)?.map(params![self.town.0, int(slot.0), limit], wanted_row)
     }
 
     fn upload(&self, id: Uuid) -> Result<Option<Upload>, StoreError> {
@@ -326,6 +338,11 @@ impl Read for InTown<'_> {
         let query = self.conn.prepare_cached(&sql)?;
         query.first(params![self.town.0, id.as_bytes()], batch)
     }
+}
+
+/// Ids of records as a parameter.
+pub(super) fn records_of(records: &BTreeSet<RecordId>) -> Value {
+    Value::Blobs(records.iter().map(|record| record.0.as_bytes().to_vec()).collect())
 }
 
 /// Ids of edits as a parameter.

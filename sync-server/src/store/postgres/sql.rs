@@ -1,21 +1,25 @@
 //! Statements, their parameters and rows: the little of a database that the store needs, blocking.
 //!
 //! A statement is prepared once a connection. Rows of a query that may be long come through a portal, some at a time, so
-//! that others can be run between them.
+//! that others can be run between them. What changes rows and nobody waits for ([`Query::later`]) is sent with the next
+//! statement that somebody waits for; several questions ([`Conn::all_of`]) are sent before the first is answered.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Object, Transaction};
 use futures_util::SinkExt as _;
+use futures_util::future::{join, join_all};
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, private::BytesMut, to_sql_checked};
 use tokio_postgres::{CopyInSink, Portal, Statement};
 
+use super::ahead::{Known, KnownAnswer};
 use super::failure::{Failure, failure};
 use crate::store::StoreError;
 
@@ -55,12 +59,12 @@ pub fn wait<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
 /// from the answer to what is asked next.
 pub fn answer<T>(
     limit: Duration,
-    lost: &Cell<bool>,
+    lost: &AtomicBool,
     future: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<Result<T, tokio_postgres::Error>, StoreError> {
-    let answered = if lost.get() { None } else { wait(limit, future) };
+    let answered = if lost.load(Ordering::Relaxed) { None } else { wait(limit, future) };
     answered.ok_or_else(|| {
-        if !lost.replace(true) {
+        if !lost.swap(true, Ordering::Relaxed) {
             tracing::warn!(limit_s = limit.as_secs_f32(), "PostgreSQL owes an answer; the connection is given up");
         }
         StoreError::Busy
@@ -284,28 +288,58 @@ enum On<'a> {
     Bare(&'a Object),
 }
 
+/// A statement that nobody waits for by itself.
+struct Later {
+    statement: Statement,
+    params: Vec<Value>,
+    /// What is missing where it changes no row; none: it may.
+    must: Option<&'static str>,
+}
+
 /// One connection, inside a transaction or for one statement.
 pub struct Conn<'a> {
     on: On<'a>,
     /// How long an answer may take.
     limit: Cell<Duration>,
     /// Whether one took longer.
-    lost: &'a Cell<bool>,
+    lost: &'a AtomicBool,
     /// Whether a statement failed because of what another transaction did: run again, it may not.
     pub again: Cell<bool>,
     /// Whether any statement failed: nothing of the transaction can be kept.
     pub failed: Cell<bool>,
+    /// What is sent before the next statement.
+    later: RefCell<Vec<Later>>,
+    /// Whether the mark is among it.
+    unmarked: Cell<bool>,
+    /// What was asked ahead of a push, as it is now.
+    pub known: RefCell<Option<Known>>,
+    /// What was asked ahead of an answer, all at one moment.
+    pub answer: OnceCell<KnownAnswer>,
 }
 
 impl<'a> Conn<'a> {
     /// Of a transaction that has begun.
-    pub fn new(tx: Transaction<'a>, limit: Duration, lost: &'a Cell<bool>) -> Self {
-        Self { on: On::Tx(tx), limit: Cell::new(limit), lost, again: Cell::new(false), failed: Cell::new(false) }
+    pub fn new(tx: Transaction<'a>, limit: Duration, lost: &'a AtomicBool) -> Self {
+        Self::on(On::Tx(tx), limit, lost)
     }
 
     /// For one statement, without a transaction.
-    pub fn bare(client: &'a Object, limit: Duration, lost: &'a Cell<bool>) -> Self {
-        Self { on: On::Bare(client), limit: Cell::new(limit), lost, again: Cell::new(false), failed: Cell::new(false) }
+    pub fn bare(client: &'a Object, limit: Duration, lost: &'a AtomicBool) -> Self {
+        Self::on(On::Bare(client), limit, lost)
+    }
+
+    fn on(on: On<'a>, limit: Duration, lost: &'a AtomicBool) -> Self {
+        Self {
+            on,
+            limit: Cell::new(limit),
+            lost,
+            again: Cell::new(false),
+            failed: Cell::new(false),
+            later: RefCell::default(),
+            unmarked: Cell::new(false),
+            known: RefCell::default(),
+            answer: OnceCell::new(),
+        }
     }
 
     fn tx(&self) -> Result<&Transaction<'a>, StoreError> {
@@ -316,7 +350,29 @@ impl<'a> Conn<'a> {
     }
 
     fn wait<T>(&self, future: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, StoreError> {
-        let done = answer(self.limit.get(), self.lost, future).inspect_err(|_| self.failed.set(true))?;
+        let later = self.later.take();
+        if later.is_empty() {
+            return self.told(answer(self.limit.get(), self.lost, future));
+        }
+        self.unmarked.set(false);
+        let tx = self.tx()?;
+        // Each is polled in its order, and that is when it is sent.
+        let before = join_all(later.iter().map(|it| async { tx.execute(&it.statement, &by_ref(&it.params)).await }));
+        let all = async { Ok(join(before, future).await) };
+        let (before, done) = self.told(answer(self.limit.get(), self.lost, all))?;
+        // What went wrong first is why what came after it did.
+        for (it, changed) in later.iter().zip(before) {
+            if let (0, Some(missing)) = (self.told(Ok(changed))?, it.must) {
+                self.failed.set(true);
+                return Err(StoreError::Missing(missing));
+            }
+        }
+        self.told(Ok(done))
+    }
+
+    /// An answer as the store tells it, noted where it is none.
+    fn told<T>(&self, answer: Result<Result<T, tokio_postgres::Error>, StoreError>) -> Result<T, StoreError> {
+        let done = answer.inspect_err(|_| self.failed.set(true))?;
         done.map_err(|error| {
             self.failed.set(true);
             if Failure::of(&error) == Failure::Again {
@@ -324,6 +380,26 @@ impl<'a> Conn<'a> {
             }
             failure(error)
         })
+    }
+
+    /// Sends what nobody waited for yet, and waits for it.
+    pub fn settle(&self) -> Result<(), StoreError> {
+        if self.later.borrow().is_empty() { Ok(()) } else { self.wait(std::future::ready(Ok(()))) }
+    }
+
+    /// All rows of several questions, which are sent before the first is answered.
+    pub fn all_of<const N: usize>(&self, asked: [(&str, Vec<Value>); N]) -> Result<[Vec<Row>; N], StoreError> {
+        let prepared = asked.map(|(sql, params)| Ok((self.prepare_cached(sql)?.statement, params)));
+        let prepared: Vec<(Statement, Vec<Value>)> = prepared.into_iter().collect::<Result<_, StoreError>>()?;
+        let sent = prepared.iter().map(|(statement, params)| async move {
+            match &self.on {
+                On::Tx(tx) => tx.query(statement, &by_ref(params)).await,
+                On::Bare(client) => client.query(statement, &by_ref(params)).await,
+            }
+        });
+        let answers = self.wait(async { join_all(sent).await.into_iter().collect::<Result<Vec<_>, _>>() })?;
+        let rows: Vec<Vec<Row>> = answers.into_iter().map(|rows| rows.into_iter().map(Row).collect()).collect();
+        rows.try_into().map_err(|_| StoreError::Missing("an answer"))
     }
 
     /// From now on a statement may take as long as what concerns all of the database takes.
@@ -335,6 +411,7 @@ impl<'a> Conn<'a> {
 
     /// Keeps all of it; `again` is set where another transaction stood in its way.
     pub fn commit(self, again: &mut bool) -> Result<(), StoreError> {
+        self.settle().inspect_err(|_| *again = self.again.get())?;
         let On::Tx(tx) = self.on else { return Ok(()) };
         answer(self.limit.get(), self.lost, tx.commit())?.map_err(|error| {
             *again = Failure::of(&error) == Failure::Again;
@@ -347,6 +424,42 @@ impl<'a> Conn<'a> {
         if let On::Tx(tx) = self.on {
             wait(Duration::ZERO, tx.commit());
         }
+    }
+
+    /// Nobody speaks on this connection any more.
+    pub fn give_up(&self) {
+        self.lost.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on statements are planned once for all of their parameters, which takes longer than most of them. Not for
+    /// lists: what is best there hangs on what is looked for.
+    pub fn plan_once(&self) -> Result<(), StoreError> {
+        self.prepare_cached("SET LOCAL plan_cache_mode = force_generic_plan")?.later(&[])
+    }
+
+    /// Marks the place to which [`Self::back`] goes.
+    pub fn mark(&self) -> Result<(), StoreError> {
+        self.prepare_cached("SAVEPOINT mine")?.later(&[])?;
+        self.unmarked.set(true);
+        Ok(())
+    }
+
+    /// Forgets the mark: what was done since is as what was done before.
+    pub fn keep(&self) -> Result<(), StoreError> {
+        self.prepare_cached("RELEASE mine")?.later(&[])
+    }
+
+    /// Keeps nothing of what was done since the mark, failures included.
+    pub fn back(&self) -> Result<(), StoreError> {
+        self.later.take();
+        self.known.take();
+        // Where nothing was asked since, there is no mark either.
+        if !self.unmarked.take() {
+            self.execute_batch("ROLLBACK TO mine; RELEASE mine")?;
+        }
+        self.failed.set(false);
+        self.again.set(false);
+        Ok(())
     }
 
     /// Keeps nothing of it.
@@ -366,11 +479,13 @@ impl<'a> Conn<'a> {
 
     /// Begins to copy lines into a table.
     pub fn copy_in(&self, sql: &str) -> Result<Copy<'_>, StoreError> {
+        self.known.take();
         Ok(Copy { conn: self, sink: Box::pin(self.wait(self.tx()?.copy_in(sql))?) })
     }
 
     /// Statements without parameters or results.
     pub fn execute_batch(&self, sql: &str) -> Result<(), StoreError> {
+        self.known.take();
         self.wait(self.tx()?.batch_execute(sql))
     }
 }
@@ -404,9 +519,27 @@ fn by_ref(params: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
 }
 
 impl<'a> Query<'a> {
-    /// Runs it; how many rows it changed.
+    /// Runs it; how many rows it changed. What was asked ahead may be otherwise now, and is forgotten.
     pub fn execute(&self, params: &[Value]) -> Result<u64, StoreError> {
+        self.conn.known.take();
         self.conn.wait(self.conn.tx()?.execute(&self.statement, &by_ref(params)))
+    }
+
+    /// Runs it before the next statement that somebody waits for, or before the end; what goes wrong is told there. What
+    /// was asked ahead stays as it is: whoever writes this keeps up with it.
+    pub fn later(self, params: &[Value]) -> Result<(), StoreError> {
+        self.put_off(params, None)
+    }
+
+    /// The same of what has to change a row: it is `missing` otherwise.
+    pub fn later_of(self, missing: &'static str, params: &[Value]) -> Result<(), StoreError> {
+        self.put_off(params, Some(missing))
+    }
+
+    fn put_off(self, params: &[Value], must: Option<&'static str>) -> Result<(), StoreError> {
+        self.conn.tx()?;
+        self.conn.later.borrow_mut().push(Later { statement: self.statement, params: params.to_vec(), must });
+        Ok(())
     }
 
     /// All rows at once.

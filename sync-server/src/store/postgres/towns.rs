@@ -7,8 +7,10 @@ use shared::area::AreaId;
 use shared::ids::{PhotoHash, RecordId};
 
 use super::InTown;
+use super::ahead::record_id;
 use super::columns::{kind, ms, time, uuid};
-use super::sql::{Value, params};
+use super::read::records_of;
+use super::sql::{Row, params};
 use crate::store::{Gone, KeepTowns, Moved, Read, ReadTowns, StoreError, Tx};
 
 /// The towns whose locks a transaction holds, and those it turned out to need.
@@ -43,23 +45,33 @@ impl Held {
     }
 }
 
+/// Where those of these records went that a town handed over.
+pub const MOVED: &str = "SELECT record, kind, to_town, at FROM moved WHERE town = $1 AND record = ANY ($2)";
+
+pub fn moved_row(row: &Row) -> Result<Moved, StoreError> {
+    Ok(Moved { record: record_id(row)?, kind: kind(row.text(1)?)?, to: AreaId(row.get(2)?), at: time(row.get(3)?) })
+}
+
+impl InTown<'_> {
+    /// The same transaction in a town, which may be this one.
+    fn in_another(&self, town: AreaId) -> InTown<'_> {
+        InTown::new(self.conn, town, self.states, self.held, self.split.filter(|_| town == self.town))
+    }
+}
+
 impl ReadTowns for InTown<'_> {
     fn beside<'s>(&'s self, town: AreaId) -> Box<dyn Read + 's> {
-        Box::new(InTown { conn: self.conn, town, states: self.states, fetched: RefCell::default(), held: self.held })
+        Box::new(self.in_another(town))
     }
 
     fn moved(&self, records: &BTreeSet<RecordId>) -> Result<Vec<Moved>, StoreError> {
         if records.is_empty() {
             return Ok(Vec::new());
         }
-        let query = self
-            .conn
-            .prepare_cached("SELECT record, kind, to_town, at FROM moved WHERE town = $1 AND record = ANY($2)")?;
-        let ids = Value::Blobs(records.iter().map(|record| record.0.as_bytes().to_vec()).collect());
-        query.map(params![self.town.0, ids], |row| {
-            let record = RecordId(uuid(row.blob(0)?)?);
-            Ok(Moved { record, kind: kind(row.text(1)?)?, to: AreaId(row.get(2)?), at: time(row.get(3)?) })
-        })
+        if let Some(known) = self.known_moved(records) {
+            return Ok(known);
+        }
+        self.conn.prepare_cached(MOVED)?.map(params![self.town.0, records_of(records)], moved_row)
     }
 
     fn moved_from(&self, record: RecordId) -> Result<Vec<AreaId>, StoreError> {
@@ -83,13 +95,7 @@ impl KeepTowns for InTown<'_> {
 
     fn at<'s>(&'s mut self, town: AreaId) -> Result<Box<dyn Tx + 's>, StoreError> {
         self.held.must_hold(&BTreeSet::from([town]))?;
-        Ok(Box::new(InTown {
-            conn: self.conn,
-            town,
-            states: self.states,
-            fetched: RefCell::default(),
-            held: self.held,
-        }))
+        Ok(Box::new(self.in_another(town)))
     }
 
     fn hand_over(&mut self, moved: &Moved) -> Result<(), StoreError> {

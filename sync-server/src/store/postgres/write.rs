@@ -17,8 +17,8 @@ use super::failure::unique;
 use super::sql::{Value, params, row, together};
 use crate::store::common::{body, in_town};
 use crate::store::{
-    Audit, Batch, Decision, Departure, Device, DeviceSeen, EnrolCode, Fate, Photo, PhotoLink, Quarantined, Session,
-    SlotRow, StoreError, StoredEdit, StoredPart, Tx, Upload, User,
+    Ahead, Audit, Batch, Decision, Departure, Device, DeviceSeen, EnrolCode, Fate, Photo, PhotoLink, Quarantined,
+    Session, SlotRow, StoreError, StoredEdit, StoredPart, Tx, Upload, User,
 };
 use crate::sync::incoming::Unreadable;
 
@@ -35,13 +35,20 @@ impl InTown<'_> {
 }
 
 impl Tx for InTown<'_> {
+    fn look_ahead(&mut self, asked: &Ahead) -> Result<(), StoreError> {
+        self.ask_ahead(asked)
+    }
+
     fn take_seqs(&mut self, part: Part, count: u64) -> Result<u64, StoreError> {
         let query = self.conn.prepare_cached(
             "INSERT INTO sequence AS s (town, part, last) VALUES ($1, $2, $3)
              ON CONFLICT (town, part) DO UPDATE SET last = s.last + $3 RETURNING s.last - $3 + 1",
         )?;
-        let first: i64 = query.one(params![self.town.0, part.code(), int(count)], |row| row.get(0))?;
-        Ok(columns::count(first))
+        let taken = params![self.town.0, part.code(), int(count)];
+        if let Some(first) = self.known_seqs(part, count) {
+            return query.later(taken).map(|()| first);
+        }
+        query.one(taken, |row| Ok(columns::count(row.get(0)?)))
     }
 
     fn save_many(&mut self, parts: &[StoredPart]) -> Result<(), StoreError> {
@@ -50,8 +57,8 @@ impl Tx for InTown<'_> {
             parts.iter().map(|part| ((part.record, part.part.code()), part)).collect();
         let ints = |of: fn(&StoredPart) -> i64| Value::Ints(last.values().map(|part| of(part)).collect());
         let texts = |of: fn(&StoredPart) -> String| Value::Texts(last.values().map(|part| of(part)).collect());
-        let query = self.conn.prepare_cached(
-            "INSERT INTO part (town, record, part, kind, seq, areas, readers, anonymous, open_fields, deleted, title, words, state,
+        let query = self.prepare(
+            "INSERT INTO {part} (town, record, part, kind, seq, areas, readers, anonymous, open_fields, deleted, title, words, state,
                  merged_into, visit, missing)
              SELECT $1::bigint, * FROM unnest($2::bytea[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],
                  $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[],
@@ -62,7 +69,7 @@ impl Tx for InTown<'_> {
                  merged_into = excluded.merged_into, visit = excluded.visit,
                  missing = excluded.missing",
         )?;
-        query.execute(params![
+        query.later(params![
             self.town.0,
             Value::Blobs(last.values().map(|part| part.record.0.as_bytes().to_vec()).collect()),
             texts(|part| part.part.code().to_owned()),
@@ -80,7 +87,9 @@ impl Tx for InTown<'_> {
             ints(|part| part.visit.into()),
             ints(|part| part.missing.into()),
         ])?;
-        self.save_events(last.into_values())
+        self.save_events(last.into_values())?;
+        self.wrote_parts();
+        Ok(())
     }
 
     fn forget_beside(&mut self) -> Result<(), StoreError> {
@@ -111,22 +120,22 @@ impl Tx for InTown<'_> {
         };
         let (part, record, key, seq) = columns(true);
         if !part.is_empty() {
-            let put = self.conn.prepare_cached(
-                "INSERT INTO departed (town, part, record, key, seq)
+            let put = self.prepare(
+                "INSERT INTO {departed} (town, part, record, key, seq)
                  SELECT $1::bigint, * FROM unnest($2::text[], $3::bytea[], $4::text[], $5::bigint[])
                  ON CONFLICT (town, part, record, key) DO UPDATE SET seq = excluded.seq, erased = ''",
             )?;
             let args =
                 params![self.town.0, Value::Texts(part), Value::Blobs(record), Value::Texts(key), Value::Ints(seq)];
-            put.execute(args)?;
+            put.later(args)?;
         }
         let (part, record, key, _) = columns(false);
         if !part.is_empty() {
-            let back = self.conn.prepare_cached(
-                "DELETE FROM departed WHERE town = $1
+            let back = self.prepare(
+                "DELETE FROM {departed} WHERE town = $1
                  AND (part, record, key) IN (SELECT * FROM unnest($2::text[], $3::bytea[], $4::text[]))",
             )?;
-            back.execute(params![self.town.0, Value::Texts(part), Value::Blobs(record), Value::Texts(key)])?;
+            back.later(params![self.town.0, Value::Texts(part), Value::Blobs(record), Value::Texts(key)])?;
         }
         Ok(())
     }
@@ -142,12 +151,12 @@ impl Tx for InTown<'_> {
         let blobs =
             |of: fn(&Edit) -> Uuid| Value::Blobs(edits.iter().map(|it| of(&it.edit).as_bytes().to_vec()).collect());
         let ints = |of: fn(&StoredEdit) -> i64| Value::Ints(edits.iter().map(of).collect());
-        let query = self.conn.prepare_cached(
-            "INSERT INTO edit (row, town, id, record, slot, n, received, vector, part, author, body)
+        let query = self.prepare(
+            "INSERT INTO {edit} (row, town, id, record, slot, n, received, vector, part, author, body)
              SELECT nextval('edit_row'), $1::bigint, e.* FROM unnest($2::bytea[], $3::bytea[], $4::bigint[], $5::bigint[],
                  $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[]) AS e",
         )?;
-        query.execute(params![
+        query.later(params![
             self.town.0,
             blobs(|edit| edit.id.0),
             blobs(|edit| edit.record.0),
@@ -159,6 +168,7 @@ impl Tx for InTown<'_> {
             Value::Texts(texts.2),
             Value::Texts(texts.3),
         ])?;
+        self.wrote_edits();
         Ok(())
     }
 
@@ -196,7 +206,8 @@ impl Tx for InTown<'_> {
             "INSERT INTO quarantine (id, town, record, slot, received, reason, body, dot_slot, dot_n, part, kind, author, area,
                  about) {select}"
         ))?;
-        query.execute(&columns)?;
+        query.later(&columns)?;
+        self.wrote_edits();
         Ok(())
     }
 
@@ -254,10 +265,9 @@ impl Tx for InTown<'_> {
 
     fn set_high_water(&mut self, slot: Slot, n: u64) -> Result<(), StoreError> {
         let query = self.conn.prepare_cached("UPDATE slot SET high_water = $2 WHERE slot = $1")?;
-        match query.execute(params![int(slot.0), int(n)])? {
-            0 => Err(StoreError::Missing("the slot")),
-            _ => Ok(()),
-        }
+        query.later_of("the slot", params![int(slot.0), int(n)])?;
+        self.wrote_high_water(slot, n);
+        Ok(())
     }
 
     fn put_areas(&mut self, areas: &[Area]) -> Result<(), StoreError> {
@@ -337,7 +347,7 @@ impl Tx for InTown<'_> {
         let query = self.conn.prepare_cached(
             "UPDATE device SET seen = $2, app = $3, battery = $4, clock_off = $5, undelivered = $6, web_view = $7 WHERE id = $1",
         )?;
-        query.execute(params![
+        query.later(params![
             id.0.as_bytes(),
             ms(seen.at),
             seen.app,
@@ -345,8 +355,7 @@ impl Tx for InTown<'_> {
             seen.clock_off,
             seen.undelivered,
             seen.web_view
-        ])?;
-        Ok(())
+        ])
     }
 
     fn expire_device(&mut self, id: DeviceId, at: DateTime<Utc>) -> Result<(), StoreError> {
@@ -489,7 +498,7 @@ impl Tx for InTown<'_> {
              GROUP BY hash, record, who
              ON CONFLICT (town, hash, record, user_id) DO UPDATE SET proved = greatest(photo_link.proved, excluded.proved)",
         )?;
-        link.execute(params![
+        link.later(params![
             self.town.0,
             hashes,
             Value::Blobs(links.iter().map(|link| link.record.0.as_bytes().to_vec()).collect()),
@@ -501,8 +510,7 @@ impl Tx for InTown<'_> {
              SELECT DISTINCT s.town, s.slot, w.hash FROM unnest($3::text[]) AS w (hash), slot s
              WHERE s.slot = $2 AND NOT EXISTS (SELECT 1 FROM photo p WHERE p.town = $1 AND p.hash = w.hash) ON CONFLICT DO NOTHING",
         )?;
-        want.execute(params![self.town.0, int(slot.0), hashes])?;
-        Ok(())
+        want.later(params![self.town.0, int(slot.0), hashes])
     }
 
     fn put_upload(&mut self, upload: &Upload) -> Result<(), StoreError> {

@@ -4,11 +4,12 @@
 //! A flush to the disk and the pages that all of them touch are paid once (a group commit, as PostgreSQL's `commit_siblings`).
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 
+use crate::store::outcome::{Lost, Shared};
 use crate::store::{End, StoreError};
 
 /// So many share a commit at most: who came first does not wait for long.
@@ -36,46 +37,6 @@ struct Writing {
 struct Open {
     shared: Arc<Shared>,
     members: usize,
-}
-
-/// What became of a transaction, for those who wait for it.
-#[derive(Default)]
-struct Shared {
-    outcome: Mutex<Option<Result<(), Lost>>>,
-    told: Condvar,
-}
-
-/// Nothing of it was kept: there was no room, or another's mistake took all of it along, and who comes again may be luckier.
-#[derive(Debug, Clone, Copy)]
-struct Lost {
-    full: bool,
-}
-
-impl Lost {
-    fn by(error: &StoreError) -> Self {
-        Self { full: matches!(error, StoreError::Full) }
-    }
-}
-
-impl From<Lost> for StoreError {
-    fn from(lost: Lost) -> Self {
-        if lost.full { Self::Full } else { Self::Busy }
-    }
-}
-
-impl Shared {
-    fn tell(&self, outcome: Result<(), Lost>) {
-        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
-        self.told.notify_all();
-    }
-
-    fn wait(&self) -> Result<(), StoreError> {
-        let outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcome = self.told.wait_while(outcome, |outcome| outcome.is_none());
-        let outcome = *outcome.unwrap_or_else(PoisonError::into_inner);
-        // It was told, or nobody knows: then nothing may be said to be kept.
-        Ok(outcome.unwrap_or(Err(Lost { full: false }))?)
-    }
 }
 
 impl Writers {
@@ -120,7 +81,8 @@ impl Writers {
         let shared = turn.end(joined, end)?;
         // Whoever waits for the connection has it.
         drop(turn);
-        shared.map_or(Ok(()), |shared| shared.wait())
+        // Whoever was counted comes, for nobody gives up: there is nothing to look for.
+        shared.map_or(Ok(()), |shared| shared.wait(|| ()))
     }
 }
 
@@ -155,7 +117,7 @@ impl Turn<'_> {
         if writing.conn.is_autocommit() {
             let why = match &end {
                 Err(error) => Lost::by(error),
-                Ok(_) => Lost { full: false },
+                Ok(_) => Lost::along(),
             };
             writing.lose(why);
             return match end? {
@@ -195,7 +157,7 @@ impl Turn<'_> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.writing.lose(Lost { full: false });
+            self.writing.lose(Lost::along());
         }
     }
 }

@@ -138,7 +138,7 @@ fn a_connection_does_not_keep_every_statement_it_ever_saw() {
     let cluster = Cluster::start().unwrap();
     let store = PostgresStore::open(&cluster.database("town").unwrap()).unwrap();
     let mut kept = 0;
-    for round in 0..4 {
+    for round in 0..8 {
         for n in 0..100 {
             let sql = format!("SELECT {n}, {round}");
             store.reading(|conn| conn.prepare_cached(&sql)?.exists(&[])).unwrap();
@@ -147,5 +147,5 @@ fn a_connection_does_not_keep_every_statement_it_ever_saw() {
         kept = store.reading(|conn| conn.prepare_cached(count)?.one(&[], |row| row.get::<i64>(0))).unwrap();
         assert!(round > 0 || kept >= 100, "what is asked often is prepared once: {kept}");
     }
-    assert!(kept <= 260, "{kept}");
+    assert!(kept <= 520, "{kept}");
 }

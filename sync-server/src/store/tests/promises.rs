@@ -259,6 +259,89 @@ pub fn areas_stand_above_the_towns(store: &dyn Store) {
     assert_eq!(store.epoch().unwrap(), 1);
 }
 
+pub fn what_is_asked_ahead_is_answered_the_same_and_follows_what_is_written(store: &dyn Store) {
+    let edit = |n: u64, record: RecordId| -> shared::edit::Edit {
+        serde_json::from_value(serde_json::json!({
+            "id": System.uuid(), "record": record.0, "kind": "person", "part": "open", "dot": [7, n],
+            "context": {}, "epoch": 1, "at": 1, "zone": 480, "author": {"role": "grid_member"}, "form": 1,
+            "writes": {"name": "张伟"}
+        }))
+        .unwrap()
+    };
+    let stored = |edit: &shared::edit::Edit| StoredEdit {
+        edit: edit.clone(),
+        received: noon(),
+        vector: Default::default(),
+        origin: String::new(),
+    };
+    let refused = |edit: &shared::edit::Edit| Quarantined {
+        edit: edit.clone(),
+        slot: Slot(7),
+        received: noon(),
+        rejection: Rejection::of(RejectReason::NotAllowed),
+        origin: String::new(),
+        decision: None,
+    };
+    let (here, gone) = (save(store, 11, "张伟"), save(store, 11, "走了"));
+    let [applied, quarantined, new, ended] = [1, 2, 3, 4].map(|n| edit(n, here));
+    let wei = user("wei");
+    in_tx(store, |tx| {
+        tx.put_user(&wei)?;
+        enrolled(tx, &wei, Slot(7))?;
+        tx.set_high_water(Slot(7), 2)?;
+        tx.save_edits(&[stored(&applied), stored(&ended)])?;
+        tx.put_quarantined(&[refused(&quarantined)])?;
+        tx.empty_edits(here, Part::Open, &[ended.id].into())?;
+        tx.erase(&Erased { record: gone, kind: RecordKind::Person, at: noon() })?;
+        Ok(())
+    });
+    let ids = [applied.id, quarantined.id, new.id, ended.id];
+    let (records, keys) = ([here, gone].into(), [(here, Part::Open), (here, Part::Restricted)]);
+    let asked = Ahead { slot: Slot(7), edits: ids.to_vec(), records, parts: keys.into() };
+    let answers = |tx: &dyn Tx| {
+        Ok::<_, StoreError>((
+            (tx.slot(Slot(7))?, tx.slot(Slot(8))?, tx.outcomes(&ids)?, tx.first_dots(&ids)?, tx.ended_of(&ids)?),
+            (tx.erased_of(&asked.records)?, tx.moved(&asked.records)?, tx.any_once()?, tx.load_many(&keys)?),
+            // Of others than was asked for.
+            (tx.outcomes(&[EditId(System.uuid())])?, tx.load_many(&[(gone, Part::Open)])?),
+        ))
+    };
+    in_tx(store, |tx| {
+        let before = answers(tx)?;
+        assert_eq!((before.0.2.len(), before.0.4.len(), before.1.0.len(), before.1.3.len()), (3, 1, 1, 1));
+        tx.look_ahead(&asked)?;
+        assert_eq!(answers(tx)?, before);
+        let first = tx.next_seq(Part::Open)?;
+        assert_eq!((tx.take_seqs(Part::Open, 2)?, tx.last_seq(Part::Open)?), (first + 1, first + 2));
+        tx.set_high_water(Slot(7), 3)?;
+        assert_eq!(tx.slot(Slot(7))?.map(|slot| slot.high_water), Some(3));
+        tx.save_edits(&[stored(&new)])?;
+        assert_eq!(tx.outcomes(&ids)?.len(), 4);
+        let changed = row(tx, here, 12, "张大伟");
+        tx.save_many(&[changed])?;
+        assert_eq!(tx.load_many(&keys)?[0].title, "张大伟");
+        tx.look_ahead(&asked)?;
+        let again = answers(tx)?;
+        assert_eq!((again.0.2.len(), again.1.3[0].title.as_str()), (4, "张大伟"));
+        // Written by something else, it is forgotten.
+        tx.erase(&Erased { record: here, kind: RecordKind::Person, at: noon() })?;
+        assert_eq!((tx.erased_of(&asked.records)?.len(), tx.load_many(&keys)?.len()), (2, 0));
+        Ok(())
+    });
+    in_read(store, |read| {
+        let answers = || {
+            let decided = read.decided_since(wei.id, 0)?;
+            let n = read.backed_up(Slot(7))?;
+            Ok::<_, StoreError>((read.standing()?, read.slot(Slot(7))?, decided, read.wanted(Slot(7), 9)?, n))
+        };
+        let before = answers()?;
+        read.look_ahead_for(&Answering { slot: Slot(7), user: wei.id, decided: 0, wanted: 9 })?;
+        assert_eq!(answers()?, before);
+        assert_eq!(read.beside(AreaId(9)).standing()?.open, 0, "another town stands elsewhere");
+        Ok(())
+    });
+}
+
 pub fn quarantine_remembers_first_outcomes_and_decisions(store: &dyn Store) {
     let edit: shared::edit::Edit = serde_json::from_value(serde_json::json!({
         "id": System.uuid(), "record": System.uuid(), "kind": "person", "part": "open", "dot": [7, 1],

@@ -80,7 +80,7 @@ pub fn begins(holding: &Holding, offered: &Offered) -> Option<RecordId> {
 }
 
 /// Whom or what an edit of an event says it is about.
-fn about(edit: &Edit) -> Option<RecordId> {
+pub fn about(edit: &Edit) -> Option<RecordId> {
     let of_event = edit.kind == RecordKind::Event && edit.part == Part::Open;
     edit.writes.get(&Path::field(SUBJECT)).filter(|_| of_event)?.get()
 }

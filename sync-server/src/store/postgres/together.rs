@@ -2,7 +2,7 @@
 //! comes last makes it durable for all of them, and none returns before that. Where nobody waits everyone has a transaction
 //! of their own.
 //!
-//! The town's lock, which another process may want, is taken, and the log flushed, once for all of them (decision 37).
+//! The town's lock, which another process may want, is taken, and the log flushed, once for all of them (decision 38).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -35,6 +35,8 @@ struct State {
     commits: Vec<u64>,
     plan: Option<(u64, Strike)>,
     struck: bool,
+    /// Whoever carries a message is doing what was planned.
+    striking: bool,
     silent: bool,
     away: bool,
     ended: bool,
@@ -96,9 +98,10 @@ impl DbLine {
         self.shared.lock().passed
     }
 
-    /// Whether what was planned came to pass.
+    /// Whether what was planned came to pass. What is being done is waited for: nobody may wait for the answer to the message
+    /// at which it is.
     pub fn struck(&self) -> bool {
-        self.shared.lock().struck
+        self.shared.while_striking().struck
     }
 
     /// Strikes at once.
@@ -108,7 +111,7 @@ impl DbLine {
 
     /// A good line again, and nothing is planned. What a silent line holds arrives now, late.
     pub fn heal(&self) {
-        let mut state = self.shared.lock();
+        let mut state = self.shared.while_striking();
         (state.plan, state.silent, state.away) = (None, false, false);
         self.shared.changed.notify_all();
     }
@@ -124,9 +127,23 @@ impl Drop for DbLine {
     }
 }
 
+/// Ends with what is done, however that ends.
+struct Striking<'a>(&'a Shared);
+
+impl Drop for Striking<'_> {
+    fn drop(&mut self) {
+        self.0.lock().striking = false;
+        self.0.changed.notify_all();
+    }
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn while_striking(&self) -> MutexGuard<'_, State> {
+        self.changed.wait_while(self.lock(), |state| state.striking).unwrap_or_else(PoisonError::into_inner)
     }
 
     fn strike(&self, mut state: MutexGuard<'_, State>, strike: Strike) {
@@ -135,7 +152,9 @@ impl Shared {
             // Whoever carries the message ends it.
             Strike::One => {}
             Strike::Done(what) => {
+                state.striking = true;
                 drop(state);
+                let _striking = Striking(self);
                 what();
             }
             Strike::Cut | Strike::Away => {

@@ -65,10 +65,10 @@ impl States {
         self.0.read().unwrap_or_else(PoisonError::into_inner).states.get(key).map(|told| Arc::clone(&told.state))
     }
 
-    /// Those of them that are here, by their numbers.
-    pub fn all(&self, town: AreaId, part: Part, seqs: &[u64]) -> HashMap<u64, Told> {
+    /// Each of these numbers, if it is here.
+    pub fn all(&self, town: AreaId, part: Part, seqs: &[u64]) -> Vec<Option<Told>> {
         let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        seqs.iter().filter_map(|seq| Some((*seq, kept.states.get(&(town, part, *seq))?.clone()))).collect()
+        seqs.iter().map(|seq| kept.states.get(&(town, part, *seq)).cloned()).collect()
     }
 
     /// Keeps one that was read; [`StoreError::Corrupt`] if it is no JSON.

@@ -306,9 +306,11 @@ impl<'a> Pages<'a> {
     fn told(&self, rows: &[Row]) -> Result<Vec<FeedEntry>, StoreError> {
         let of = part(self.of)?;
         let seqs = rows.iter().map(|row| Ok(count(row.get(0)?))).collect::<Result<Vec<u64>, StoreError>>()?;
-        let mut told = self.tx.states.all(self.tx.town, of, &seqs);
-        told.retain(|_, told| told.entry.is_some());
-        let unknown: Vec<i64> = seqs.iter().filter(|seq| !told.contains_key(seq)).map(|seq| int(*seq)).collect();
+        let mut page: Vec<Result<Told, u64>> = Vec::with_capacity(seqs.len());
+        for (seq, told) in seqs.iter().zip(self.tx.states.all(self.tx.town, of, &seqs)) {
+            page.push(told.filter(|told| told.entry.is_some()).ok_or(*seq));
+        }
+        let unknown: Vec<i64> = page.iter().filter_map(|known| known.as_ref().err()).map(|seq| int(*seq)).collect();
         let mut fetched = self.fetched();
         let (mut new, mut damaged) = (Vec::new(), HashMap::new());
         if !unknown.is_empty() {
@@ -325,23 +327,27 @@ impl<'a> Pages<'a> {
                     damaged.insert(seq, entry);
                     continue;
                 };
-                let state = Arc::from(raw.to_owned());
-                let read = Told { state, entry: Some(Arc::new(entry)) };
-                new.push(((self.tx.town, of, seq), read.clone()));
-                told.insert(seq, read);
+                let read = Told { state: Arc::from(raw.to_owned()), entry: Some(Arc::new(entry)) };
+                // They stand in their order.
+                if let Some(known) = seqs.binary_search(&seq).ok().and_then(|at| page.get_mut(at)) {
+                    *known = Ok(read.clone());
+                }
+                new.push(((self.tx.town, of, seq), read));
             }
             self.tx.states.keep_all(new);
         }
-        let mut page = Vec::with_capacity(seqs.len());
-        for seq in seqs {
-            if let Some(Told { state, entry: Some(entry) }) = told.remove(&seq) {
-                fetched.insert(place(seq, self.of), Fetched::Told(state));
-                page.push(FeedEntry::clone(&entry));
-            } else if let Some(entry) = damaged.remove(&seq) {
-                page.push(entry);
+        let mut entries = Vec::with_capacity(page.len());
+        for known in page {
+            match known {
+                Ok(Told { state, entry: Some(entry) }) => {
+                    fetched.insert(place(entry.seq, self.of), Fetched::Told(state));
+                    entries.push(FeedEntry::clone(&entry));
+                }
+                Ok(Told { entry: None, .. }) => {}
+                Err(seq) => entries.extend(damaged.remove(&seq)),
             }
         }
-        Ok(page)
+        Ok(entries)
     }
 
     /// The states of a page, with one question.

@@ -201,8 +201,9 @@ impl InTown<'_> {
     /// Where these edits stand that came before, in an `order` of the tables.
     pub(super) fn seen<O: Ord>(&self, edits: &[EditId], order: impl Fn(Table) -> O) -> Result<Vec<Seen>, StoreError> {
         let known = self.known(|known| {
-            let all = edits.iter().all(|edit| known.edits.contains(edit));
-            all.then(|| known.seen.iter().filter(|seen| edits.contains(&seen.edit)).cloned().collect())
+            let edits: BTreeSet<EditId> = edits.iter().copied().collect();
+            let seen = known.seen.iter().filter(|seen| edits.contains(&seen.edit));
+            edits.is_subset(&known.edits).then(|| seen.cloned().collect())
         });
         let mut seen: Vec<Seen> = match known {
             Some(known) => known,
@@ -214,8 +215,8 @@ impl InTown<'_> {
 
     pub(super) fn known_ended(&self, edits: &[EditId]) -> Option<BTreeSet<EditId>> {
         self.known(|known| {
-            let all = edits.iter().all(|edit| known.edits.contains(edit));
-            all.then(|| known.ended.iter().filter(|edit| edits.contains(edit)).copied().collect())
+            let edits: BTreeSet<EditId> = edits.iter().copied().collect();
+            edits.is_subset(&known.edits).then(|| known.ended.intersection(&edits).copied().collect())
         })
     }
 
@@ -234,8 +235,9 @@ impl InTown<'_> {
 
     pub(super) fn known_parts(&self, keys: &[(RecordId, Part)]) -> Option<Vec<StoredPart>> {
         self.known(|known| {
+            let keys: BTreeSet<(RecordId, Part)> = keys.iter().copied().collect();
             let stored = known.stored.iter().filter(|stored| keys.contains(&(stored.record, stored.part)));
-            keys.iter().all(|key| known.parts.contains(key)).then(|| stored.cloned().collect())
+            keys.is_subset(&known.parts).then(|| stored.cloned().collect())
         })
     }
 

@@ -24,7 +24,7 @@ ON_FILES := keep:: a_backup_leaves restored_server restored_backup neither_a_bac
 	an_entry_that_was entries_that_were what_was_rewritten one_altered_value nobody_begins_a_record recount what_lists_show \
 	a_batch_sealed_by_an_older a_manifest_that_was_altered office::
 
-.PHONY: android-check android-target android-kotlin android-link android-size apk minute test-postgres processes load chromium80 help setup setup-browser build demo demo-codes demo-reset test lint unit bench bench-peers pictures simulate crashes crashes-postgres hostile import-72000 bad-line test-window test-office test-api fuzz fuzz-minute deny
+.PHONY: android-check android-target android-kotlin android-link android-size apk minute test-postgres processes load chromium80 help setup setup-browser build demo demo-codes demo-reset test lint unit bench bench-peers pictures simulate simulate-postgres crashes crashes-postgres hostile import-72000 bad-line test-window test-office test-api fuzz fuzz-minute deny
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -145,6 +145,10 @@ TWICE ?= 5
 FROM ?= 0
 simulate: setup ## The simulation with more seeds than the 2,000 of `make test` (FROM=… SEEDS=… STEPS=…, or SEED=… for one, told)
 	FROM=$(FROM) SEEDS=$(SEEDS) STEPS=$(STEPS) TWICE=$(TWICE) $(CARGO) test $(SELECT) --test simulation after_the_links_heal -- --nocapture
+
+simulate-postgres: build ## The same with the server's records in PostgreSQL, each seed as on SQLite beside it: 2,000 (FROM=… SEEDS=…)
+	@tests/setup.sh postgres
+	FROM=$(FROM) SEEDS=$(if $(filter file,$(origin SEEDS)),2000,$(SEEDS)) STEPS=$(STEPS) $(CARGO) test $(SELECT) --test simulation on_postgresql -- --nocapture
 
 bad-line: build ## Five photos in real time over 20 kbit/s that is cut every 30 kB and stalls: a quarter of an hour
 	$(CARGO) test $(SELECT) --test handheld 20_kbit -- --ignored --nocapture

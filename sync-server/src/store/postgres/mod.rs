@@ -2,8 +2,9 @@
 //!
 //! A write transaction holds its town's advisory lock from its first statement until its commit is visible: numbers of a
 //! feed become visible in their order whichever process takes them. Those of one process who wait for the same town share
-//! one ([`together`]). One that turns out to need further towns begins again and takes all their locks in the order of ids. It is READ COMMITTED, so that each statement after the
-//! lock sees what the transaction before it committed. A read is one REPEATABLE READ transaction.
+//! one ([`together`]). One that turns out to need further towns begins again and takes all their locks in the order of ids.
+//! It is READ COMMITTED, so that each statement after the lock sees what the transaction before it committed. A read is one
+//! REPEATABLE READ transaction.
 
 mod ahead;
 mod approval;

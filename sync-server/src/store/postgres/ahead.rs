@@ -2,7 +2,7 @@
 //! under the town's lock.
 //!
 //! What a push found stays true until the transaction ends, for nobody else writes in the town; what it writes itself is kept
-//! up with here. Any statement of another kind makes all of it forgotten ([`Query::execute`](super::sql::Query::execute)).
+//! up with here. Any statement of another kind makes all of it forgotten ([`Query::execute`](super::conn::Query::execute)).
 
 use std::collections::BTreeSet;
 

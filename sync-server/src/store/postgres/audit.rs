@@ -2,8 +2,9 @@
 
 use shared::area::AreaId;
 
+use super::conn::Conn;
 use super::parts::Wanted;
-use super::sql::{AsValue as _, Conn, Row, params};
+use super::sql::{AsValue as _, Row, params};
 use super::{InTown, PostgresStore};
 use crate::store::audit::BEFORE_FIRST;
 use crate::store::{Audit, AuditEntry, AuditFilter, AuditHead, AuditMark, Audited, StoreError};

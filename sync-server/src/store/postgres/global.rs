@@ -8,8 +8,9 @@ use shared::author::Role;
 use shared::ids::{DeviceId, Slot, UserId};
 
 use super::columns::{areas, count, int, time, uuid};
+use super::conn::answer;
 use super::failure::failure;
-use super::sql::{Row, answer, params};
+use super::sql::{Row, params};
 use super::towns::Held;
 use super::{InTown, PostgresStore, lock};
 use crate::store::{

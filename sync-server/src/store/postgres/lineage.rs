@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{Hook, HookError};
 
-use super::sql::LONG;
+use super::conn::LONG;
 use super::{PostgresStore, lock};
 use crate::store::StoreError;
 

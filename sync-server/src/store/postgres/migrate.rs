@@ -14,7 +14,8 @@ use sha2::{Digest as _, Sha256};
 use shared::edit::Edit;
 
 use super::PostgresStore;
-use super::sql::{Conn, Value, params};
+use super::conn::Conn;
+use super::sql::{Value, params};
 use super::write::{author, written};
 use crate::store::columns::from_json;
 use crate::store::sqlite::SqliteStore;

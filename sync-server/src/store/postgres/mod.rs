@@ -9,6 +9,7 @@
 mod ahead;
 mod approval;
 mod audit;
+mod conn;
 mod doubts;
 mod edition;
 mod erase;
@@ -47,9 +48,10 @@ use tokio_postgres::IsolationLevel;
 use super::columns;
 use super::states::States;
 use super::{Read, StoreError};
+use conn::{Conn, Query, answer, wait};
 use failure::{failure, no_connection};
 use lineage::{Lineage, Outdated};
-use sql::{Conn, Query, answer, params, wait};
+use sql::params;
 use together::Turn;
 use towns::Held;
 

@@ -11,9 +11,10 @@ use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::PostgresStore;
+use super::conn::{LONG, answer};
 use super::failure::failure;
 use super::lineage::{self, Outdated};
-use super::sql::{LONG, answer, params};
+use super::sql::params;
 use crate::store::StoreError;
 use crate::store::states::States;
 

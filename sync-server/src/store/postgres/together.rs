@@ -15,8 +15,9 @@ use shared::area::AreaId;
 use shared::mutants::Mutant;
 use tokio::sync::MutexGuard;
 
+use super::conn::{Conn, wait};
 use super::lineage::Outdated;
-use super::sql::{Conn, params, wait};
+use super::sql::params;
 use super::towns::Held;
 use super::{InTown, PostgresStore, lock};
 use crate::store::outcome::{Lost, Shared};

@@ -97,7 +97,7 @@ minute: setup-browser ## The app in somebody's hands for a minute: every stretch
 	$(CARGO) build $(RELEASE) --bin sync-server --bin preview --bin minute
 	target/release/minute $(MINUTE)
 
-# Stages: fill, rounds, local, handling, cheap, price, pages, apply, batches, crowd; and county (TOWNS=100), which is only made when asked for.
+# Stages: fill, rounds, local, handling, cheap, price, pages, apply, batches, crowd; and county and county-postgres (TOWNS=100), which are only made when asked for.
 ONLY ?=
 bench: setup ## Measures the product and, in the same run, the floor beneath it (release profile); writes docs/performance.md (ONLY=… prints some stages)
 	@tests/setup.sh postgres

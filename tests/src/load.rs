@@ -30,6 +30,9 @@ use crate::centre::{Centre, day};
 use crate::postgres::Cluster;
 use crate::township::{Size, Township, fill};
 
+/// The database of a [`Place`] in its cluster.
+pub const DATABASE: &str = "load";
+
 /// Who comes, and with what.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Load {
@@ -250,9 +253,11 @@ pub struct Place {
     pub township: Township,
     /// The processes; the first one is asked first.
     pub centres: Vec<Centre>,
+    /// Their data folder.
+    pub data: PathBuf,
     app: App,
-    // Last: it ends after those who use it.
-    _cluster: Option<Cluster>,
+    /// Where [`DATABASE`] is, if the records are in PostgreSQL. Last: it ends after those who use it.
+    pub cluster: Option<Cluster>,
 }
 
 impl Place {
@@ -265,7 +270,7 @@ impl Place {
         std::fs::create_dir_all(&data)?;
         let cluster = if postgres { Some(Cluster::start_in(dir)?) } else { None };
         if let Some(cluster) = &cluster {
-            std::fs::write(data.join("database"), cluster.database("load")?)?;
+            std::fs::write(data.join("database"), cluster.database(DATABASE)?)?;
         }
         let folder = data.clone();
         let made = tokio::task::spawn_blocking(move || {
@@ -278,7 +283,7 @@ impl Place {
         for _ in 0..processes {
             centres.push(Centre::open(&data).await?);
         }
-        Ok(Self { township, centres, app, _cluster: cluster })
+        Ok(Self { township, centres, data, app, cluster })
     }
 
     /// Lets the handhelds come.

@@ -22,6 +22,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::centre::{Centre, day};
+use crate::load::Place;
 use crate::story::Kept;
 use crate::township::{Size, Township, fill as township_fill};
 pub use table::Times;
@@ -55,6 +56,8 @@ pub enum Stage {
     Crowd,
     /// The same rounds beside a hundred towns (TOWNS=…): only when it is asked for, it takes a quarter of an hour and 20 GB.
     County,
+    /// The same with the records in PostgreSQL (30 GB).
+    CountyPostgres,
 }
 
 /// Measures below a folder on a real disk, everything or only some stages, and writes the table into `report` if one is given.
@@ -120,7 +123,13 @@ pub async fn run(dir: &Path, size: Size, only: &[Stage], report: Option<&Path>) 
     drop(centre);
     if only.contains(&Stage::County) {
         println!("a county …");
-        lines.extend(county::run(dir, &data, &township).await.context("a county")?);
+        lines.extend(county::run(dir, &data, &township, None).await.context("a county")?);
+    }
+    if only.contains(&Stage::CountyPostgres) {
+        println!("a county in PostgreSQL …");
+        let place = Place::make(dir, size, true, 0).await?;
+        let measured = county::run(dir, &place.data, &place.township, place.cluster.as_ref()).await;
+        lines.extend(measured.context("a county in PostgreSQL")?);
     }
     if wanted(Stage::Crowd) {
         println!("all at once …");

@@ -72,8 +72,6 @@ pub fn answer<T>(
     })
 }
 
-/// A parameter. Text cannot hold U+0000 in PostgreSQL: U+FFFD stands in its place.
-
 /// What statements run on.
 enum On<'a> {
     Tx(Transaction<'a>),

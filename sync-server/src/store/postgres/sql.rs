@@ -5,6 +5,7 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, private::BytesMut, to_
 use super::failure::failure;
 use crate::store::StoreError;
 
+/// A parameter. Text cannot hold U+0000 in PostgreSQL: U+FFFD stands in its place.
 #[derive(Debug, Clone)]
 pub enum Value {
     /// NULL

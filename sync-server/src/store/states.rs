@@ -95,10 +95,35 @@ impl States {
             kept.bytes = kept.bytes.saturating_sub(gone);
         }
     }
+}
 
-    /// Keeps nothing of them: something was erased, or numbers may begin to mean others.
-    pub fn clear(&self) {
-        let mut kept = self.kept();
-        *kept = Kept::default();
+/// The box that readers share at the moment. Who began with another keeps what they read in that one, where nobody new looks.
+#[derive(Default)]
+pub struct Lately(RwLock<Arc<States>>);
+
+impl Lately {
+    /// To be taken before a read begins.
+    pub fn now(&self) -> Arc<States> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// An empty box from now on: something was erased, or numbers may begin to mean others.
+    pub fn renew(&self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_read_from_before_an_erasure_brings_reaches_nobody_who_comes_after_it() {
+        let (lately, key) = (Lately::default(), (AreaId(2), Part::Open, 7));
+        let before = lately.now();
+        lately.renew();
+        before.keep(key, r#"{"name":"张三"}"#.to_owned()).unwrap();
+        assert!(before.get(&key).is_some());
+        assert!(lately.now().get(&key).is_none());
     }
 }

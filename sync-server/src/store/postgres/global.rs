@@ -13,6 +13,7 @@ use super::failure::failure;
 use super::sql::{Row, params};
 use super::towns::Held;
 use super::{InTown, PostgresStore, lock};
+use crate::store::states::States;
 use crate::store::{
     Archive, Credential, Device, DeviceSeen, End, EnrolCode, Fate, Read, Session, Standing, Store, StoreError, Turn,
     Tx, User,
@@ -148,7 +149,7 @@ impl Store for PostgresStore {
     }
 
     fn standing(&self, town: AreaId) -> Result<Standing, StoreError> {
-        self.asking(|conn| InTown::new(conn, town, &self.states, &Held::default(), None).standing())
+        self.asking(|conn| InTown::new(conn, town, &States::default(), &Held::default(), None).standing())
     }
 
     fn device_by_token(&self, hash: &[u8; 32]) -> Result<Option<(Device, User)>, StoreError> {
@@ -223,7 +224,7 @@ impl Store for PostgresStore {
     }
 
     fn scrub(&self) -> Result<(), StoreError> {
-        self.states.clear();
+        self.lately.renew();
         self.sweep()
     }
 
@@ -260,7 +261,7 @@ impl Store for PostgresStore {
 
     fn follow(&self, lineage: &str) {
         lock(&self.lineage).followed = Some(lineage.to_owned());
-        self.states.clear();
+        self.lately.renew();
     }
 
     fn strays(&self) -> bool {

@@ -46,7 +46,7 @@ use tokio::runtime::Runtime;
 use tokio_postgres::IsolationLevel;
 
 use super::columns;
-use super::states::States;
+use super::states::{Lately, States};
 use super::{Read, StoreError};
 use conn::{Conn, Query, answer, wait};
 use failure::{failure, no_connection};
@@ -68,7 +68,7 @@ pub struct PostgresStore {
     /// In which of the sixteen parts of a table a town lies.
     splits: Mutex<BTreeMap<AreaId, u8>>,
     lineage: Arc<Mutex<Lineage>>,
-    states: States,
+    lately: Lately,
     /// How long a connection may take to be made.
     connect: Duration,
     /// How long a connection is waited for, until the first word on it.
@@ -208,8 +208,8 @@ impl PostgresStore {
         town: AreaId,
         work: &mut dyn FnMut(&dyn Read) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let split = Some(self.split_of(town)?);
-        self.reading(|conn| work(&InTown::new(conn, town, &self.states, &Held::default(), split)))
+        let (split, states) = (Some(self.split_of(town)?), self.lately.now());
+        self.reading(|conn| work(&InTown::new(conn, town, &states, &Held::default(), split)))
     }
 }
 

@@ -16,7 +16,7 @@ use super::failure::failure;
 use super::lineage::{self, Outdated};
 use super::sql::params;
 use crate::store::StoreError;
-use crate::store::states::States;
+use crate::store::states::Lately;
 
 /// In order; how many of them a schema has seen stands in its table `schema_version`. Append only, and each only adds: while
 /// servers are replaced one by one, the program before this one works on in what a step has made (decision 34). What is not
@@ -143,14 +143,14 @@ impl PostgresStore {
             .map_err(other("began to talk to PostgreSQL"))?;
         // For one that is free, for one that is made, and for the first word on it.
         let first = connect * (hosts + 4);
-        let states = States::default();
+        let lately = Lately::default();
         let store = Self {
             pool,
             runtime: Some(runtime),
             towns: Mutex::default(),
             splits: Mutex::default(),
             lineage,
-            states,
+            lately,
             connect,
             first,
         };

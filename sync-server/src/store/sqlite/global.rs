@@ -7,6 +7,7 @@ use shared::ids::{DeviceId, Slot, UserId};
 
 use super::columns::{areas, count, int, time, uuid};
 use super::{InTown, SqliteStore};
+use crate::store::states::States;
 use crate::store::{
     Credential, Device, DeviceSeen, End, EnrolCode, Fate, Read, Session, Standing, Store, StoreError, Tx, User,
 };
@@ -141,7 +142,7 @@ impl Store for SqliteStore {
     }
 
     fn standing(&self, town: AreaId) -> Result<Standing, StoreError> {
-        self.reading(|conn| InTown { conn, town, states: &self.states }.standing())
+        self.reading(|conn| InTown { conn, town, states: &States::default() }.standing())
     }
 
     fn device_by_token(&self, hash: &[u8; 32]) -> Result<Option<(Device, User)>, StoreError> {
@@ -216,7 +217,7 @@ impl Store for SqliteStore {
     }
 
     fn scrub(&self) -> Result<(), StoreError> {
-        self.states.clear();
+        self.lately.renew();
         self.sweep()
     }
 }

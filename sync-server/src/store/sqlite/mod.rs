@@ -28,7 +28,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use shared::area::AreaId;
 use shared::mutants::Mutant;
 
-use super::states::States;
+use super::states::{Lately, States};
 use super::{End, Read, StoreError, Tx, columns};
 use together::Writers;
 
@@ -67,7 +67,7 @@ pub struct SqliteStore {
     path: PathBuf,
     pub(super) writers: Writers,
     readers: Mutex<Vec<Connection>>,
-    states: States,
+    lately: Lately,
 }
 
 /// One connection inside a transaction of one town.
@@ -99,7 +99,7 @@ impl SqliteStore {
             path: path.to_owned(),
             writers: Writers::of(writer)?,
             readers: Mutex::default(),
-            states: States::default(),
+            lately: Lately::default(),
         })
     }
 
@@ -177,9 +177,10 @@ impl SqliteStore {
         town: AreaId,
         work: &mut dyn FnMut(&dyn Read) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
+        let states = self.lately.now();
         self.reading(|conn| {
             let tx = conn.unchecked_transaction()?;
-            work(&InTown { conn: &tx, town, states: &self.states })?;
+            work(&InTown { conn: &tx, town, states: &states })?;
             tx.commit()?;
             Ok(())
         })

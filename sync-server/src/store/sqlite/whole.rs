@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::SqliteStore;
 use super::together::Writers;
 use crate::store::StoreError;
-use crate::store::states::States;
+use crate::store::states::Lately;
 
 impl SqliteStore {
     /// See [`crate::store::Store::snapshot`].
@@ -45,7 +45,7 @@ impl SqliteStore {
             path: path.to_owned(),
             writers: Writers::of(writer)?,
             readers: std::sync::Mutex::default(),
-            states: States::default(),
+            lately: Lately::default(),
         })
     }
 

@@ -71,10 +71,10 @@ struct Known {
 }
 
 impl Known {
-    fn of(setup: Setup, clock_offset: i64) -> Self {
+    fn of(setup: Arc<Setup>, clock_offset: i64) -> Self {
         let areas: AreaTree = setup.areas.iter().cloned().collect();
         let scope = areas.scope(&setup.scope);
-        Self { setup: Arc::new(setup), areas: Arc::new(areas), scope: Arc::new(scope), clock_offset }
+        Self { setup, areas: Arc::new(areas), scope: Arc::new(scope), clock_offset }
     }
 }
 
@@ -133,7 +133,7 @@ impl Session {
         let meta = self.store.meta()?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.clock_offset = meta.clock_offset;
-        if let Some(setup) = meta.setup.filter(|setup| *setup != *known.setup) {
+        if let Some(setup) = meta.setup.filter(|setup| !Arc::ptr_eq(setup, &known.setup) && **setup != *known.setup) {
             *known = Known::of(setup, meta.clock_offset);
         }
         Ok(())

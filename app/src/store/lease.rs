@@ -24,7 +24,6 @@ use sha2::Sha256;
 use shared::ids::RecordId;
 use shared::outside::Outside;
 use shared::record::Part;
-use shared::wire::Setup;
 
 use super::meta::{self, key};
 use super::open::RawKey;
@@ -289,8 +288,21 @@ impl Store {
     }
 }
 
+/// What the set-up says of leases, with [`shared::wire::Setup`]'s names: this is asked in every round, and areas are many.
+#[derive(Deserialize)]
+struct Terms {
+    #[serde(default)]
+    lease_hours: u32,
+    user: Clearance,
+}
+
+#[derive(Deserialize)]
+struct Clearance {
+    cleared: bool,
+}
+
 pub(super) fn wants(sql: &Connection) -> Result<bool, StoreError> {
-    let Some(setup) = meta::get::<Setup>(sql, key::SETUP)?.filter(|setup| setup.lease_hours > 0) else {
+    let Some(setup) = meta::get::<Terms>(sql, key::SETUP)?.filter(|setup| setup.lease_hours > 0) else {
         return Ok(false);
     };
     let mut statement =
@@ -327,7 +339,7 @@ impl Tx<'_> {
         }
         let hours = match hours {
             Some(hours) => hours,
-            None => meta::get::<Setup>(&self.sql, key::SETUP)?.map_or(0, |setup| setup.lease_hours),
+            None => meta::get::<Terms>(&self.sql, key::SETUP)?.map_or(0, |setup| setup.lease_hours),
         };
         if hours == 0 {
             return Ok(());

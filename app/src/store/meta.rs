@@ -1,5 +1,7 @@
 //! What there is one of: who this is, where the sync stands.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -60,7 +62,7 @@ pub struct Meta {
     /// Where the feed goes on.
     pub cursor: Option<String>,
     /// Who and where.
-    pub setup: Option<Setup>,
+    pub setup: Option<Arc<Setup>>,
     /// Up to which n a backup of the server holds everything.
     pub backed_up: u64,
     /// Server clock minus device clock as last seen, milliseconds.
@@ -73,12 +75,17 @@ pub struct Meta {
     pub filling: bool,
 }
 
+fn text(sql: &Connection, key: &'static str) -> Result<Option<String>, StoreError> {
+    Ok(sql.prepare_cached("SELECT value FROM meta WHERE key = ?1")?.query_row([key], |row| row.get(0)).optional()?)
+}
+
 pub(super) fn get<T: DeserializeOwned>(sql: &Connection, key: &'static str) -> Result<Option<T>, StoreError> {
-    let json: Option<String> =
-        sql.prepare_cached("SELECT value FROM meta WHERE key = ?1")?.query_row([key], |row| row.get(0)).optional()?;
-    json.map(|json| serde_json::from_str(&json))
-        .transpose()
-        .map_err(|error| StoreError::Row { what: key, why: error.to_string() })
+    let json = text(sql, key)?;
+    json.map(|json| read(key, &json)).transpose()
+}
+
+fn read<T: DeserializeOwned>(key: &'static str, json: &str) -> Result<T, StoreError> {
+    serde_json::from_str(json).map_err(|error| StoreError::Row { what: key, why: error.to_string() })
 }
 
 pub(super) fn put<T: Serialize>(sql: &Connection, key: &'static str, value: &T) -> Result<(), StoreError> {
@@ -92,7 +99,26 @@ pub(super) fn put<T: Serialize>(sql: &Connection, key: &'static str, value: &T) 
     Ok(())
 }
 
-pub(super) fn load(sql: &Connection) -> Result<Meta, StoreError> {
+/// The set-up as it was read last, and the text of it.
+#[derive(Default)]
+pub(super) struct LastSetup(Mutex<Option<(String, Arc<Setup>)>>);
+
+impl LastSetup {
+    /// The set-up of this text. It is long, and hardly ever another one.
+    fn of(&self, json: String) -> Result<Arc<Setup>, StoreError> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((text, setup)) = &*last
+            && *text == json
+        {
+            return Ok(Arc::clone(setup));
+        }
+        let setup: Arc<Setup> = Arc::new(read(key::SETUP, &json)?);
+        *last = Some((json, Arc::clone(&setup)));
+        Ok(setup)
+    }
+}
+
+fn load(sql: &Connection, last: &LastSetup) -> Result<Meta, StoreError> {
     Ok(Meta {
         server: get(sql, key::SERVER)?.unwrap_or_default(),
         token: get(sql, key::TOKEN)?.unwrap_or_default(),
@@ -101,7 +127,7 @@ pub(super) fn load(sql: &Connection) -> Result<Meta, StoreError> {
         next_n: get(sql, key::NEXT_N)?.unwrap_or(1),
         epoch: get(sql, key::EPOCH)?.unwrap_or_default(),
         cursor: get(sql, key::CURSOR)?,
-        setup: get(sql, key::SETUP)?,
+        setup: text(sql, key::SETUP)?.map(|json| last.of(json)).transpose()?,
         backed_up: get(sql, key::BACKED_UP)?.unwrap_or_default(),
         clock_offset: get(sql, key::CLOCK_OFFSET)?.unwrap_or_default(),
         last_sync: get(sql, key::LAST_SYNC)?.unwrap_or_default(),
@@ -113,7 +139,7 @@ pub(super) fn load(sql: &Connection) -> Result<Meta, StoreError> {
 impl Store {
     /// Everything there is one of.
     pub fn meta(&self) -> Result<Meta, StoreError> {
-        self.read(load)
+        self.read(|sql| load(sql, &self.last_setup))
     }
 
     /// Notes how a sync ended and how fast it sent. Not flushed by itself: it is told, not relied on.

@@ -69,6 +69,7 @@ pub use work::{Campaign, Due};
 use crate::handheld::SaveError;
 use haystack::{Change, Haystack};
 use lease::Lease;
+use meta::LastSetup;
 
 /// Items of the feed after which the log is written back.
 const WORTH_A_CHECKPOINT: usize = 1_000;
@@ -88,6 +89,7 @@ pub struct Store {
     /// What counts: the same with what the town published.
     rules: RwLock<Rules>,
     lease: Lease,
+    last_setup: LastSetup,
     /// Items of the feed taken in since the last checkpoint.
     taken_in: AtomicUsize,
 }

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::haystack::Haystack;
 use super::lease::Lease;
+use super::meta::LastSetup;
 use super::{Rules, Store, StoreError, migrations};
 
 /// The raw key of a database: 32 random bytes.
@@ -44,6 +45,7 @@ impl Store {
             rules: RwLock::new(rules.clone()),
             program: rules,
             lease,
+            last_setup: LastSetup::default(),
             taken_in: AtomicUsize::new(0),
         };
         store.recall_edition()?;

@@ -259,7 +259,7 @@ pub(super) async fn next_request(
         Ok(SyncRequestOf {
             protocol: PROTOCOL,
             cursor: cursor.or(meta.cursor),
-            setup: meta.setup.map(|setup| setup.version),
+            setup: meta.setup.map(|setup| setup.version.clone()),
             epoch: store.slot_epoch()?,
             edits,
             device,

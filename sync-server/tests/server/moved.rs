@@ -57,6 +57,10 @@ async fn to_postgresql_and_back_handhelds_keep_slots_tokens_and_cursors() {
         let (done, said) = migrate(folder, to);
         assert!(done && said.contains("the same"), "{said}");
         assert_eq!((folder.join("database").exists(), folder.join("town.db").exists()), (!back, back));
+        if !back {
+            let looked = cluster.sql_in("town", "SELECT count(*) > 0 FROM pg_stats WHERE tablename LIKE 'part%'");
+            assert_eq!(looked.unwrap(), "t", "PostgreSQL knows what is in its tables before anybody comes");
+        }
         // The server of before still runs on what was left: it refuses, and loses nothing.
         let late = alice.change(resident.record, &[("phone", Value::text("13912345678"))]);
         let refused = alice.try_sync(vec![late.clone()]).await;

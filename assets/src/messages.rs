@@ -145,22 +145,34 @@ impl Messages {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
 
-    fn keys(text: &str) -> BTreeSet<&str> {
-        text.lines()
-            .filter(|line| line.starts_with(|c: char| c.is_ascii_alphabetic()))
-            .filter_map(|line| line.split_once('=').map(|(key, _)| key.trim()))
-            .collect()
+    fn keys(text: &str) -> impl Iterator<Item = &str> {
+        let lines = text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_alphabetic()));
+        lines.filter_map(|line| line.split_once('=').map(|(key, _)| key.trim()))
+    }
+
+    #[test]
+    fn a_key_says_one_thing() {
+        for (lang, files) in FILES {
+            let mut seen = BTreeMap::new();
+            for (name, text) in files {
+                for key in keys(text) {
+                    let before = seen.insert(key, name);
+                    assert_eq!(before, None, "{key} of {name} ({}) stands there already", lang.tag());
+                }
+            }
+        }
     }
 
     #[test]
     fn both_languages_say_the_same_things_and_every_line_reads() {
         let [(_, zh), (_, en)] = FILES;
         for ((name, zh), (_, en)) in zh.iter().zip(en) {
-            assert_eq!(keys(zh), keys(en), "the keys of {name} differ between zh-CN and en");
+            let set = |text| keys(text).collect::<BTreeSet<_>>();
+            assert_eq!(set(zh), set(en), "the keys of {name} differ between zh-CN and en");
             for text in [zh, en] {
                 if let Err((_, errors)) = FluentResource::try_new((*text).to_owned()) {
                     panic!("{name}: {errors:?}");

@@ -18,6 +18,9 @@ use crate::sync::{self, Client, Ended, Hold, Pace, Phase, Refused, Trust};
 
 /// Between syncs when there is nothing to do.
 const IDLE: Duration = Duration::from_secs(5 * 60);
+/// So long the centre takes what it was told of a handheld for news. An idle round in between says nothing of it, and the
+/// server writes nothing.
+const NEWS: TimeDelta = TimeDelta::minutes(10);
 /// Answers that are not a page of the feed.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes a second assumed before the first upload was measured: a bad 3G line.
@@ -29,14 +32,23 @@ const PACKED: u64 = 4;
 #[derive(Debug, Default)]
 pub(crate) struct Attempts {
     failed: u32,
-    /// Which enrolment the centre was told of since the start, and by what web view its pages are shown.
-    told: Option<(Option<DeviceId>, Option<String>)>,
+    /// What the centre was told of this handheld since the start.
+    told: Option<ToldOf>,
     /// How carefully edits are sent.
     care: sync::Care,
     /// How large the pieces of photos are.
     pace: Pace,
     /// What is kept for 30 days was looked through since the start.
     tidied: bool,
+}
+
+/// What the centre was told of this handheld.
+#[derive(Debug)]
+struct ToldOf {
+    enrolment: Option<DeviceId>,
+    web_view: Option<String>,
+    undelivered: u32,
+    at: DateTime<Utc>,
 }
 
 impl Inner {
@@ -206,12 +218,21 @@ impl Inner {
         attempts: &mut Attempts,
     ) -> Result<Option<Option<Refused>>, Refused> {
         let client = self.client(session)?;
-        let telling = Some((session.store.meta()?.device, self.web_view()));
-        let device = (attempts.told != telling).then(|| DeviceState {
-            web_view: self.web_view(),
+        let (enrolment, web_view, now) = (session.store.meta()?.device, self.web_view(), self.outside().now());
+        // Edits go now; photos may wait for days.
+        let waits = u32::try_from(session.store.counts()?.photos).unwrap_or(u32::MAX);
+        let knows = attempts.told.as_ref().is_some_and(|told| {
+            let age = now - told.at;
+            told.enrolment == enrolment
+                && told.web_view == web_view
+                && told.undelivered == waits
+                && (TimeDelta::zero()..NEWS).contains(&age)
+        });
+        let device = (!knows).then(|| DeviceState {
+            web_view: web_view.clone(),
             app: env!("CARGO_PKG_VERSION").to_owned(),
             battery: self.services().device.battery(),
-            clock: self.outside().now(),
+            clock: now,
             undelivered: 0,
         });
         let outside = self.outside_shared();
@@ -231,12 +252,16 @@ impl Inner {
         {
             return Ok(None);
         }
+        if let Ok(done) = &exchanged
+            && let Some(undelivered) = done.told
+        {
+            attempts.told = Some(ToldOf { enrolment, web_view, undelivered, at: now });
+        }
         // What is brought is taken even then, the photos too.
         let doubled = match exchanged {
             Err(refused) if refused.is_doubled() => Some(refused),
             other => other.map(|_| None)?,
         };
-        attempts.told = telling;
         Ok(Some(doubled))
     }
 

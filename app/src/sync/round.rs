@@ -43,6 +43,8 @@ pub struct RoundDone {
     pub received: u64,
     /// Whether records may have changed.
     pub changed: bool,
+    /// How much the server was told to be undelivered, if it was told.
+    pub told: Option<u32>,
 }
 
 impl From<StoreError> for Refused {
@@ -87,6 +89,7 @@ pub async fn exchange(
                 }
                 let request = next_request(store, outside, device.take(), Sending::Edits(*care)).await?;
                 let offered = request.edits.len();
+                done.told = request.device.as_ref().map(|device| device.undelivered).or(done.told);
                 let fetched = fetch(store, &client, outside, request, &mut done).await;
                 // Planted mistake, see shared::mutants.
                 if Mutant::RetryNewId.on() && fetched.is_err() && offered > 0 {
@@ -246,10 +249,16 @@ pub(super) async fn next_request(
             Sending::After(cursor) => (Some(cursor), Vec::new()),
         };
         let waits = cursor.is_some() || filling;
-        let device = device.map(|mut device| {
-            device.undelivered = u32::try_from(edits.len()).unwrap_or(u32::MAX);
-            device
-        });
+        let device = match device {
+            Some(mut device) => {
+                // What is left when these have gone.
+                let (counts, going) = (store.counts()?, edits.len() as u64);
+                let left = counts.edits.saturating_sub(going) + counts.photos;
+                device.undelivered = u32::try_from(left).unwrap_or(u32::MAX);
+                Some(device)
+            }
+            None => None,
+        };
         // With a page in flight they wait too: it may be the very request that carries them.
         let (looks, withdrawn, held, remains, elsewhere) = if waits {
             Default::default()

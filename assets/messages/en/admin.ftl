@@ -216,7 +216,7 @@ terminals-old-short = old
 terminals-web-view = WebView { $version }
 
 why-to-tell = done, to be told
-work-title = To be done
+to-do-title = To be done
 work-none = Nothing is dispatched to you now.
 work-over = Overdue
 work-soon = Due soon

@@ -216,7 +216,7 @@ terminals-old-short = 旧
 terminals-web-view = 网页内核 { $version }
 
 why-to-tell = 已办完，等您反馈
-work-title = 要办的事
+to-do-title = 要办的事
 work-none = 现在没有分给您单位的事。
 work-over = 超期
 work-soon = 将到期

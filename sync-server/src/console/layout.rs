@@ -136,10 +136,12 @@ pub fn top_with(ctx: &Ctx, title: &str, beside: &str, query: &str, doing: &Marku
     html! {
         header.top {
             h1 { (title) } p.sub { (beside) }
-            form.top__find role="search" action="/console/records" {
-                label.say for="q" { (ctx.words.text("console-search")) }
-                (icon("search"))
-                input id="q" name="q" value=(query) placeholder=(ctx.words.text("console-search-by"));
+            @if ctx.sees(Place::Ledger) {
+                form.top__find role="search" action="/console/records" {
+                    label.say for="q" { (ctx.words.text("console-search")) }
+                    (icon("search"))
+                    input id="q" name="q" value=(query) placeholder=(ctx.words.text("console-search-by"));
+                }
             }
             (doing)
         }

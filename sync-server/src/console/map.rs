@@ -159,7 +159,7 @@ fn one(ctx: &Ctx, area: &Area, bounds: &Bounds, value: u64, most: u64, show: Sho
         }
         path.push('Z');
     }
-    let around = Bounds::around(rings.into_iter().flatten());
+    let around = room(&rings);
     html! {
         a href=(href(show, area.id)) aria-label={ (area.name) " " (value) } {
             path class={ "map__a map__a--" (shade(value, most)) } d=(path) {}
@@ -177,6 +177,17 @@ fn one(ctx: &Ctx, area: &Area, bounds: &Bounds, value: u64, most: u64, show: Sho
             }
         }
     }
+}
+
+/// Where the figure stands: in that of an area's outlines that lies nearest to its middle. The middle itself may be a neighbour's.
+fn room(rings: &[Vec<[i32; 2]>]) -> Option<Bounds> {
+    let middle = |of: &Bounds| (i64::from(of.west) + i64::from(of.east), i64::from(of.south) + i64::from(of.north));
+    let (x, y) = middle(&Bounds::around(rings.iter().flatten().copied())?);
+    let each = rings.iter().filter_map(|ring| Bounds::around(ring.iter().copied()));
+    each.min_by_key(|of| {
+        let (east, north) = middle(of);
+        (east - x).pow(2) + (north - y).pow(2)
+    })
 }
 
 /// A name without the word for what it is.

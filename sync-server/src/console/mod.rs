@@ -61,7 +61,7 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
-pub(crate) use ctx::{Ctx, Fields, PageError};
+pub(crate) use ctx::{Ctx, Fields, PageError, language};
 pub(crate) use layout::bytes;
 pub(crate) use second::picture as qr;
 

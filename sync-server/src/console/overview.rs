@@ -163,7 +163,9 @@ fn body(ctx: &Ctx, figures: &Figures, choice: &Choice) -> Markup {
             (kpi(&to(&[("stage", "open")]), figures.open.len(), &html! { (word("console-under-way")) }))
             (kpi(&to(&[("light", "yellow")]), lit(Light::Yellow), &html! { (icon("l-yellow")) (word("light-yellow")) }))
             (kpi(&to(&[("light", "red")]), lit(Light::Red), &html! { (icon("l-red")) (word("light-red")) }))
-            (kpi("/console/to-decide", ctx.counts.to_decide, &html! { (word("to-decide")) }))
+            @if ctx.sees(Place::ToDecide) {
+                (kpi("/console/to-decide", ctx.counts.to_decide, &html! { (word("to-decide")) }))
+            }
             @if ctx.sees(Place::Terminals) {
                 (kpi("/console/terminals", silent.len(), &html! {
                     (ctx.words.with("console-silent", &[("n", SILENT_DAYS.to_string().into())]))

@@ -186,8 +186,10 @@ fn panel(ctx: &Ctx, waits: &Waits) -> Markup {
 /// Why it was not applied, in words.
 fn reason(ctx: &Ctx, rejection: &Rejection) -> String {
     let mut said = ctx.words.text(&reason_key(rejection));
-    if !rejection.detail.is_empty() && ctx.words.has(&rejection.detail) {
-        said.push_str(&ctx.words.text(&rejection.detail));
+    // What its author is told in other words than who decides here.
+    let keys = [format!("held-{}", rejection.detail), rejection.detail.clone()];
+    if let Some(key) = keys.iter().find(|key| ctx.words.has(key)) {
+        said.push_str(&ctx.words.text(key));
     }
     said
 }

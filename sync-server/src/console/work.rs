@@ -77,7 +77,7 @@ pub fn page(ctx: &Ctx, chosen: Option<RecordId>) -> Result<Response, PageError> 
     let opened = opened.map(|row| ctx.read(|read| Event::of(ctx, ctx.open_part(read, row.record)?))).transpose()?;
     let here = |event: &EventRow| opened.as_ref().is_some_and(|opened| opened.part.record == event.record);
     let body = html! {
-        (layout::top(ctx, &word("work-title"), &ctx.words.with("console-inbox-count", &[("n", to_do.to_string().into())]), ""))
+        (layout::top(ctx, &word("to-do-title"), &ctx.words.with("console-inbox-count", &[("n", to_do.to_string().into())]), ""))
         @if groups.is_empty() { section.panel { p.panel__b.sub { (word("work-none")) } } } @else {
             div.cols.cols--top.c-inbox {
                 section.panel.scrolls #mails {
@@ -95,7 +95,7 @@ pub fn page(ctx: &Ctx, chosen: Option<RecordId>) -> Result<Response, PageError> 
             script src="/console/keys.js" {}
         }
     };
-    Ok(super::with_keys(ctx.answer(Place::Inbox, &word("work-title"), &body)))
+    Ok(super::with_keys(ctx.answer(Place::Inbox, &word("to-do-title"), &body)))
 }
 
 fn line(ctx: &Ctx, event: &EventRow, here: bool) -> Markup {

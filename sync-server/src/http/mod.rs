@@ -24,14 +24,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use http::StatusCode;
+use http::header::ACCEPT;
+use http::{HeaderMap, StatusCode};
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::App;
+use crate::console::PageError;
 use crate::error::Problem;
 use crate::store::{self, StoreError};
 use crate::sync::accept::mend;
@@ -63,13 +65,25 @@ pub fn router(app: App) -> Router {
         // How long those may take they look to themselves: what has come is taken in to its end.
         .merge(photos::uploads())
         .merge(crate::console::uploads())
-        .fallback(async || Problem::not_found())
+        // Who types only where the server is means the console.
+        .route("/", get(async || Redirect::to("/console")))
+        .fallback(nothing_there)
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::internal(anyhow::anyhow!("a handler panicked")).into_response()
         }))
         .layer(axum::middleware::from_fn_with_state(app.clone(), frame::frame))
         .with_state(app)
+}
+
+/// A page for who looks with a browser.
+async fn nothing_there(headers: HeaderMap) -> Response {
+    let browser = headers.get(ACCEPT).and_then(|it| it.to_str().ok()).is_some_and(|it| it.contains("text/html"));
+    if browser {
+        PageError::NotFound.page(crate::console::language(&headers))
+    } else {
+        Problem::not_found().into_response()
+    }
 }
 
 /// Serves, with TLS if there is a certificate, until `stop` is done and what is under way is answered or has taken as long as

@@ -43,6 +43,14 @@ async fn what_was_half_typed_is_there_again_after_another_page_and_after_a_kill(
         hand.sync().await?;
         hand.at("/report").await?;
         stands(&hand.page, "#f-title", "").await?;
+        // One report after the other on the same page: the next one begins with nothing.
+        for said in [SAID, "路灯不亮"] {
+            hand.choose("category", "hazard").await?;
+            hand.page.type_into("#f-title", said).await?;
+            hand.page.press("[data-do=report-send]").await?;
+            hand.page.reads("#mine", said).await?;
+            stands(&hand.page, "#f-title", "").await?;
+        }
 
         // A remark on an event, and a step that was begun.
         hand.at("/events").await?;

@@ -79,6 +79,7 @@ async fn visit(hand: &mut Hand) -> Result<String> {
     hand.page.press("[data-do=save]").await?;
     hand.page.see("#record").await?;
     hand.page.reads("#record", FOUND).await?;
+    hand.page.reads("h1", "走访 ").await?;
     ensure!(!hand.page.has("[data-step]").await, "a visit has no steps");
     hand.tab("today").await?;
     hand.on("today").await?;

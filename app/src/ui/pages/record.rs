@@ -367,8 +367,7 @@ fn Care(id: RecordId, rows: Vec<Row>, closed: bool) -> Element {
     let words = words();
     let mut shown = use_signal(|| false);
     rsx! {
-        section { class: "group", id: "care",
-            h2 { {words.t("app-care")} }
+        Group { title: words.t("app-care"), id: "care",
             if closed {
                 Quiet { icon: "lock", text: words.t("app-care-closed") }
             } else if shown() {

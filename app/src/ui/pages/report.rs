@@ -192,140 +192,142 @@ pub fn Report() -> Element {
             Nav { title: words.t("app-report"), back: Tab::Today, NavEnd {} }
         }
         main { id: "report",
-            section { class: "tap", "aria-labelledby": "t1",
-                h2 { class: "tap__h", id: "t1",
-                    Number { n: 1, done: !so_far.photos.is_empty() }
-                    {words.t("app-photos")}
-                    if !so_far.photos.is_empty() {
-                        small { {words.n("app-photos-count", so_far.photos.len())} }
+            // Made anew for each report: a field keeps what was typed into it.
+            for turn in [sent()] {
+                section { key: "{turn}", class: "tap", "aria-labelledby": "t1",
+                    h2 { class: "tap__h", id: "t1",
+                        Number { n: 1, done: !so_far.photos.is_empty() }
+                        {words.t("app-photos")}
+                        if !so_far.photos.is_empty() {
+                            small { {words.n("app-photos-count", so_far.photos.len())} }
+                        }
+                    }
+                    TakePhotos {
+                        name: "photos",
+                        photos: so_far.photos.clone(),
+                        position: so_far.position,
+                        onadd: move |taken: TakenIn| typed.write().photos.push(taken),
+                        onremove: move |hash: PhotoHash| typed.write().photos.retain(|one| one.hash != hash),
                     }
                 }
-                TakePhotos {
-                    key: "photos-{sent}",
-                    name: "photos",
-                    photos: so_far.photos.clone(),
-                    position: so_far.position,
-                    onadd: move |taken: TakenIn| typed.write().photos.push(taken),
-                    onremove: move |hash: PhotoHash| typed.write().photos.retain(|one| one.hash != hash),
-                }
-            }
-            section { class: "tap", key: "what-{sent}", "aria-labelledby": "t2",
-                h2 { class: "tap__h", id: "t2", Number { n: 2, done: has_what } {words.t("app-report-what")} }
-                div { class: "grid3", role: "radiogroup", "aria-labelledby": "t2",
-                    for choice in field.choices.iter().filter(|choice| {
-                        all() || USUAL.contains(&choice.code.as_str()) || so_far.category.as_ref() == Some(&choice.code)
-                    }) {
-                        Chip {
-                            key: "{choice.code}",
-                            name: "category",
-                            code: choice.code.clone(),
-                            label: words.choice(&field, &choice.code),
-                            many: false,
-                            chosen: so_far.category.as_ref() == Some(&choice.code),
-                            onpress: {
-                                let code = choice.code.clone();
-                                move |_| {
-                                    typed.write().category = Some(code.clone());
-                                    trouble.set(None);
-                                }
-                            },
+                section { class: "tap", "aria-labelledby": "t2",
+                    h2 { class: "tap__h", id: "t2", Number { n: 2, done: has_what } {words.t("app-report-what")} }
+                    div { class: "grid3", role: "radiogroup", "aria-labelledby": "t2",
+                        for choice in field.choices.iter().filter(|choice| {
+                            all() || USUAL.contains(&choice.code.as_str()) || so_far.category.as_ref() == Some(&choice.code)
+                        }) {
+                            Chip {
+                                key: "{choice.code}",
+                                name: "category",
+                                code: choice.code.clone(),
+                                label: words.choice(&field, &choice.code),
+                                many: false,
+                                chosen: so_far.category.as_ref() == Some(&choice.code),
+                                onpress: {
+                                    let code = choice.code.clone();
+                                    move |_| {
+                                        typed.write().category = Some(code.clone());
+                                        trouble.set(None);
+                                    }
+                                },
+                            }
+                        }
+                    }
+                    if what_missing {
+                        p { class: "field__say field__say--problem", id: "say-what", role: "alert", "data-problem": WHAT_MISSING,
+                            Icon { name: Mark::Red.icon() }
+                            span { {words.t(WHAT_MISSING)} }
+                        }
+                    }
+                    if rest && !all() {
+                        button {
+                            class: "btn btn--quiet",
+                            r#type: "button",
+                            "data-do": "more-categories",
+                            onclick: move |_| all.set(true),
+                            {words.t("app-report-more")}
                         }
                     }
                 }
-                if what_missing {
-                    p { class: "field__say field__say--problem", id: "say-what", role: "alert", "data-problem": WHAT_MISSING,
-                        Icon { name: Mark::Red.icon() }
-                        span { {words.t(WHAT_MISSING)} }
-                    }
-                }
-                if rest && !all() {
-                    button {
-                        class: "btn btn--quiet",
-                        r#type: "button",
-                        "data-do": "more-categories",
-                        onclick: move |_| all.set(true),
-                        {words.t("app-report-more")}
-                    }
-                }
-            }
-            section { class: "tap", key: "where-{sent}", "aria-labelledby": "t3",
-                h2 { class: "tap__h", id: "t3", Number { n: 3, done: has_where } {words.t("app-report-where")} }
-                div { class: "acts acts--near",
-                    button {
-                        class: "btn btn--second btn--main",
-                        r#type: "button",
-                        "data-do": "locate",
-                        disabled: waiting(),
-                        onclick: locate,
-                        Icon { name: where_icon }
-                        span { role: "status", {here} }
-                    }
-                    button {
-                        class: "btn btn--second btn--main",
-                        r#type: "button",
-                        "data-do": "elsewhere",
-                        "aria-expanded": so_far.elsewhere,
-                        onclick: move |_| typed.write().elsewhere ^= true,
-                        {words.t("app-report-elsewhere")}
-                    }
-                }
-                if so_far.elsewhere {
-                    div { class: "field field--under",
-                        label { class: "field__label", r#for: "f-place", {words.t("app-report-place")} }
-                        input {
-                            class: "field__ctl",
-                            id: "f-place",
-                            name: "place",
-                            r#type: "text",
-                            autocomplete: "off",
-                            initial_value: so_far.place.clone(),
-                            oninput: move |event| typed.write().place = event.value(),
+                section { class: "tap", "aria-labelledby": "t3",
+                    h2 { class: "tap__h", id: "t3", Number { n: 3, done: has_where } {words.t("app-report-where")} }
+                    div { class: "acts acts--near",
+                        button {
+                            class: "btn btn--second btn--main",
+                            r#type: "button",
+                            "data-do": "locate",
+                            disabled: waiting(),
+                            onclick: locate.clone(),
+                            Icon { name: where_icon }
+                            span { role: "status", {here.clone()} }
+                        }
+                        button {
+                            class: "btn btn--second btn--main",
+                            r#type: "button",
+                            "data-do": "elsewhere",
+                            "aria-expanded": so_far.elsewhere,
+                            onclick: move |_| typed.write().elsewhere ^= true,
+                            {words.t("app-report-elsewhere")}
                         }
                     }
-                }
-                if grids.len() > 1 {
-                    div { class: "field field--under",
-                        label { class: "field__label", r#for: "f-area", {words.t("app-area")} }
-                        select {
-                            class: "field__ctl field__ctl--select",
-                            id: "f-area",
-                            name: "area",
-                            onchange: move |event: FormEvent| typed.write().area = event.value().parse().ok().map(AreaId),
-                            for grid in grids {
-                                option { key: "{grid.id}", value: "{grid.id}", selected: Some(grid.id) == so_far.area,
-                                    {state.area_name(grid.id)}
+                    if so_far.elsewhere {
+                        div { class: "field field--under",
+                            label { class: "field__label", r#for: "f-place", {words.t("app-report-place")} }
+                            input {
+                                class: "field__ctl",
+                                id: "f-place",
+                                name: "place",
+                                r#type: "text",
+                                autocomplete: "off",
+                                initial_value: so_far.place.clone(),
+                                oninput: move |event| typed.write().place = event.value(),
+                            }
+                        }
+                    }
+                    if grids.len() > 1 {
+                        div { class: "field field--under",
+                            label { class: "field__label", r#for: "f-area", {words.t("app-area")} }
+                            select {
+                                class: "field__ctl field__ctl--select",
+                                id: "f-area",
+                                name: "area",
+                                onchange: move |event: FormEvent| typed.write().area = event.value().parse().ok().map(AreaId),
+                                for grid in &grids {
+                                    option { key: "{grid.id}", value: "{grid.id}", selected: Some(grid.id) == so_far.area,
+                                        {state.area_name(grid.id)}
+                                    }
                                 }
                             }
                         }
                     }
                 }
-            }
-            section { class: "tap", key: "words-{sent}",
-                div { class: "field field--under",
-                    label { class: "field__label", r#for: "f-title",
-                        {words.t("app-report-words")}
-                        small { {words.t("app-optional")} }
+                section { class: "tap",
+                    div { class: "field field--under",
+                        label { class: "field__label", r#for: "f-title",
+                            {words.t("app-report-words")}
+                            small { {words.t("app-optional")} }
+                        }
+                        input {
+                            class: "field__ctl",
+                            id: "f-title",
+                            name: "title",
+                            r#type: "text",
+                            maxlength: "100",
+                            autocomplete: "off",
+                            initial_value: so_far.title.clone(),
+                            oninput: move |event| typed.write().title = event.value(),
+                        }
                     }
-                    input {
-                        class: "field__ctl",
-                        id: "f-title",
-                        name: "title",
-                        r#type: "text",
-                        maxlength: "100",
-                        autocomplete: "off",
-                        initial_value: so_far.title.clone(),
-                        oninput: move |event| typed.write().title = event.value(),
-                    }
-                }
-                if !informant {
-                    div { class: "choices choices--under",
-                        Chip {
-                            name: "settle_on_site",
-                            code: "settle_on_site",
-                            label: words.t("app-report-on-site"),
-                            many: true,
-                            chosen: so_far.on_site,
-                            onpress: move |chosen: bool| typed.write().on_site = !chosen,
+                    if !informant {
+                        div { class: "choices choices--under",
+                            Chip {
+                                name: "settle_on_site",
+                                code: "settle_on_site",
+                                label: words.t("app-report-on-site"),
+                                many: true,
+                                chosen: so_far.on_site,
+                                onpress: move |chosen: bool| typed.write().on_site = !chosen,
+                            }
                         }
                     }
                 }
@@ -341,7 +343,7 @@ pub fn Report() -> Element {
                 }
             }
             div { id: "reported", "data-sent": "{sent}",
-                if sent() > 0 {
+                if sent() > 0 && so_far == Typed::blank(&state) {
                     Quiet {
                         icon: "check",
                         text: words.t(if waits { "app-report-kept" } else { "app-report-sent" }),

@@ -222,3 +222,49 @@ fn nobody_waits_for_one_who_gave_up() {
     assert_eq!(noted(&store), ["一", "二"]);
     drop(waits);
 }
+
+#[test]
+fn who_comes_for_several_towns_lets_the_others_go_before_the_next_town_is_waited_for() {
+    let cluster = Cluster::start().unwrap();
+    let store = PostgresStore::open(&cluster.database("town").unwrap()).unwrap();
+    let other = AreaId(9);
+    let (far, comes, kept) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
+    let until = |is: &dyn Fn() -> bool| {
+        while !is() {
+            std::thread::yield_now();
+        }
+    };
+    let [first, both, last] = std::thread::scope(|scope| {
+        // Somebody has the other town, and keeps it until a neighbour in this one was told.
+        let first = scope.spawn(|| {
+            write(&store, other, |tx| {
+                far.store(1, Ordering::SeqCst);
+                until(&|| kept.load(Ordering::SeqCst) == 1);
+                note(tx, "远")
+            })
+        });
+        until(&|| far.load(Ordering::SeqCst) == 1);
+        let both = scope.spawn(|| {
+            write(&store, TOWN, |tx| {
+                // The first time it does not know yet that it needs both; the neighbour comes meanwhile.
+                if comes.fetch_add(1, Ordering::SeqCst) == 0 {
+                    until(&|| store.waiting(TOWN) == 1);
+                }
+                tx.hold(&std::collections::BTreeSet::from([other]))?;
+                note(tx, "两处")
+            })
+        });
+        until(&|| comes.load(Ordering::SeqCst) == 1);
+        let last = scope.spawn(|| {
+            let told = write(&store, TOWN, |tx| {
+                until(&|| store.waiting(TOWN) == 1);
+                note(tx, "近")
+            });
+            kept.store(1, Ordering::SeqCst);
+            told
+        });
+        [first, both, last].map(|told| told.join().unwrap())
+    });
+    assert!(matches!((&first, &both, &last), (Ok(()), Ok(()), Ok(()))), "{first:?} {both:?} {last:?}");
+    assert_eq!(noted(&store), ["两处", "近"]);
+}

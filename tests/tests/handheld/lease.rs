@@ -21,14 +21,14 @@ use tests::story::Story;
 
 /// The clocks of a handheld: what is shown, and what nobody sets.
 #[derive(Default)]
-struct Clocks {
+pub struct Clocks {
     wall: AtomicI64,
     boot: AtomicI64,
 }
 
 impl Clocks {
     /// So much time goes by.
-    fn pass(&self, time: TimeDelta) {
+    pub fn pass(&self, time: TimeDelta) {
         self.set(time);
         self.boot.fetch_add(time.num_milliseconds(), Ordering::Relaxed);
     }
@@ -63,7 +63,8 @@ fn switched_on(folder: &FilePath, centre: &App, clocks: &Arc<Clocks>) -> Result<
     Ok(hand)
 }
 
-async fn hand(centre: &App, folder: &FilePath, login: &str) -> Result<(Handheld, Arc<Clocks>)> {
+/// A handheld of somebody's, enrolled, and its clocks.
+pub async fn hand(centre: &App, folder: &FilePath, login: &str) -> Result<(Handheld, Arc<Clocks>)> {
     let clocks = Arc::new(Clocks::default());
     let hand = switched_on(folder, centre, &clocks)?;
     let code = sync_server::auth::enrol::make_code(centre, &near::person(centre, login)?)?;

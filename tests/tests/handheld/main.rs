@@ -22,6 +22,7 @@ mod photos;
 mod pictures;
 mod restores;
 mod rounds;
+mod seen;
 mod standby;
 mod tls;
 mod told;

@@ -5,6 +5,7 @@ no = No
 none = None
 colon = {": "}
 list-separator = {", "}
+facts-separator = {", "}
 
 lang-zh-CN = 中文
 lang-en = English

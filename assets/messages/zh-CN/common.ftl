@@ -5,6 +5,7 @@ no = 否
 none = 无
 colon = ：
 list-separator = 、
+facts-separator = ，
 
 lang-zh-CN = 中文
 lang-en = English

@@ -154,7 +154,10 @@ fn listed(ctx: &Ctx, form: &Form, seen: &Seen, found: &[StoredPart], query: &str
         let open = state(part)?;
         let facts = ["id_number", "birth_date", "phone", "address", "type", "category"].into_iter();
         let facts = facts.filter_map(|name| form.field(name)).map(|field| show::field(field, &open, &told));
-        rows.push((part, facts.filter(|fact| !fact.is_empty()).collect::<Vec<_>>().join("，")));
+        rows.push((
+            part,
+            facts.filter(|fact| !fact.is_empty()).collect::<Vec<_>>().join(&ctx.words.text("facts-separator")),
+        ));
     }
     Ok(html! {
         (head(ctx, seen, &word("console-merge")))

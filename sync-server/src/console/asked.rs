@@ -77,8 +77,8 @@ fn row(ctx: &Ctx, asked: &approval::Asked) -> Markup {
     let own = approval.asked_by == ctx.who.user.id;
     html! {
         tr {
-            td { (areas.join("、")) }
-            td { (what.join("，")) }
+            td { (areas.join(&ctx.words.text("list-separator"))) }
+            td { (what.join(&ctx.words.text("facts-separator"))) }
             td.n { (name(approval.asked_by)) }
             td.n { time { (moment(ctx, approval.asked_at + LAPSES)) } }
             td.r {

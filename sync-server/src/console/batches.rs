@@ -269,7 +269,7 @@ fn table(ctx: &Ctx, list: &[(Batch, Manifest)], opened: Option<&(Batch, Manifest
                 @for (batch, manifest) in list.iter().take(50) {
                     tr aria-selected=[opened.filter(|(open, _)| open.id == batch.id).map(|_| "true")] {
                         td.n { a.go href={ "/console/batches?n=" (manifest.number) } { (manifest.number) } }
-                        td { (manifest.areas.values().map(String::as_str).collect::<Vec<_>>().join("、")) }
+                        td { (manifest.areas.values().map(String::as_str).collect::<Vec<_>>().join(&ctx.words.text("list-separator"))) }
                         td.n { time { (moment(ctx, batch.at)) } }
                         td.n { (batch.user.and_then(|id| ctx.users.get(&id)).map(String::as_str).unwrap_or_default()) }
                         td.r.n { (grouped(manifest.records())) }

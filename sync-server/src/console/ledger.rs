@@ -246,7 +246,7 @@ pub fn select(name: &str, label: &str, none: &str, chosen: &str, options: &[(Str
                 @for (code, text) in options { option value=(code) selected[code == chosen] { (text) } }
                 // Several at once, as a figure asked for them.
                 @if !chosen.is_empty() && !options.iter().any(|(code, _)| code == chosen) {
-                    option value=(chosen) selected { (chosen.split(',').filter_map(|one| options.iter().find(|(code, _)| code == one)).map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("、")) }
+                    option value=(chosen) selected { (chosen.split(',').filter_map(|one| options.iter().find(|(code, _)| code == one)).map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(" / ")) }
                 }
             }
         }
@@ -348,7 +348,7 @@ fn row(ctx: &Ctx, event: &EventRow) -> Markup {
         tr {
             td { a.go href={ "/console/records/" (event.record) } { (title) } }
             td.n { (choice_label(ctx, "category", &facts.category)) }
-            td.n { (event.areas.iter().map(|id| ctx.area(*id)).collect::<Vec<_>>().join("、")) }
+            td.n { (event.areas.iter().map(|id| ctx.area(*id)).collect::<Vec<_>>().join(&ctx.words.text("list-separator"))) }
             td.n { time { (moment(ctx, facts.at)) } }
             td.n { (facts.host.and_then(|id| ctx.users.get(&id)).cloned().unwrap_or_default()) }
             td.n {

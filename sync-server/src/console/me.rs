@@ -77,7 +77,7 @@ fn page(ctx: &Ctx, problem: Option<&str>, status: StatusCode) -> Result<Response
         ctx.read(|read| Ok::<_, PageError>((read.second_factor(user.id)?, read.recovery_codes(user.id)?)))?;
     let title = ctx.words.text("console-my-log-in");
     let body = html! {
-        header.top { h1 { (title) } p.sub { (user.name) "，" (user.login) } }
+        header.top { h1 { (title) } p.sub { (user.name) (ctx.words.text("facts-separator")) (user.login) } }
         @if let Some(problem) = problem { p.note.note--doubt.note--below role="alert" { (problem) } }
         div.cols.cols--top.c-half {
             (new_password(ctx))

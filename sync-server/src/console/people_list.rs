@@ -60,11 +60,11 @@ pub fn waits(ctx: &Ctx) -> Result<Markup, PageError> {
 fn would_be(ctx: &Ctx, user: &User) -> String {
     let mut parts = vec![ctx.words.text(&format!("role-{}", user.role.code())), scope(ctx, user)];
     parts.extend(rights_of(ctx, user));
-    parts.join("，")
+    parts.join(&ctx.words.text("facts-separator"))
 }
 
 fn scope(ctx: &Ctx, user: &User) -> String {
-    user.scope.iter().map(|id| ctx.area(*id)).collect::<Vec<_>>().join("、")
+    user.scope.iter().map(|id| ctx.area(*id)).collect::<Vec<_>>().join(&ctx.words.text("list-separator"))
 }
 
 fn rights_of(ctx: &Ctx, user: &User) -> Vec<String> {
@@ -118,7 +118,7 @@ pub fn list(ctx: &Ctx, choice: &Choice) -> Result<Markup, PageError> {
                             td.n { (user.login) @if user.password.is_none() { " " span.sub { (word("people-no-console")) } } }
                             td.n { (word(&format!("role-{}", user.role.code()))) }
                             td { (scope(ctx, user)) }
-                            td { (rights_of(ctx, user).join("、")) }
+                            td { (rights_of(ctx, user).join(&ctx.words.text("list-separator"))) }
                             td.r.n { (count) }
                             td.n { (seen.map(|at| ago(&ctx.words, at, ctx.now)).unwrap_or_default()) }
                         }

@@ -168,7 +168,7 @@ fn body(
                 a.crumb href={ "/console/records?kind=" (seen.part.kind.code()) } { (icon("back")) (word("console-ledger")) }
             } @else { a.crumb href="/console/inbox" { (icon("back")) (word("console-inbox")) } }
             h1 { (seen.part.title) }
-            span.sub { (facts(form, &seen.open, told)) (areas.join("、")) }
+            span.sub { (facts(form, &seen.open, told)) (areas.join(&ctx.words.text("list-separator"))) }
             @match seen.open.deletion() {
                 Deletion::Present => {},
                 Deletion::Deleted => { (light("off", &word("console-deleted"))) },
@@ -209,8 +209,8 @@ fn facts(form: &Form, open: &PartState, told: &Telling<'_>) -> String {
     let mut facts = Vec::new();
     let number = view::shown(open, "id_number", Policy::One).and_then(shared::value::Value::as_text);
     let known = number.and_then(|number| shared::check::id_facts(&number));
+    let words = assets::messages::Messages::of(told.lang);
     if let Some(age) = known.as_ref().and_then(|known| shared::check::age(known.birth_date, told.today)) {
-        let words = assets::messages::Messages::of(told.lang);
         facts.push(words.with("age-years", &[("n", age.to_string().into())]));
     }
     for field in ["sex", "residence_status", "type", "category"].into_iter().filter_map(|name| form.field(name)) {
@@ -218,7 +218,7 @@ fn facts(form: &Form, open: &PartState, told: &Telling<'_>) -> String {
     }
     facts.retain(|fact| !fact.is_empty());
     facts.push(String::new());
-    facts.join("，")
+    facts.join(&words.text("facts-separator"))
 }
 
 fn fields(ctx: &Ctx, seen: &Seen, form: &Form, told: &Telling<'_>, unmasked: Option<&str>) -> Markup {

@@ -182,7 +182,7 @@ fn body(ctx: &Ctx, list: &List<'_>) -> Result<Markup, PageError> {
                 .map(|field| show::field(field, &open, &told))
                 .filter(|fact| !fact.is_empty())
                 .collect::<Vec<_>>()
-                .join("，"),
+                .join(&ctx.words.text("facts-separator")),
             None => String::new(),
         };
         rows.push((part, facts));
@@ -221,7 +221,7 @@ fn body(ctx: &Ctx, list: &List<'_>) -> Result<Markup, PageError> {
                                 td { a.go href={ "/console/records/" (part.record) } { (part.title) } }
                                 td.n { (word(&format!("kind-{}", part.kind.code()))) }
                                 td { (facts) }
-                                td.n { (part.areas.iter().map(|id| ctx.area(*id)).collect::<Vec<_>>().join("、")) }
+                                td.n { (part.areas.iter().map(|id| ctx.area(*id)).collect::<Vec<_>>().join(&ctx.words.text("list-separator"))) }
                                 td.r.n {
                                     @if part.open_fields > 0 { (light("yellow", &word("to-decide"))) }
                                     @if part.deleted { (light("off", &word("console-deleted"))) }

@@ -209,7 +209,7 @@ fn carried(into: &Into) -> Markup {
 fn counted(ctx: &Ctx, counts: &Counts) -> String {
     let all = RecordKind::ALL.into_iter().filter_map(|kind| Some((kind, *counts.get(&kind)?)));
     let said = all.map(|(kind, n)| format!("{} {n}", ctx.words.text(&format!("kind-{}", kind.code()))));
-    said.collect::<Vec<_>>().join("，")
+    said.collect::<Vec<_>>().join(&ctx.words.text("facts-separator"))
 }
 
 /// `POST /console/areas/{id}/split`: shows what goes where, or does it.
@@ -287,7 +287,7 @@ fn preview(ctx: &Ctx, from: &Area, into: &Into, plan: &Plan, sums: &Sums) -> Res
                 @if sums.archived > 0 { p { (ctx.words.with("areas-archived-stay", &number(sums.archived))) } }
                 @if sums.undecided > 0 { p { (ctx.words.with("areas-undecided-stay", &number(sums.undecided))) } }
                 @if !into.fresh.is_empty() && !keepers.is_empty() {
-                    p { (ctx.words.with("areas-keep-theirs", &[("names", keepers.join("、").into())])) }
+                    p { (ctx.words.with("areas-keep-theirs", &[("names", keepers.join(&ctx.words.text("list-separator")).into())])) }
                 }
                 p.sub { (word("areas-by-sync")) }
             }

@@ -148,7 +148,7 @@ fn body(ctx: &Ctx, devices: &[Device], users: &[User], choice: &Choice, fresh: O
                                 option value="" { (word("console-choose")) }
                                 @for user in users.iter().filter(|user| user.active) {
                                     option value=(user.id) {
-                                        (user.name) "，" (word(&format!("role-{}", user.role.code())))
+                                        (user.name) (word("facts-separator")) (word(&format!("role-{}", user.role.code())))
                                     }
                                 }
                             }

@@ -78,7 +78,7 @@ fn listed(ctx: &Ctx, seen: &Seen) -> Markup {
         section {
             p.over {
                 a.go href={ "/console/records/" (seen.part.record) } { (seen.part.title) }
-                span.sub { (ctx.words.text(&format!("kind-{}", seen.part.kind.code()))) "，" (areas.join("、")) }
+                span.sub { (ctx.words.text(&format!("kind-{}", seen.part.kind.code()))) (ctx.words.text("facts-separator")) (areas.join(&ctx.words.text("list-separator"))) }
             }
             @if let Some(form) = ctx.forms.newest(seen.part.kind) {
                 (cards(ctx, seen, form, &told))

@@ -104,7 +104,7 @@ fn line(ctx: &Ctx, event: &EventRow, here: bool) -> Markup {
         li class={ "mail" @if here { " mail--on" } } {
             a.mail__b href={ "/console/inbox?e=" (event.record) } aria-current=[here.then_some("true")] {
                 span.mail__t { b { (event.title) } span { (event.facts.due.map(|at| moment(ctx, at)).unwrap_or_default()) } }
-                span.mail__s { span { (areas.join("、")) } span.end { (facts_light(ctx, &event.facts)) } }
+                span.mail__s { span { (areas.join(&ctx.words.text("list-separator"))) } span.end { (facts_light(ctx, &event.facts)) } }
             }
         }
     }

@@ -56,12 +56,12 @@ mod write;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
-pub(crate) use ctx::{Ctx, Fields, PageError, language};
+pub(crate) use ctx::{Ctx, Fields, PageError};
 pub(crate) use layout::bytes;
 pub(crate) use second::picture as qr;
 
@@ -164,6 +164,11 @@ pub fn uploads() -> Router<App> {
 
 fn around(routes: Router<App>) -> Router<App> {
     routes.layer(middleware::map_response(guarded))
+}
+
+/// For who looked in a browser where there is nothing.
+pub(crate) async fn nothing_there(headers: &HeaderMap) -> Response {
+    guarded(PageError::NotFound.page(ctx::language(headers))).await
 }
 
 /// What every answer says to the browser: run nothing, be framed by nobody, keep nothing, tell nobody where one was.

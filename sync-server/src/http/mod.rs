@@ -33,7 +33,6 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::App;
-use crate::console::PageError;
 use crate::error::Problem;
 use crate::store::{self, StoreError};
 use crate::sync::accept::mend;
@@ -79,11 +78,7 @@ pub fn router(app: App) -> Router {
 /// A page for who looks with a browser.
 async fn nothing_there(headers: HeaderMap) -> Response {
     let browser = headers.get(ACCEPT).and_then(|it| it.to_str().ok()).is_some_and(|it| it.contains("text/html"));
-    if browser {
-        PageError::NotFound.page(crate::console::language(&headers))
-    } else {
-        Problem::not_found().into_response()
-    }
+    if browser { crate::console::nothing_there(&headers).await } else { Problem::not_found().into_response() }
 }
 
 /// Serves, with TLS if there is a certificate, until `stop` is done and what is under way is answered or has taken as long as

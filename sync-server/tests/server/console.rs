@@ -53,6 +53,26 @@ async fn only_who_knows_the_password_gets_in_and_nobody_without_a_session_sees_a
 }
 
 #[tokio::test]
+async fn who_types_an_address_that_is_none_is_told_so_and_led_to_the_console() {
+    let centre = Centre::open().await;
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let asked = |path: &str, accept: &str| http.get(format!("{}{path}", centre.url)).header("accept", accept).send();
+    let first = asked("/", "text/html,*/*;q=0.8").await.unwrap();
+    assert_eq!((first.status(), &first.headers()[LOCATION]), (StatusCode::SEE_OTHER, &"/console".parse().unwrap()));
+    for path in ["/nope", "/console/nope"] {
+        let page = asked(path, "text/html,*/*;q=0.8").await.unwrap();
+        assert_eq!(page.status(), StatusCode::NOT_FOUND);
+        assert!(page.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+        let page = page.text().await.unwrap();
+        assert!(page.contains("没有这一页") && page.contains("href=\"/console\""), "{page}");
+        // A program hears it in its own way.
+        let answer = asked(path, "application/json").await.unwrap();
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+        assert!(answer.text().await.unwrap().contains("\"not_found\""));
+    }
+}
+
+#[tokio::test]
 async fn a_form_without_its_token_or_from_another_page_changes_nothing() {
     let centre = Centre::open().await;
     let staff = person(&centre, "staff", Role::CenterStaff, TOWN, true, false);

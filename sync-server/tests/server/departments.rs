@@ -193,6 +193,7 @@ async fn a_department_opens_nothing_that_was_not_dispatched_to_it() {
     let page = desk.page(&format!("/console/records/{event}")).await;
     assert!(!page.contains("张伟") && !page.contains("13912345678"), "{page}");
     assert!(!page.contains("/console/records?kind"), "no way leads to the ledger: {page}");
+    assert!(!page.contains("action=\"/console/records\""), "nor a search that would be refused: {page}");
     for record in [who, other] {
         for path in [format!("/console/records/{record}"), format!("/console/photos/{record}/{photo}")] {
             assert_eq!(desk.get(&path).await.status(), StatusCode::NOT_FOUND, "{path}");
